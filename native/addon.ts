@@ -1,0 +1,50 @@
+/**
+ * The boundary: what the C++ module exports, as `src/addon.cc` lists it. Nothing here is public;
+ * the typed faces check every argument before they call, and C++ checks again.
+ */
+export interface Addon {
+  /** Absent where a region cannot be read: other systems than Linux. */
+  readonly Mapping?: new (
+    path: string,
+    readOnly: boolean,
+  ) => NativeMapping;
+  /** Returns 0 or an errno. */
+  readonly allocateBlocks?: (fd: number, byteLength: number) => number;
+}
+
+/** Why the constructor of {@link NativeMapping} could not open its path. */
+export interface OpenFailure {
+  readonly step: 'open' | 'inspect' | 'kind' | 'size' | 'map';
+  readonly syscall: string;
+  /** 0 when no system call failed. */
+  readonly errorNumber: number;
+  /** `st_mode` of what was found, 0 when nothing was. */
+  readonly mode: number;
+  readonly byteLength: number;
+}
+
+/** One region, opened and mapped, unless {@link failure} says otherwise. */
+export interface NativeMapping {
+  readonly failure: OpenFailure | undefined;
+  readonly byteLength: number;
+  readonly isDevice: boolean;
+  readonly inode: bigint;
+  readonly device: bigint;
+  /** The same ArrayBuffer each time; undefined when the engine allows no external memory. */
+  buffer(): ArrayBuffer | undefined;
+  /** Index into same, replaced, resized, gone; or a negative errno. */
+  look(): number;
+  /** Returns 0 or an errno. `finished` gets the id and outcome (1 changed, 2 timed out) of waits. */
+  startWaiter(finished: (id: number, outcome: number) => void): number;
+  /** 0 pending, 1 changed, 2 timed out; undefined when an argument was refused. */
+  wait(
+    id: number,
+    words: Uint32Array,
+    wordCount: number,
+    timeoutMs: number,
+    cadence: boolean,
+  ): number | undefined;
+  cancelWait(id: number): void;
+  keepAlive(on: boolean): void;
+  close(): void;
+}

@@ -1,0 +1,42 @@
+{
+  'targets': [
+    {
+      'target_name': 'kvmfr',
+      'sources': [
+        'src/addon.cc',
+        'src/mapping.cc',
+        'src/region.cc',
+        'src/wait.cc',
+        'src/cadence.cc',
+      ],
+      'defines': [
+        'NAPI_VERSION=8',
+        'NODE_ADDON_API_DISABLE_DEPRECATED',
+        'NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS',
+      ],
+      'conditions': [
+        ['OS=="linux"', {
+          # The headers of Node and node-addon-api are system headers: only our own warnings are errors.
+          'cflags': ['-O3', '-Wall', '-Wextra', '-Werror', '-fvisibility=hidden'],
+          'cflags_cc!': ['-std=gnu++17', '-std=gnu++20'],
+          'cflags_cc': [
+            '-std=c++17',
+            '-isystem', '<!(node -p "require(\'path\').dirname(require.resolve(\'node-addon-api\'))")',
+          ],
+          'libraries': ['-pthread'],
+        }, {
+          'include_dirs': ['<!(node -p "require(\'path\').dirname(require.resolve(\'node-addon-api\'))")'],
+        }],
+        ['OS=="mac"', {
+          'xcode_settings': {
+            'CLANG_CXX_LANGUAGE_STANDARD': 'c++17',
+            'GCC_SYMBOLS_PRIVATE_EXTERN': 'YES',
+          },
+        }],
+        ['OS=="win"', {
+          'msvs_settings': {'VCCLCompilerTool': {'AdditionalOptions': ['/std:c++17']}},
+        }],
+      ],
+    },
+  ],
+}

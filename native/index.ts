@@ -1,0 +1,3 @@
+/** Layer 1: the only C++ and the only system calls. Importing it loads no binary. */
+export * from './mapping.ts';
+export * from './region-file.ts';

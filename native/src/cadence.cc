@@ -1,0 +1,91 @@
+#include "cadence.h"
+
+#include <algorithm>
+
+namespace kvmfr {
+namespace {
+
+// A stream that has not changed for this long is idle, and its last interval says nothing.
+constexpr Nanos kIdleAfter = 500 * kMilli;
+constexpr Nanos kLongestPeriod = 250 * kMilli;
+// The densest looks. Denser ones would mostly pay for the timer.
+constexpr Nanos kFineLook = 50 * kMicro;
+// Between looks at a stream that is active but follows no period; also the average that a short
+// period may cost.
+constexpr Nanos kIrregularLook = 400 * kMicro;
+// Between looks at a steady stream, far from where its change is expected.
+constexpr Nanos kFarLook = 1 * kMilli;
+constexpr Nanos kNarrowest = 150 * kMicro;
+constexpr Nanos kFineLooks = 16;
+
+Nanos Distance(Nanos a, Nanos b) { return a < b ? b - a : a - b; }
+
+}  // namespace
+
+void Cadence::Observe(Nanos after, Nanos by) {
+  const Nanos change = after + (by - after) / 2;
+  const Nanos interval = change - last_;
+  const bool first = !seen_;
+  seen_ = true;
+  if (first || interval <= 0 || interval > kIdleAfter) {
+    // What was learnt before a pause is kept: streams resume at their old rate.
+    last_ = change;
+    expected_ = change + period_;
+    return;
+  }
+  Nanos miss = 0;
+  Nanos single = interval;
+  if (period_ > 0) {
+    const Nanos periods = std::max<Nanos>(1, (interval + period_ / 2) / period_);
+    const Nanos expected = expected_ + (periods - 1) * period_;
+    miss = Distance(change, expected);
+    // A change that was passed over makes one interval of two; its rhythm is still the old one.
+    if (periods > 1 && miss < period_ / 4) single = interval / periods;
+    Learn(single, miss);
+    // Half way between the grid the past suggests and the newest change: single late changes do
+    // not move a steady grid much, a new phase is taken over within a few changes.
+    const Nanos grid = miss < period_ / 8 ? (expected + change) / 2 : change;
+    expected_ = grid + period_;
+  } else {
+    Learn(single, 0);
+    expected_ = change + period_;
+  }
+  last_ = change;
+}
+
+void Cadence::Learn(Nanos interval, Nanos miss) {
+  intervals_[at_] = interval;
+  misses_[at_] = miss;
+  at_ = (at_ + 1) % kRemembered;
+  if (count_ < kRemembered) ++count_;
+  if (count_ < kNeeded) return;
+
+  std::array<Nanos, kRemembered> sorted = intervals_;
+  std::sort(sorted.begin(), sorted.begin() + count_);
+  period_ = std::min(sorted[count_ / 2], kLongestPeriod);
+
+  // The second largest of the last misses: one outlier in sixteen is not worth a wider window.
+  sorted = misses_;
+  std::sort(sorted.begin(), sorted.begin() + count_);
+  const Nanos usual = sorted[std::max(0, count_ - 2)];
+  half_window_ = std::clamp(usual + usual / 2 + kFineLook, kNarrowest,
+                            std::max(kNarrowest, period_ / 2));
+}
+
+Nanos Cadence::NextLook(Nanos now) const {
+  if (!seen_ || now - last_ > kIdleAfter) return now + kIdleLook;
+  if (period_ == 0) return now + kIrregularLook;
+
+  // The expected change that is nearest to now: when one did not come, the next is due a period on.
+  Nanos expected = expected_;
+  if (now > expected) expected += (now - expected + period_ / 2) / period_ * period_;
+
+  // A short period must not cost more looks than an irregular stream would.
+  const Nanos looks = std::clamp(period_ / kIrregularLook / 2, Nanos{1}, kFineLooks);
+  const Nanos fine = std::clamp(2 * half_window_ / looks, kFineLook, kIrregularLook);
+  const Nanos away = Distance(now, expected) - half_window_;
+  if (away <= 0) return now + fine;
+  return now + std::clamp(fine + away / 4, fine, kFarLook);
+}
+
+}  // namespace kvmfr

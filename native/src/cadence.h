@@ -1,0 +1,51 @@
+// When to look at a word again: learns the period of its changes. Pure arithmetic on times.
+#ifndef KVMFR_CADENCE_H_
+#define KVMFR_CADENCE_H_
+
+#include <array>
+#include <cstdint>
+
+namespace kvmfr {
+
+// Nanoseconds of CLOCK_MONOTONIC, or between two readings of it.
+using Nanos = std::int64_t;
+
+constexpr Nanos kMicro = 1000;
+constexpr Nanos kMilli = 1000 * kMicro;
+
+// Between looks at a word whose next change nobody can foretell.
+constexpr Nanos kIdleLook = 2 * kMilli;
+
+// The changes of one word. Looks are dense around the moment at which the next change is expected,
+// and thin out the further it is away, so that a steady stream costs some thirty looks per change.
+class Cadence {
+ public:
+  // A change happened in (after, by]: it was not there at the look at `after`, and there at `by`.
+  void Observe(Nanos after, Nanos by);
+
+  // Time of the next look, later than now.
+  Nanos NextLook(Nanos now) const;
+
+  Nanos period() const { return period_; }
+  Nanos half_window() const { return half_window_; }
+
+ private:
+  static constexpr int kRemembered = 16;
+  static constexpr int kNeeded = 3;
+
+  void Learn(Nanos interval, Nanos miss);
+
+  std::array<Nanos, kRemembered> intervals_{};
+  std::array<Nanos, kRemembered> misses_{};
+  int count_ = 0;
+  int at_ = 0;
+  bool seen_ = false;
+  Nanos last_ = 0;         // the newest change
+  Nanos expected_ = 0;     // the change after it
+  Nanos period_ = 0;       // 0 until learnt
+  Nanos half_window_ = 0;  // how far changes stray from where they are expected
+};
+
+}  // namespace kvmfr
+
+#endif  // KVMFR_CADENCE_H_

@@ -1,0 +1,251 @@
+#include "mapping.h"
+
+#ifdef __linux__
+
+#include <cerrno>
+#include <cmath>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace kvmfr {
+
+struct Mapping::Wakeup {
+  explicit Wakeup(const std::uint8_t* base) : waiter(base) {}
+
+  Waiter waiter;
+  napi_threadsafe_function function = nullptr;
+  Mapping* owner = nullptr;  // nullptr once the mapping is closed or gone
+  std::vector<FinishedWait> taken;
+};
+
+Napi::Function Mapping::Define(Napi::Env env) {
+  return DefineClass(env, "NativeMapping",
+                     {
+                         InstanceAccessor<&Mapping::Failure>("failure"),
+                         InstanceAccessor<&Mapping::ByteLength>("byteLength"),
+                         InstanceAccessor<&Mapping::IsDevice>("isDevice"),
+                         InstanceAccessor<&Mapping::Inode>("inode"),
+                         InstanceAccessor<&Mapping::Device>("device"),
+                         InstanceMethod<&Mapping::Buffer>("buffer"),
+                         InstanceMethod<&Mapping::Look>("look"),
+                         InstanceMethod<&Mapping::StartWaiter>("startWaiter"),
+                         InstanceMethod<&Mapping::Wait>("wait"),
+                         InstanceMethod<&Mapping::CancelWait>("cancelWait"),
+                         InstanceMethod<&Mapping::KeepAlive>("keepAlive"),
+                         InstanceMethod<&Mapping::Close>("close"),
+                     });
+}
+
+Mapping::Mapping(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+  if (!info[0].IsString() || !info[1].IsBoolean()) {
+    failure_ = {OpenFailure::Step::kOpen, "open", EINVAL, 0, 0};
+    return;
+  }
+  const std::string path = info[0].As<Napi::String>().Utf8Value();
+  region_ = Region::Open(path, info[1].As<Napi::Boolean>().Value(), &failure_);
+}
+
+Mapping::~Mapping() { StopWaiter(); }
+
+Napi::Value Mapping::Failure(const Napi::CallbackInfo& info) {
+  static constexpr const char* kSteps[] = {"none", "open", "inspect", "kind", "size", "map"};
+  const Napi::Env env = info.Env();
+  if (failure_.step == OpenFailure::Step::kNone) return env.Undefined();
+  Napi::Object failure = Napi::Object::New(env);
+  failure.Set("step", kSteps[static_cast<int>(failure_.step)]);
+  failure.Set("syscall", failure_.syscall);
+  failure.Set("errorNumber", failure_.error);
+  failure.Set("mode", failure_.mode);
+  failure.Set("byteLength", static_cast<double>(failure_.bytes));
+  return failure;
+}
+
+Napi::Value Mapping::ByteLength(const Napi::CallbackInfo& info) {
+  const std::size_t bytes = region_ == nullptr ? 0 : region_->bytes();
+  return Napi::Number::New(info.Env(), static_cast<double>(bytes));
+}
+
+Napi::Value Mapping::IsDevice(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), region_ != nullptr && region_->is_device());
+}
+
+Napi::Value Mapping::Inode(const Napi::CallbackInfo& info) {
+  return Napi::BigInt::New(info.Env(), region_ == nullptr ? 0 : region_->inode());
+}
+
+Napi::Value Mapping::Device(const Napi::CallbackInfo& info) {
+  return Napi::BigInt::New(info.Env(), region_ == nullptr ? 0 : region_->device());
+}
+
+// One ArrayBuffer per mapping: a second one at the same address would make V8 abort.
+Napi::Value Mapping::Buffer(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (region_ == nullptr) return env.Undefined();
+  if (!buffer_.IsEmpty()) return buffer_.Value();
+  // The buffer owns a share of the region: memory stays mapped while only the buffer is left.
+  auto* share = new std::shared_ptr<Region>(region_);
+  napi_value value = nullptr;
+  const napi_status status = napi_create_external_arraybuffer(
+      env, region_->base(), region_->bytes(),
+      [](napi_env, void*, void* hint) { delete static_cast<std::shared_ptr<Region>*>(hint); },
+      share, &value);
+  if (status != napi_ok) {
+    if (status == napi_no_external_buffers_allowed) delete share;
+    return env.Undefined();
+  }
+  Napi::ArrayBuffer buffer(env, value);
+  buffer_ = Napi::Persistent(buffer);
+  return buffer;
+}
+
+// 0 same, 1 replaced, 2 resized, 3 gone; a negative errno when the path cannot be looked at.
+Napi::Value Mapping::Look(const Napi::CallbackInfo& info) {
+  int error = EBADF;
+  Region::Presence presence = Region::Presence::kUnknown;
+  if (region_ != nullptr) presence = region_->Look(&error);
+  const int result =
+      presence == Region::Presence::kUnknown ? -error : static_cast<int>(presence);
+  return Napi::Number::New(info.Env(), result);
+}
+
+// startWaiter(callback(id, outcome)): 0, or the errno of pthread_create.
+Napi::Value Mapping::StartWaiter(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (region_ == nullptr || wakeup_ != nullptr || !info[0].IsFunction()) {
+    return Napi::Number::New(env, EINVAL);
+  }
+  auto* wakeup = new Wakeup(region_->base());
+  const napi_status status = napi_create_threadsafe_function(
+      env, info[0], nullptr, Napi::String::New(env, "kvmfr.wait"), 0, 1, wakeup, EndWakeup, wakeup,
+      CallBack, &wakeup->function);
+  if (status != napi_ok) {
+    delete wakeup;
+    return Napi::Number::New(env, EINVAL);
+  }
+  wakeup->owner = this;
+  wakeup_ = wakeup;
+  napi_unref_threadsafe_function(env, wakeup->function);
+  const int error = wakeup->waiter.Start(Wake, wakeup);
+  if (error != 0) StopWaiter();
+  return Napi::Number::New(env, error);
+}
+
+// wait(id, words, wordCount, timeoutMs, cadence): a WaitOutcome, or undefined when an argument
+// does not fit. `words` holds pairs of offset and value.
+Napi::Value Mapping::Wait(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (region_ == nullptr || wakeup_ == nullptr || !info[0].IsNumber() || !info[1].IsTypedArray() ||
+      !info[2].IsNumber() || !info[3].IsNumber() || !info[4].IsBoolean()) {
+    return env.Undefined();
+  }
+  const Napi::TypedArray array = info[1].As<Napi::TypedArray>();
+  if (array.TypedArrayType() != napi_uint32_array) return env.Undefined();
+  const Napi::Uint32Array pairs = array.As<Napi::Uint32Array>();
+  const std::uint32_t count = info[2].As<Napi::Number>().Uint32Value();
+  if (count == 0 || count > kMaxWatchedWords || pairs.ElementLength() < 2 * std::size_t{count}) {
+    return env.Undefined();
+  }
+
+  kvmfr::Wait wait;
+  wait.id = info[0].As<Napi::Number>().Uint32Value();
+  wait.word_count = count;
+  wait.cadence = info[4].As<Napi::Boolean>().Value();
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const std::uint32_t offset = pairs[2 * i];
+    if (offset % 4 != 0 || std::uint64_t{offset} + 4 > region_->bytes()) return env.Undefined();
+    wait.words[i] = {offset, pairs[2 * i + 1]};
+  }
+  const double timeout_ms = info[3].As<Napi::Number>().DoubleValue();
+  if (std::isnan(timeout_ms)) return env.Undefined();
+  // A hundred years; also keeps Infinity out of the conversion.
+  const double capped_ms = std::fmin(timeout_ms, 3.2e12);
+  const Nanos timeout = static_cast<Nanos>(std::fmax(capped_ms, 0) * kMilli);
+  const WaitOutcome outcome = wakeup_->waiter.Add(wait, timeout);
+  return Napi::Number::New(env, static_cast<std::uint32_t>(outcome));
+}
+
+void Mapping::CancelWait(const Napi::CallbackInfo& info) {
+  if (wakeup_ == nullptr || !info[0].IsNumber()) return;
+  wakeup_->waiter.Cancel(info[0].As<Napi::Number>().Uint32Value());
+}
+
+void Mapping::KeepAlive(const Napi::CallbackInfo& info) {
+  if (wakeup_ == nullptr || !info[0].IsBoolean()) return;
+  if (info[0].As<Napi::Boolean>().Value()) {
+    napi_ref_threadsafe_function(info.Env(), wakeup_->function);
+  } else {
+    napi_unref_threadsafe_function(info.Env(), wakeup_->function);
+  }
+}
+
+void Mapping::Close(const Napi::CallbackInfo&) {
+  StopWaiter();
+  if (region_ == nullptr) return;
+  bool reachable = false;
+  if (!buffer_.IsEmpty()) {
+    Napi::ArrayBuffer buffer = buffer_.Value();
+    // A buffer that somebody transferred has given its memory to another one, which we cannot
+    // find: then the pages go with the last buffer instead of now.
+    reachable = buffer.IsDetached() || napi_detach_arraybuffer(buffer.Env(), buffer) != napi_ok;
+    buffer_.Reset();
+  }
+  if (!reachable) region_->Unmap();
+  region_.reset();
+}
+
+void Mapping::StopWaiter() {
+  if (wakeup_ == nullptr) return;
+  Wakeup* wakeup = std::exchange(wakeup_, nullptr);
+  wakeup->owner = nullptr;
+  wakeup->waiter.Stop();
+  // Ends in EndWakeup, a turn of the event loop later.
+  napi_release_threadsafe_function(wakeup->function, napi_tsfn_abort);
+}
+
+bool Mapping::Wake(void* wakeup) {
+  return napi_call_threadsafe_function(static_cast<Wakeup*>(wakeup)->function, nullptr,
+                                       napi_tsfn_nonblocking) == napi_ok;
+}
+
+// Without an env the function is being torn down and nobody is left to be told.
+void Mapping::CallBack(napi_env raw_env, napi_value callback, void* context, void*) {
+  if (raw_env == nullptr || callback == nullptr) return;
+  const Napi::Env env(raw_env);
+  const Napi::Function function(env, callback);
+  auto* wakeup = static_cast<Wakeup*>(context);
+  // A local: the callback may wait, close, or end up here again.
+  std::vector<FinishedWait> taken = std::move(wakeup->taken);
+  taken.clear();
+  wakeup->waiter.Take(&taken);
+  for (const FinishedWait& wait : taken) {
+    function.Call({Napi::Number::New(env, wait.id),
+                   Napi::Number::New(env, static_cast<std::uint32_t>(wait.outcome))});
+    if (env.IsExceptionPending()) break;
+  }
+  wakeup->taken = std::move(taken);
+}
+
+// The last that happens to the thread-safe function: after close(), after the mapping was garbage
+// collected, or while the environment (a worker, the process) ends with waits pending.
+void Mapping::EndWakeup(napi_env, void* data, void*) {
+  auto* wakeup = static_cast<Wakeup*>(data);
+  if (wakeup->owner != nullptr) wakeup->owner->wakeup_ = nullptr;
+  delete wakeup;
+}
+
+Napi::Value AllocateBlocksOf(const Napi::CallbackInfo& info) {
+  int error = EINVAL;
+  if (info[0].IsNumber() && info[1].IsNumber()) {
+    const double bytes = info[1].As<Napi::Number>().DoubleValue();
+    if (bytes > 0 && bytes <= 0xffffffffu) {
+      error = AllocateBlocks(info[0].As<Napi::Number>().Int32Value(),
+                             static_cast<std::uint64_t>(bytes));
+    }
+  }
+  return Napi::Number::New(info.Env(), error);
+}
+
+}  // namespace kvmfr
+
+#endif  // __linux__

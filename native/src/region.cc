@@ -1,0 +1,136 @@
+#include "region.h"
+
+#ifdef __linux__
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace kvmfr {
+namespace {
+
+// ioctl GETSIZE of the kvmfr kernel module, _IO('u', 0x44); the size is the return value.
+constexpr unsigned long kGetSize = 0x7544;
+constexpr std::uint64_t kPageBytes = 4096;
+// Offsets in every LGMP version are 32 bit.
+constexpr std::uint64_t kMaxBytes = 0xffffffffu;
+
+int OpenRetrying(const char* path, int flags) {
+  int fd;
+  do {
+    fd = open(path, flags);
+  } while (fd < 0 && errno == EINTR);
+  return fd;
+}
+
+// Size of a kvmfr device. libc returns an int, so a device of 2 GiB and more comes back negative;
+// only -1 is an error.
+bool DeviceBytes(int fd, std::uint64_t* bytes) {
+  const int result = ioctl(fd, kGetSize, 0);
+  if (result == -1) return false;
+  *bytes = static_cast<std::uint32_t>(result);
+  return true;
+}
+
+}  // namespace
+
+std::shared_ptr<Region> Region::Open(const std::string& path, bool read_only,
+                                     OpenFailure* failure) {
+  using Step = OpenFailure::Step;
+  std::shared_ptr<Region> region(new Region());
+  region->path_ = path;
+
+  // O_NONBLOCK: opening a fifo or a terminal line must not wait for its other end.
+  const int flags = (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+  region->fd_ = OpenRetrying(path.c_str(), flags);
+  if (region->fd_ < 0) {
+    *failure = {Step::kOpen, "open", errno, 0, 0};
+    return nullptr;
+  }
+
+  struct stat found;
+  if (fstat(region->fd_, &found) != 0) {
+    *failure = {Step::kInspect, "fstat", errno, 0, 0};
+    return nullptr;
+  }
+  std::uint64_t bytes = 0;
+  if (S_ISREG(found.st_mode)) {
+    bytes = static_cast<std::uint64_t>(found.st_size);
+  } else if (S_ISCHR(found.st_mode)) {
+    region->is_device_ = true;
+    if (!DeviceBytes(region->fd_, &bytes)) {
+      *failure = {Step::kKind, "ioctl", errno, found.st_mode, 0};
+      return nullptr;
+    }
+  } else {
+    *failure = {Step::kKind, "", 0, found.st_mode, 0};
+    return nullptr;
+  }
+  if (bytes == 0 || bytes % kPageBytes != 0 || bytes > kMaxBytes || bytes > SIZE_MAX) {
+    *failure = {Step::kSize, "", 0, found.st_mode, bytes};
+    return nullptr;
+  }
+
+  // A reader without write access gets a private mapping: it sees every change of the file, and a
+  // store to its ArrayBuffer, which JavaScript cannot be kept from, changes its own copy of the page
+  // instead of killing the process.
+  const int sharing = read_only ? MAP_PRIVATE | MAP_NORESERVE : MAP_SHARED;
+  void* base = mmap(nullptr, static_cast<std::size_t>(bytes), PROT_READ | PROT_WRITE, sharing,
+                    region->fd_, 0);
+  if (base == MAP_FAILED) {
+    *failure = {Step::kMap, "mmap", errno, found.st_mode, bytes};
+    return nullptr;
+  }
+  region->base_ = static_cast<std::uint8_t*>(base);
+  region->bytes_ = static_cast<std::size_t>(bytes);
+  region->inode_ = found.st_ino;
+  region->device_ = found.st_dev;
+  return region;
+}
+
+Region::~Region() { Unmap(); }
+
+Region::Presence Region::Look(int* error) const {
+  struct stat now;
+  if (stat(path_.c_str(), &now) != 0) {
+    if (errno == ENOENT || errno == ENOTDIR) return Presence::kGone;
+    *error = errno;
+    return Presence::kUnknown;
+  }
+  if (now.st_ino != inode_ || now.st_dev != device_) return Presence::kReplaced;
+  if (is_device_) {
+    std::uint64_t bytes = 0;
+    if (!S_ISCHR(now.st_mode)) return Presence::kReplaced;
+    return DeviceBytes(fd_, &bytes) && bytes == bytes_ ? Presence::kSame : Presence::kResized;
+  }
+  struct stat held;
+  if (fstat(fd_, &held) != 0) {
+    *error = errno;
+    return Presence::kUnknown;
+  }
+  return static_cast<std::uint64_t>(held.st_size) == bytes_ ? Presence::kSame
+                                                            : Presence::kResized;
+}
+
+void Region::Unmap() {
+  if (base_ != nullptr) munmap(base_, bytes_);
+  base_ = nullptr;
+  if (fd_ >= 0) close(fd_);
+  fd_ = -1;
+}
+
+int AllocateBlocks(int fd, std::uint64_t bytes) {
+  int error;
+  do {
+    error = posix_fallocate(fd, 0, static_cast<off_t>(bytes));
+  } while (error == EINTR);
+  return error;
+}
+
+}  // namespace kvmfr
+
+#endif  // __linux__

@@ -1,0 +1,64 @@
+// The system calls of a region: open, look at it, map it, give it back. No JavaScript in here.
+#ifndef KVMFR_REGION_H_
+#define KVMFR_REGION_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace kvmfr {
+
+// Why a region could not be opened. The words a person reads are made in TypeScript.
+struct OpenFailure {
+  enum class Step { kNone, kOpen, kInspect, kKind, kSize, kMap };
+  Step step = Step::kNone;
+  const char* syscall = "";
+  int error = 0;              // errno of the system call, or 0
+  std::uint32_t mode = 0;     // st_mode of what was found, or 0
+  std::uint64_t bytes = 0;    // size of what was found
+};
+
+// One mmap of one region, and the open file it came from.
+class Region {
+ public:
+  enum class Presence { kSame, kReplaced, kResized, kGone, kUnknown };
+
+  static std::shared_ptr<Region> Open(const std::string& path, bool read_only,
+                                      OpenFailure* failure);
+  ~Region();
+  Region(const Region&) = delete;
+  Region& operator=(const Region&) = delete;
+
+  // nullptr after Unmap().
+  std::uint8_t* base() const { return base_; }
+  std::size_t bytes() const { return bytes_; }
+  bool is_device() const { return is_device_; }
+  std::uint64_t inode() const { return inode_; }
+  std::uint64_t device() const { return device_; }
+
+  // Compares what the path names now, and how large the open file is now, with what was mapped.
+  // On kUnknown, *error holds the errno of stat().
+  Presence Look(int* error) const;
+
+  // Gives the pages and the descriptor back. Nobody may touch base() any more.
+  void Unmap();
+
+ private:
+  Region() = default;
+
+  std::string path_;
+  int fd_ = -1;
+  std::uint8_t* base_ = nullptr;
+  std::size_t bytes_ = 0;
+  bool is_device_ = false;
+  std::uint64_t inode_ = 0;
+  std::uint64_t device_ = 0;
+};
+
+// Allocates every block of a file now, so that a full tmpfs is an error here and not a SIGBUS at
+// the first write. Returns 0 or an errno.
+int AllocateBlocks(int fd, std::uint64_t bytes);
+
+}  // namespace kvmfr
+
+#endif  // KVMFR_REGION_H_

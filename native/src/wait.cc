@@ -1,0 +1,200 @@
+#include "wait.h"
+
+#ifdef __linux__
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace kvmfr {
+namespace {
+
+// The default slack of 50 us is as long as the finest interval between looks.
+constexpr unsigned long kTimerSlackNs = 1000;
+constexpr std::size_t kStackBytes = 256 * 1024;
+
+Nanos Now() {
+  timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return static_cast<Nanos>(time.tv_sec) * 1000000000 + time.tv_nsec;
+}
+
+class Lock {
+ public:
+  explicit Lock(pthread_mutex_t* mutex) : mutex_(mutex) { pthread_mutex_lock(mutex_); }
+  ~Lock() { pthread_mutex_unlock(mutex_); }
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+
+ private:
+  pthread_mutex_t* const mutex_;
+};
+
+}  // namespace
+
+Waiter::Waiter(const std::uint8_t* base) : base_(base) {
+  pthread_mutex_init(&mutex_, nullptr);
+  pthread_condattr_t attributes;
+  pthread_condattr_init(&attributes);
+  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+  pthread_cond_init(&condition_, &attributes);
+  pthread_condattr_destroy(&attributes);
+}
+
+Waiter::~Waiter() {
+  Stop();
+  pthread_cond_destroy(&condition_);
+  pthread_mutex_destroy(&mutex_);
+}
+
+int Waiter::Start(Wake wake, void* context) {
+  wake_ = wake;
+  context_ = context;
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, kStackBytes);
+  // Signals are for the threads of the process that expect them; this one has all of them blocked.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const int error = pthread_create(&thread_, &attributes, &Waiter::Run, this);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  pthread_attr_destroy(&attributes);
+  started_ = error == 0;
+  return error;
+}
+
+WaitOutcome Waiter::Add(Wait wait, Nanos timeout) {
+  for (std::uint32_t i = 0; i < wait.word_count; ++i) {
+    if (Changed(wait.words[i])) return WaitOutcome::kChanged;
+  }
+  if (timeout <= 0) return WaitOutcome::kTimedOut;
+  const Nanos now = Now();
+  wait.deadline = timeout > INT64_MAX - now ? INT64_MAX : now + timeout;
+  {
+    Lock lock(&mutex_);
+    if (pending_.empty()) last_look_ = now;
+    pending_.push_back(wait);
+  }
+  pthread_cond_signal(&condition_);
+  return WaitOutcome::kPending;
+}
+
+void Waiter::Cancel(std::uint32_t id) {
+  Lock lock(&mutex_);
+  const auto is_it = [id](const auto& wait) { return wait.id == id; };
+  pending_.erase(std::remove_if(pending_.begin(), pending_.end(), is_it), pending_.end());
+  finished_.erase(std::remove_if(finished_.begin(), finished_.end(), is_it), finished_.end());
+}
+
+void Waiter::Take(std::vector<FinishedWait>* finished) {
+  Lock lock(&mutex_);
+  woken_ = false;
+  finished->swap(finished_);
+}
+
+void Waiter::Stop() {
+  if (!started_) return;
+  {
+    Lock lock(&mutex_);
+    stopping_ = true;
+    pthread_cond_signal(&condition_);
+  }
+  pthread_join(thread_, nullptr);
+  started_ = false;
+}
+
+void* Waiter::Run(void* self) {
+  pthread_setname_np(pthread_self(), "kvmfr-wait");
+  prctl(PR_SET_TIMERSLACK, kTimerSlackNs);
+  static_cast<Waiter*>(self)->Loop();
+  return nullptr;
+}
+
+void Waiter::Loop() {
+  Lock lock(&mutex_);
+  while (!stopping_) {
+    if (pending_.empty()) {
+      pthread_cond_wait(&condition_, &mutex_);
+      continue;
+    }
+    const Nanos now = Now();
+    const bool finished = Look(now);
+    last_look_ = now;
+    if (finished && !woken_) {
+      woken_ = true;
+      // Without the lock: the thread that is woken asks for it at once.
+      pthread_mutex_unlock(&mutex_);
+      const bool taken = wake_(context_);
+      pthread_mutex_lock(&mutex_);
+      if (!taken) return;
+      continue;
+    }
+    if (pending_.empty()) continue;
+    const Nanos next = NextLook(now);
+    const timespec until = {static_cast<time_t>(next / 1000000000),
+                            static_cast<long>(next % 1000000000)};
+    pthread_cond_timedwait(&condition_, &mutex_, &until);
+  }
+}
+
+bool Waiter::Look(Nanos now) {
+  const std::size_t before = finished_.size();
+  for (std::size_t i = 0; i < pending_.size();) {
+    const Wait& wait = pending_[i];
+    bool changed = false;
+    for (std::uint32_t w = 0; w < wait.word_count; ++w) {
+      if (!Changed(wait.words[w])) continue;
+      changed = true;
+      if (wait.cadence) StreamOf(wait.words[w].offset).cadence.Observe(last_look_, now);
+    }
+    if (!changed && wait.deadline > now) {
+      ++i;
+      continue;
+    }
+    finished_.push_back({wait.id, changed ? WaitOutcome::kChanged : WaitOutcome::kTimedOut});
+    std::swap(pending_[i], pending_.back());
+    pending_.pop_back();
+  }
+  return finished_.size() != before;
+}
+
+Nanos Waiter::NextLook(Nanos now) {
+  Nanos next = now + kIdleLook;
+  for (const Wait& wait : pending_) {
+    next = std::min(next, wait.deadline);
+    if (!wait.cadence) continue;
+    for (std::uint32_t w = 0; w < wait.word_count; ++w) {
+      next = std::min(next, StreamOf(wait.words[w].offset).cadence.NextLook(now));
+    }
+  }
+  return next;
+}
+
+// The stream of a word; the one that was used least recently makes room for a new one.
+Waiter::Stream& Waiter::StreamOf(std::uint32_t offset) {
+  Stream* oldest = &streams_[0];
+  for (Stream& stream : streams_) {
+    if (stream.used != 0 && stream.offset == offset) {
+      stream.used = ++uses_;
+      return stream;
+    }
+    if (stream.used < oldest->used) oldest = &stream;
+  }
+  *oldest = Stream{};
+  oldest->offset = offset;
+  oldest->used = ++uses_;
+  return *oldest;
+}
+
+bool Waiter::Changed(const WatchedWord& word) const {
+  const auto* address = reinterpret_cast<const std::uint32_t*>(base_ + word.offset);
+  return __atomic_load_n(address, __ATOMIC_ACQUIRE) != word.value;
+}
+
+}  // namespace kvmfr
+
+#endif  // __linux__

@@ -1,0 +1,101 @@
+// The waiter of a mapping: one thread that looks at words of the region until they change.
+#ifndef KVMFR_WAIT_H_
+#define KVMFR_WAIT_H_
+
+#include <pthread.h>
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "cadence.h"
+
+namespace kvmfr {
+
+constexpr std::size_t kMaxWatchedWords = 32;
+
+enum class WaitOutcome : std::uint32_t { kPending = 0, kChanged = 1, kTimedOut = 2 };
+
+struct WatchedWord {
+  std::uint32_t offset;
+  std::uint32_t value;
+};
+
+// One wait: fires when any word differs from its value, or when the deadline has passed.
+struct Wait {
+  std::uint32_t id = 0;
+  std::uint32_t word_count = 0;
+  bool cadence = false;
+  Nanos deadline = 0;
+  std::array<WatchedWord, kMaxWatchedWords> words{};
+};
+
+struct FinishedWait {
+  std::uint32_t id;
+  WaitOutcome outcome;
+};
+
+// Parked on a condition variable while no wait is pending. Otherwise it sleeps until the next look
+// that some pending wait asks for. The public methods are for the thread that made it.
+class Waiter {
+ public:
+  // `wake` is called from the waiter's thread, once per batch of finished waits; it returns false
+  // when nobody will take them any more.
+  using Wake = bool (*)(void* context);
+
+  explicit Waiter(const std::uint8_t* base);
+  ~Waiter();
+  Waiter(const Waiter&) = delete;
+  Waiter& operator=(const Waiter&) = delete;
+
+  // Starts the thread. Returns 0 or an errno.
+  int Start(Wake wake, void* context);
+  bool started() const { return started_; }
+
+  // Looks once, at once; a wait that is still pending after that is handed to the thread. The
+  // deadline is set here.
+  WaitOutcome Add(Wait wait, Nanos timeout);
+  // Forgets a wait; nothing is reported for it afterwards, unless it was taken already.
+  void Cancel(std::uint32_t id);
+  // Moves the finished waits into an empty vector.
+  void Take(std::vector<FinishedWait>* finished);
+  // Ends the thread and joins it. The region is not touched after this returns.
+  void Stop();
+
+ private:
+  struct Stream {
+    std::uint32_t offset = 0;
+    std::uint64_t used = 0;  // 0 = free
+    Cadence cadence;
+  };
+  static constexpr std::size_t kMaxStreams = 8;
+
+  static void* Run(void* self);
+  void Loop();
+  // Moves what has changed or expired from pending_ to finished_. Returns whether anything has.
+  bool Look(Nanos now);
+  Nanos NextLook(Nanos now);
+  Stream& StreamOf(std::uint32_t offset);
+  bool Changed(const WatchedWord& word) const;
+
+  const std::uint8_t* const base_;
+  Wake wake_ = nullptr;
+  void* context_ = nullptr;
+  bool started_ = false;
+  pthread_t thread_{};
+
+  pthread_mutex_t mutex_;
+  pthread_cond_t condition_;
+  // Below: guarded by mutex_.
+  bool stopping_ = false;
+  bool woken_ = false;  // a wake is on its way and takes what finishes meanwhile
+  std::vector<Wait> pending_;
+  std::vector<FinishedWait> finished_;
+  std::array<Stream, kMaxStreams> streams_{};
+  std::uint64_t uses_ = 0;
+  Nanos last_look_ = 0;
+};
+
+}  // namespace kvmfr
+
+#endif  // KVMFR_WAIT_H_
