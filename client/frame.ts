@@ -1,0 +1,152 @@
+import { KvmfrError } from '../protocol/error.ts';
+import type { FrameGeometry } from '../protocol/kvmfr/frame.ts';
+import { FRAME_TIMEOUT_MS, QUEUE_MAX_TIME_MS } from '../protocol/limits.ts';
+import { loadU32 } from '../protocol/memory/word.ts';
+import { type PixelFormat, rowBytes } from '../protocol/pixel.ts';
+import type { Rect } from '../protocol/rect.ts';
+import type { Queue } from './queue.ts';
+import type { Session } from './session.ts';
+
+/** What a frame needs from the stream that lends it. */
+export interface FrameLoan {
+  readonly session: Session;
+  readonly queue: Queue;
+  readonly geometry: FrameGeometry;
+  readonly damage: readonly Rect[];
+  readonly skipped: number;
+  readonly pixels: Uint8Array;
+  /** Told once, when the frame is given back: whether all of it could be trusted till then. */
+  readonly released: (intact: boolean) => void;
+}
+
+/**
+ * One frame of the guest, borrowed from the region.
+ *
+ * Shape: {@link pixels} has dataHeightPx rows of pitchBytes; the picture is widthPx x heightPx.
+ * Ownership: borrowed until {@link release} or the next turn of the loop that gave it. The guest
+ * has two places for frames: who holds one longer than a frame's time slows the guest down, and who
+ * holds one for a second loses it.
+ */
+export class Frame implements Disposable {
+  /** Source: the frame header's fields of the same names, checked. */
+  readonly format: PixelFormat;
+  readonly widthPx: number;
+  readonly heightPx: number;
+  /** Rows that are transported. Below them the picture is undefined: show black. */
+  readonly dataHeightPx: number;
+  /** Size of the guest's screen, the space of cursor positions. */
+  readonly screenWidthPx: number;
+  readonly screenHeightPx: number;
+  readonly pitchBytes: number;
+  /** Quarter turns clockwise that the guest's desktop is rotated by. */
+  readonly rotation: 0 | 1 | 2 | 3;
+  /** Number of the frame; wraps at 32 bits. */
+  readonly serial: number;
+  /** Changes when format or size do. */
+  readonly formatVersion: number;
+  /** What changed since the frame this loop gave before; none means all of it. */
+  readonly damage: readonly Rect[];
+  /** Frames the guest published since the one this loop gave before, and that were passed over. */
+  readonly skipped: number;
+  /** The region is too small: rows are missing at the bottom. */
+  readonly truncated: boolean;
+  /** Flag bits as the publisher sent them. */
+  readonly flags: number;
+  readonly #loan: FrameLoan;
+  #released = false;
+
+  constructor(loan: FrameLoan) {
+    const { geometry } = loan;
+    this.format = geometry.format;
+    this.widthPx = geometry.widthPx;
+    this.heightPx = geometry.heightPx;
+    this.dataHeightPx = geometry.dataHeightPx;
+    this.screenWidthPx = geometry.screenWidthPx;
+    this.screenHeightPx = geometry.screenHeightPx;
+    this.pitchBytes = geometry.pitchBytes;
+    this.rotation = geometry.rotation;
+    this.serial = geometry.serial;
+    this.formatVersion = geometry.formatVersion;
+    this.damage = loan.damage;
+    this.skipped = loan.skipped;
+    this.truncated = geometry.truncated;
+    this.flags = geometry.flags;
+    this.#loan = loan;
+  }
+
+  /**
+   * The pixels, in the region: no copy.
+   *
+   * @throws ERR_KVMFR_RELEASED
+   */
+  get pixels(): Uint8Array {
+    if (this.#released)
+      throw new KvmfrError(
+        'ERR_KVMFR_RELEASED',
+        `frame ${this.serial} was used after its release: copy what is needed longer`,
+      );
+    return this.#loan.pixels;
+  }
+
+  /** Rows that are valid so far. */
+  get complete(): number {
+    const { geometry, session } = this.#loan;
+    if (this.#released || session.region.detached) return 0;
+    const bytes = loadU32(session.region, geometry.writePointerAt);
+    if (bytes >= wholeBytes(geometry, geometry.dataHeightPx)) return geometry.dataHeightPx;
+    return Math.min(geometry.dataHeightPx, Math.floor(bytes / geometry.pitchBytes));
+  }
+
+  get released(): boolean {
+    return this.#released;
+  }
+
+  /** Whether the frame is still lent to us: what was read until now was of this frame. */
+  get intact(): boolean {
+    return !this.#released && this.#loan.queue.check() === 'ok';
+  }
+
+  /**
+   * Waits until this many rows are valid.
+   *
+   * @returns false when the guest stopped writing, for {@link FRAME_TIMEOUT_MS}, or went away
+   */
+  async whenRows(rows: number): Promise<boolean> {
+    const { geometry, session } = this.#loan;
+    const need = wholeBytes(geometry, Math.min(rows, geometry.dataHeightPx));
+    const at = geometry.writePointerAt;
+    const endMs = performance.now() + QUEUE_MAX_TIME_MS;
+    while (!this.#released && session.holds()) {
+      const bytes = loadU32(session.region, at);
+      if (bytes >= need) return true;
+      const leftMs = Math.min(FRAME_TIMEOUT_MS, endMs - performance.now());
+      if (leftMs <= 0) return false;
+      const outcome = await session.mapping.wait([{ offsetBytes: at, value: bytes }], {
+        timeoutMs: leftMs,
+        cadence: true,
+      });
+      if (outcome !== 'changed') return false;
+    }
+    return false;
+  }
+
+  /** Gives the frame back to the guest. A second call does nothing. */
+  release(): void {
+    if (this.#released) return;
+    const { session, geometry, queue } = this.#loan;
+    const whole = this.complete === geometry.dataHeightPx;
+    this.#released = true;
+    const finished = !session.ended && queue.done() === 'ok';
+    this.#loan.released(whole && finished);
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+}
+
+/** Write pointer at which this many rows are there; the padding behind the last is not needed. */
+function wholeBytes(geometry: FrameGeometry, rows: number): number {
+  if (rows <= 0) return 0;
+  return (rows - 1) * geometry.pitchBytes + rowBytes(geometry.format, geometry.widthPx);
+}

@@ -1,0 +1,21 @@
+/** Package `kvmfr`: read a guest's screen from its region. */
+export { KvmfrError, type KvmfrErrorCode } from '../protocol/error.ts';
+export type { PixelFormat } from '../protocol/pixel.ts';
+export type { Rect } from '../protocol/rect.ts';
+export type { StateName } from '../protocol/wire/control.ts';
+export { Client, type ClientOptions, connect } from './client.ts';
+export type { CursorOptions, CursorShape, CursorState } from './cursor.ts';
+export { HeartbeatWatch, type Sighting } from './detect.ts';
+export { Frame } from './frame.ts';
+export type { FramesOptions } from './frames.ts';
+export {
+  checkRegionName,
+  DEFAULT_REGIONS,
+  defaultRegionPath,
+  type OpenRegion,
+  openRegion,
+} from './open.ts';
+export { Queue, type QueueInfo, type QueueStatus, readQueues } from './queue.ts';
+export { Session, type SessionInfo } from './session.ts';
+export type { ClientState } from './state.ts';
+export type { ClientStats } from './subscription.ts';

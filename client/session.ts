@@ -1,0 +1,168 @@
+import { randomInt } from 'node:crypto';
+import type { Mapping } from '../native/index.ts';
+import { hex, KvmfrError } from '../protocol/error.ts';
+import type { FrameLayout } from '../protocol/kvmfr/frame.ts';
+import { FRAME_LAYOUTS } from '../protocol/kvmfr/index.ts';
+import { type OsRecord, parseSession, type VmRecord } from '../protocol/kvmfr/session.ts';
+import { LGMP_MAGIC, type LgmpCandidate, releaseName } from '../protocol/lgmp/detect.ts';
+import type { LgmpLayout } from '../protocol/lgmp/layout.ts';
+import { HEARTBEAT_TIMEOUT_MS, MAX_UDATA_BYTES } from '../protocol/limits.ts';
+import type { Region } from '../protocol/memory/region.ts';
+import { loadU32, loadU64 } from '../protocol/memory/word.ts';
+
+/** What a publisher told of itself. All strings come from the guest, made safe to show. */
+export interface SessionInfo {
+  /** The session id, as the publisher chose it. */
+  readonly id: number;
+  readonly lgmpVersion: number;
+  readonly kvmfrVersion: number;
+  /** `B6`, `B7`, or the two versions when no release speaks the pair. */
+  readonly release: string;
+  readonly hostVersion: string;
+  /** Feature bits of the publisher. */
+  readonly features: number;
+  readonly vm: VmRecord | undefined;
+  readonly os: OsRecord | undefined;
+}
+
+/** How a session is doing. */
+export type Pulse = 'alive' | 'stale' | 'ended';
+
+/**
+ * One life of a publisher, as a client sees it: its versions, its heartbeat, its end.
+ *
+ * Ownership: looks at a mapping that belongs to somebody else; of no use once that closed.
+ */
+export class Session {
+  readonly mapping: Mapping;
+  readonly region: Region;
+  readonly lgmp: LgmpLayout;
+  readonly frames: FrameLayout;
+  readonly info: SessionInfo;
+  /** First byte behind the session blob: rings and payloads lie there. */
+  readonly payloadFloor: number;
+  /** Our id in subscriber tables: random, never 0. Peers choose theirs badly; it is no key. */
+  readonly clientId: number = randomInt(1, 0xffff_ffff);
+  #heartbeat: bigint;
+  #heartbeatMs: number;
+  #ended = false;
+
+  private constructor(parts: {
+    readonly mapping: Mapping;
+    readonly region: Region;
+    readonly lgmp: LgmpLayout;
+    readonly frames: FrameLayout;
+    readonly info: SessionInfo;
+    readonly udataBytes: number;
+    readonly nowMs: number;
+  }) {
+    this.mapping = parts.mapping;
+    this.region = parts.region;
+    this.lgmp = parts.lgmp;
+    this.frames = parts.frames;
+    this.info = parts.info;
+    this.payloadFloor = parts.lgmp.header.udata + parts.udataBytes;
+    this.#heartbeat = loadU64(parts.region, parts.lgmp.header.timestamp);
+    this.#heartbeatMs = parts.nowMs;
+  }
+
+  /**
+   * Attaches to a publisher whose heartbeat was seen to move.
+   *
+   * @returns undefined when the header changed while it was read: look again
+   * @throws ERR_KVMFR_KVMFR_VERSION, ERR_KVMFR_MAGIC, ERR_KVMFR_BOUNDS
+   */
+  static attach(
+    place: { readonly mapping: Mapping; readonly region: Region; readonly lgmp: LgmpLayout },
+    nowMs: number,
+  ): Session | undefined {
+    const { region, lgmp } = place;
+    const { header } = lgmp;
+    const id = loadU32(region, header.sessionID);
+    const udataBytes = loadU32(region, header.udataSize);
+    if (udataBytes > MAX_UDATA_BYTES || udataBytes > region.byteLength - header.udata)
+      throw new KvmfrError(
+        'ERR_KVMFR_BOUNDS',
+        `udataSize at ${hex(header.udataSize)} may be ${MAX_UDATA_BYTES}, but is ${udataBytes}`,
+      );
+    const blob = parseSession(region.copyOut(header.udata, udataBytes));
+    if (
+      loadU32(region, header.magic) !== LGMP_MAGIC ||
+      loadU32(region, header.version) !== lgmp.version ||
+      loadU32(region, header.sessionID) !== id ||
+      loadU32(region, header.udataSize) !== udataBytes
+    )
+      return undefined;
+    const frames = FRAME_LAYOUTS.get(blob.kvmfrVersion);
+    const release = releaseName(lgmp.version, blob.kvmfrVersion);
+    if (frames === undefined || release === undefined)
+      throw unsupportedPair(lgmp.version, blob.kvmfrVersion, blob.hostVersion);
+    const info: SessionInfo = {
+      id,
+      lgmpVersion: lgmp.version,
+      kvmfrVersion: blob.kvmfrVersion,
+      release,
+      hostVersion: blob.hostVersion,
+      features: blob.features,
+      vm: blob.vm,
+      os: blob.os,
+    };
+    return new Session({ ...place, frames, info, udataBytes, nowMs });
+  }
+
+  /** Whether this session is over: another one took its place, or its mapping closed. */
+  get ended(): boolean {
+    return this.#ended || this.region.detached;
+  }
+
+  /** Ends it from our side: every stream on it lets go. */
+  end(): void {
+    this.#ended = true;
+  }
+
+  /** Whether what is read now still belongs to this session. Cheap: two words. */
+  holds(): boolean {
+    if (this.ended) return false;
+    const { header } = this.lgmp;
+    if (
+      loadU32(this.region, header.sessionID) !== this.info.id ||
+      loadU32(this.region, header.magic) !== LGMP_MAGIC
+    )
+      this.#ended = true;
+    return !this.#ended;
+  }
+
+  /** Looks at the heartbeat: it is compared for change, and never taken for a clock. */
+  pulse(nowMs: number): Pulse {
+    if (!this.holds()) return 'ended';
+    const heartbeat = loadU64(this.region, this.lgmp.header.timestamp);
+    if (heartbeat !== this.#heartbeat) {
+      // Session ids have few bits on some publishers; time running backwards gives a restart away.
+      if (heartbeat < this.#heartbeat) {
+        this.#ended = true;
+        return 'ended';
+      }
+      this.#heartbeat = heartbeat;
+      this.#heartbeatMs = nowMs;
+      return 'alive';
+    }
+    return nowMs - this.#heartbeatMs > HEARTBEAT_TIMEOUT_MS ? 'stale' : 'alive';
+  }
+}
+
+function unsupportedPair(lgmp: number, kvmfr: number, hostVersion: string): KvmfrError {
+  return new KvmfrError(
+    'ERR_KVMFR_KVMFR_VERSION',
+    `the guest runs Looking Glass host ${hostVersion || '(no name)'} with KVMFR ${kvmfr} on LGMP ${lgmp}; this version of kvmfr reads KVMFR 19 on LGMP 5 (B6) and KVMFR 20 on LGMP 6 (B7)`,
+    { hint: 'Install the Looking Glass host B7 in the guest, or a newer kvmfr here.' },
+  );
+}
+
+/** The error for a live publisher whose LGMP version we do not speak. */
+export function unsupportedLgmp(candidate: LgmpCandidate): KvmfrError {
+  return new KvmfrError(
+    'ERR_KVMFR_LGMP_VERSION',
+    `the guest runs a Looking Glass host with LGMP ${candidate.version} (header at ${hex(candidate.magicAt)}); this version of kvmfr reads LGMP 5 (B6) and LGMP 6 (B7)`,
+    { hint: 'Install the Looking Glass host B7 in the guest, or a newer kvmfr here.' },
+  );
+}
