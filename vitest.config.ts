@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+/** Where a machine wants to read what happened, beside what people read. */
+const report = process.env['KVMFR_TEST_REPORT'];
+
 // biome-ignore lint/style/noDefaultExport: vitest reads its configuration from the default export
 export default defineConfig({
   test: {
@@ -7,6 +10,8 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
-    reporters: process.env['CI'] ? ['default'] : ['default'],
+    // A forgotten `.only` would leave the rest of its file untested.
+    allowOnly: false,
+    reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
   },
 });

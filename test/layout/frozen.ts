@@ -1,0 +1,69 @@
+import { readFileSync } from 'node:fs';
+
+/** A structure as a C compiler laid it out. A size of 0 is a variable tail. */
+export interface FrozenStructure {
+  readonly size: number;
+  readonly fields: {
+    readonly [name: string]: { readonly offset: number; readonly size: number };
+  };
+}
+
+type Structures = { readonly [name: string]: FrozenStructure };
+type Names = { readonly [name: string]: number };
+
+/** Constants of one LGMP version. */
+export interface FrozenLgmp {
+  readonly version: number;
+  readonly maxQueues: number;
+  readonly maxClients: number;
+  readonly clientMessageSlots: number;
+  readonly clientMessageBytes: number;
+  readonly ringRule: string;
+  readonly subsBits: number;
+  readonly udataBits: number;
+}
+
+/** Constants of one KVMFR version. */
+export interface FrozenKvmfr {
+  readonly version: number;
+  readonly magic: string;
+  readonly maxDamageRects: number;
+  readonly frameType: Names;
+  readonly rotation: Names;
+  readonly cursorType: Names;
+  readonly recordType: Names;
+  readonly os: Names;
+  readonly framebuffer: { readonly writePointerBytes: number };
+  readonly queueIds: Names;
+  readonly queueLengths: Names;
+  readonly cursorFlags: Names;
+  readonly features: Names;
+  readonly messages: Names;
+  readonly frameFlags: Names;
+}
+
+/** The measured layouts and constants, frozen: see test/fixtures/README.md. */
+export interface Frozen {
+  readonly lgmp: { readonly [version: string]: Structures };
+  readonly kvmfr: { readonly [version: string]: Structures };
+  readonly constants: {
+    readonly lgmp: {
+      readonly magic: number;
+      readonly heartbeatTimeoutMs: number;
+      readonly status: Names;
+      readonly '5': FrozenLgmp;
+      readonly '6': FrozenLgmp;
+    };
+    readonly kvmfr: { readonly '19': FrozenKvmfr; readonly '20': FrozenKvmfr };
+    readonly releases: {
+      readonly [release: string]: { readonly kvmfr: number; readonly lgmp: number };
+    };
+    readonly magicOffsets: Names;
+  };
+}
+
+/** Reads the frozen numbers. */
+export function readFrozen(): Frozen {
+  const file = new URL('../fixtures/layouts.json', import.meta.url);
+  return JSON.parse(readFileSync(file, 'utf8'));
+}
