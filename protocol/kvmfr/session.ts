@@ -1,8 +1,8 @@
 import { KvmfrError } from '../error.ts';
-import { MAX_RECORDS } from '../limits.ts';
+import { MAX_GUEST_STRING, MAX_RECORDS } from '../limits.ts';
 import { type Layout, layout } from '../memory/layout.ts';
 import { Region } from '../memory/region.ts';
-import { decodeText, guestString } from '../text.ts';
+import { decodeText, encodeText, guestString } from '../text.ts';
 
 /** Fields of KVMFR, the head of the session blob; the same in 19, 20 and 34. */
 export const KVMFR_FIELDS = {
@@ -139,4 +139,84 @@ function uuidText(bytes: Uint8Array): string | undefined {
   if (bytes.every((byte) => byte === 0)) return undefined;
   const digits = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
   return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}
+
+/**
+ * Writes a session blob: the inverse of {@link parseSession}, records in the order VMInfo, OSInfo.
+ *
+ * Texts that do not fit their place are cut between characters; each keeps its NUL.
+ *
+ * @throws ERR_KVMFR_ARGUMENT for a uuid that is not 32 hexadecimal digits, or an unknown kind of system
+ */
+export function encodeSession(blob: SessionBlob): Uint8Array<ArrayBuffer> {
+  const records: Uint8Array[] = [];
+  if (blob.vm !== undefined) records.push(vmRecord(blob.vm));
+  if (blob.os !== undefined) records.push(osRecord(blob.os));
+  const bytes = records.reduce(
+    (sum, data) => sum + KvmfrRecord.$sizeBytes + data.byteLength,
+    Kvmfr.$sizeBytes,
+  );
+  const out = new Region(new ArrayBuffer(bytes));
+  out.bytes.set(encodeText(KVMFR_MAGIC), Kvmfr.magic.offsetBytes);
+  Kvmfr.version.write(out, 0, blob.kvmfrVersion);
+  out.bytes.set(cString(blob.hostVersion, Kvmfr.hostver.sizeBytes), Kvmfr.hostver.offsetBytes);
+  Kvmfr.features.write(out, 0, blob.features);
+  let at = Kvmfr.$sizeBytes;
+  for (const [index, data] of records.entries()) {
+    const isVm = index === 0 && blob.vm !== undefined;
+    KvmfrRecord.type.write(out, at, isVm ? RECORD_TYPES.vmInfo : RECORD_TYPES.osInfo);
+    KvmfrRecord.size.write(out, at, data.byteLength);
+    out.bytes.set(data, at + KvmfrRecord.$sizeBytes);
+    at += KvmfrRecord.$sizeBytes + data.byteLength;
+  }
+  return out.bytes;
+}
+
+function vmRecord(vm: VmRecord): Uint8Array {
+  const model = cString(vm.model, MAX_GUEST_STRING);
+  const out = new Region(new ArrayBuffer(VmInfo.$sizeBytes + model.byteLength));
+  if (vm.uuid !== undefined) {
+    const digits = vm.uuid.replaceAll('-', '');
+    if (!/^[0-9a-fA-F]{32}$/.test(digits))
+      throw new KvmfrError(
+        'ERR_KVMFR_ARGUMENT',
+        `a uuid must be 32 hexadecimal digits, but is ${JSON.stringify(vm.uuid)}`,
+      );
+    for (let i = 0; i < 16; i++)
+      VmInfo.uuid.write(out, 0, Number.parseInt(digits.slice(i * 2, i * 2 + 2), 16), i);
+  }
+  out.bytes.set(cString(vm.capture, VmInfo.capture.sizeBytes), VmInfo.capture.offsetBytes);
+  // A byte each; larger machines wrap, as the real publishers do.
+  VmInfo.cpus.write(out, 0, vm.cpus & 0xff);
+  VmInfo.cores.write(out, 0, vm.cores & 0xff);
+  VmInfo.sockets.write(out, 0, vm.sockets & 0xff);
+  out.bytes.set(model, VmInfo.model.offsetBytes);
+  return out.bytes;
+}
+
+function osRecord(os: OsRecord): Uint8Array {
+  const kind = OS_KINDS.indexOf(os.kind);
+  if (kind < 0)
+    throw new KvmfrError(
+      'ERR_KVMFR_ARGUMENT',
+      `a kind of system must be one of ${OS_KINDS.join(', ')}, but is ${JSON.stringify(os.kind)}`,
+    );
+  const name = cString(os.name, MAX_GUEST_STRING);
+  const out = new Region(new ArrayBuffer(OsInfo.$sizeBytes + name.byteLength));
+  OsInfo.os.write(out, 0, kind);
+  out.bytes.set(name, OsInfo.name.offsetBytes);
+  return out.bytes;
+}
+
+// At most `room` bytes with the NUL at the end.
+function cString(text: string, room: number): Uint8Array {
+  let bytes = encodeText(text);
+  if (bytes.byteLength > room - 1) {
+    let end = room - 1;
+    while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end--;
+    bytes = bytes.slice(0, end);
+  }
+  const out = new Uint8Array(bytes.byteLength + 1);
+  out.set(bytes);
+  return out;
 }

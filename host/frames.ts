@@ -1,0 +1,289 @@
+import {
+  newFrameHeader,
+  PAGE_BYTES,
+  type RawFrameHeader,
+  type Region,
+  storeU32,
+} from '../protocol/index.ts';
+import { copyBytes, copyRows } from './copy.ts';
+import { DamageList } from './damage.ts';
+import { describeFrame, type FrameInput, formatDiffers } from './frame-input.ts';
+import { pixelBytes } from './pack.ts';
+import type { Payload } from './plan.ts';
+import type { PostResult } from './queue.ts';
+import type { HostSession } from './session.ts';
+import type { Wire } from './wire.ts';
+
+/** The write pointer follows in steps of this many bytes, as in the real publishers. */
+export const WRITE_STEP_BYTES: number = 1 << 20;
+
+/** What became of frames. */
+export interface FrameCounters {
+  /** Frames that were given a serial; also those nobody was there to see. */
+  published: number;
+  /** Calls that returned false: both slots were still being read. */
+  dropped: number;
+  /** Frames sent again to a new subscriber. */
+  repeated: number;
+  /** Frames of which rows are missing because the region is too small. */
+  truncated: number;
+}
+
+/** Deviations from a proper frame, for tests of readers. Nothing here is checked. */
+export interface FrameTampering {
+  /** Replaces fields of the header that is written. */
+  readonly header?: Partial<RawFrameHeader> | undefined;
+  /** Replaces the damage rects that are written: x, y, width, height each. */
+  readonly damageRects?: readonly (readonly [number, number, number, number])[] | undefined;
+  /** Replaces the place and size that the message names. */
+  readonly message?: Partial<Payload> | undefined;
+}
+
+interface Slot {
+  readonly place: Payload;
+  /** What changed since this slot last held the newest picture. */
+  readonly backlog: DamageList;
+}
+
+/** A frame that was posted and whose pixels are written step by step. */
+export class OpenFrame {
+  /** The header as it was written, tampering included. */
+  readonly header: RawFrameHeader;
+  readonly result: PostResult;
+  /** Where its header is in the region. */
+  readonly at: number;
+  /** Where its pixels are in the region. */
+  readonly dataAt: number;
+  readonly #region: Region;
+  readonly #frame: FrameInput;
+  readonly #pitchBytes: number;
+  readonly #rows: number;
+  #row = 0;
+
+  constructor(
+    region: Region,
+    frame: FrameInput,
+    facts: {
+      readonly header: RawFrameHeader;
+      readonly result: PostResult;
+      readonly at: number;
+      readonly pitchBytes: number;
+      readonly rows: number;
+    },
+  ) {
+    this.#region = region;
+    this.#frame = frame;
+    this.header = facts.header;
+    this.result = facts.result;
+    this.at = facts.at;
+    this.dataAt = facts.at + PAGE_BYTES;
+    this.#pitchBytes = facts.pitchBytes;
+    this.#rows = facts.rows;
+  }
+
+  /** Copies the next rows and moves the write pointer behind them. */
+  writeRows(count: number): void {
+    const until = Math.min(this.#row + count, this.#rows);
+    const from = this.#row * this.#pitchBytes;
+    const to = Math.min(until * this.#pitchBytes, this.#frame.pixels.byteLength);
+    copyBytes(this.#region, this.dataAt + from, this.#frame.pixels, from, to - from);
+    this.#row = until;
+    this.setWritePointer(until * this.#pitchBytes);
+  }
+
+  /** Stores any number in the write pointer. */
+  setWritePointer(bytes: number): void {
+    storeU32(this.#region, this.dataAt - 4, bytes);
+  }
+
+  /** Writes what is left. */
+  end(): void {
+    this.writeRows(this.#rows);
+  }
+}
+
+/** Publishes frames in one session: two slots in turn, each brought fully up to date. */
+export class FramePublisher {
+  readonly counters: FrameCounters;
+  readonly #region: Region;
+  readonly #wire: Wire;
+  readonly #session: HostSession;
+  readonly #slots: readonly [Slot, Slot];
+  #header: RawFrameHeader = newFrameHeader();
+  #next: RawFrameHeader = newFrameHeader();
+  readonly #owed: DamageList = new DamageList();
+  /** Index of the slot with the newest frame; -1 while there is none. */
+  #last = -1;
+  #repeatWanted = false;
+  #serial: number;
+
+  constructor(
+    region: Region,
+    wire: Wire,
+    session: HostSession,
+    carried: { readonly counters: FrameCounters; readonly serial: number },
+  ) {
+    this.#region = region;
+    this.#wire = wire;
+    this.#session = session;
+    this.counters = carried.counters;
+    this.#serial = carried.serial;
+    const slot = (place: Payload): Slot => ({ place, backlog: new DamageList() });
+    this.#slots = [slot(session.plan.frames[0]), slot(session.plan.frames[1])];
+    for (const { backlog } of this.#slots) backlog.addAll();
+  }
+
+  /** The serial that the next frame gets. */
+  get serial(): number {
+    return this.#serial;
+  }
+
+  /** Publishes a picture; false when both slots are taken. */
+  publish(frame: FrameInput, nowMs: number): boolean {
+    this.#describe(frame);
+    if (this.#owed.empty) return true;
+    const slot = this.#claim(nowMs);
+    if (slot === undefined) return false;
+    this.#writeHeader(slot, this.#header, undefined);
+    this.#post(slot.place, nowMs);
+    this.#copy(slot, frame);
+    return true;
+  }
+
+  /** Publishes a picture whose pixels follow later; undefined when both slots are taken. */
+  open(frame: FrameInput, tampering: FrameTampering, nowMs: number): OpenFrame | undefined {
+    this.#describe(frame);
+    this.#owed.addAll();
+    const slot = this.#claim(nowMs);
+    if (slot === undefined) return undefined;
+    // Whether its pixels ever come is not known, so the slot owes everything next time.
+    slot.backlog.addAll();
+    const header = { ...this.#header, ...tampering.header };
+    if (tampering.damageRects !== undefined && tampering.header?.damageRectsCount === undefined)
+      header.damageRectsCount = tampering.damageRects.length;
+    this.#writeHeader(slot, header, tampering.damageRects);
+    const result = this.#post({ ...slot.place, ...tampering.message }, nowMs);
+    return new OpenFrame(this.#region, frame, {
+      header,
+      result,
+      at: slot.place.at,
+      pitchBytes: this.#header.pitch,
+      rows: this.#header.dataHeight,
+    });
+  }
+
+  /** Someone subscribed: they get the newest frame again, unless a newer one comes first. */
+  repeatForSubscriber(): void {
+    this.#repeatWanted = this.#last >= 0;
+  }
+
+  /** Sends what could not be sent before. */
+  flush(nowMs: number): void {
+    const slot = this.#slots[this.#last];
+    if (!this.#repeatWanted || slot === undefined) return;
+    const result = this.#session.frameQueue.post(slot.place, 0, nowMs);
+    if (result === 'full' || result === 'busy') return;
+    this.#repeatWanted = false;
+    if (result === 'posted') this.counters.repeated++;
+  }
+
+  // Fills #next, and adds what is new to what the readers do not have yet.
+  #describe(frame: FrameInput): void {
+    const next = this.#next;
+    describeFrame(frame, this.#wire, this.#slots[0].place.bytes, next);
+    const first = this.#last < 0;
+    const differs = first || formatDiffers(next, this.#header);
+    const automatic = first || !differs ? this.#header.formatVer : this.#header.formatVer + 1;
+    next.formatVer = (frame.formatVersion ?? automatic) >>> 0;
+    if (differs || next.formatVer !== this.#header.formatVer || frame.damage === undefined)
+      this.#owed.addAll();
+    else this.#owed.addClipped(frame.damage, next.frameWidth, next.dataHeight);
+  }
+
+  // Takes the slot that no queued message names, and gives the frame its serial.
+  #claim(nowMs: number): Slot | undefined {
+    const index = this.#last === 0 ? 1 : 0;
+    const slot = this.#slots[index];
+    const queue = this.#session.frameQueue;
+    if (queue.full || queue.names(slot.place.at)) queue.process(nowMs);
+    if (queue.full || queue.names(slot.place.at)) {
+      this.counters.dropped++;
+      return undefined;
+    }
+    const next = this.#next;
+    next.frameSerial = this.#serial;
+    next.damageRectsCount = this.#owed.all ? 0 : this.#owed.count;
+    for (const { backlog } of this.#slots) backlog.addList(this.#owed);
+    this.#next = this.#header;
+    this.#header = next;
+    this.#last = index;
+    this.#serial = (this.#serial + 1) >>> 0;
+    this.counters.published++;
+    if (next.dataHeight < next.frameHeight) this.counters.truncated++;
+    return slot;
+  }
+
+  #writeHeader(
+    slot: Slot,
+    header: RawFrameHeader,
+    rects: FrameTampering['damageRects'] | undefined,
+  ): void {
+    const { at } = slot.place;
+    const { frame } = this.#wire;
+    frame.write(this.#region, at, header);
+    const rectsAt = at + frame.damageRectsAt;
+    if (rects === undefined) this.#owed.write(this.#region, rectsAt);
+    else
+      for (const [index, value] of rects.flat().slice(0, 256).entries())
+        this.#region.view.setUint32(rectsAt + index * 4, value, true);
+    this.#owed.clear();
+    storeU32(this.#region, at + PAGE_BYTES - 4, 0);
+  }
+
+  // The ring has room: a slot was free. What fails now is a lock, and is tried again.
+  #post(payload: Payload, nowMs: number): PostResult {
+    const result = this.#session.frameQueue.post(payload, 0, nowMs);
+    this.#repeatWanted = result === 'full' || result === 'busy';
+    return result;
+  }
+
+  #copy(slot: Slot, frame: FrameInput): void {
+    const { backlog, place } = slot;
+    const dataAt = place.at + PAGE_BYTES;
+    const { pitch, dataHeight } = this.#header;
+    const total = dataHeight * pitch;
+    if (backlog.all) {
+      const end = Math.min(total, frame.pixels.byteLength);
+      for (let at = 0; at < end; at += WRITE_STEP_BYTES) {
+        const bytes = Math.min(WRITE_STEP_BYTES, end - at);
+        copyBytes(this.#region, dataAt + at, frame.pixels, at, bytes);
+        storeU32(this.#region, dataAt - 4, at + bytes);
+      }
+    } else this.#copyRects(backlog, frame, dataAt);
+    // The last row may be given without its padding.
+    storeU32(this.#region, dataAt - 4, total);
+    backlog.clear();
+  }
+
+  // In bands from top to bottom, so that the write pointer can follow.
+  #copyRects(damage: DamageList, frame: FrameInput, dataAt: number): void {
+    const { pitch, dataHeight } = this.#header;
+    const bandRows = Math.max(1, Math.floor(WRITE_STEP_BYTES / pitch));
+    const step = pixelBytes(frame.format);
+    for (let band = 0; band < dataHeight; band += bandRows) {
+      const bandEnd = Math.min(band + bandRows, dataHeight);
+      for (let i = 0; i < damage.count; i++) {
+        const top = Math.max(band, damage.y(i));
+        const rows = Math.min(bandEnd, damage.y(i) + damage.height(i)) - top;
+        if (rows < 1) continue;
+        const at = top * pitch + damage.x(i) * step;
+        copyRows(this.#region, dataAt + at, frame.pixels, at, {
+          pitchBytes: pitch,
+          rowBytes: damage.width(i) * step,
+          rows,
+        });
+      }
+      storeU32(this.#region, dataAt - 4, bandEnd * pitch);
+    }
+  }
+}

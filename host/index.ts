@@ -1,0 +1,21 @@
+/** Layer 2, twin of the client: writes the region. LGMP's host role, which runs in the guest. */
+export type { CursorInput, CursorShapeInput } from './cursor.ts';
+export type { FrameInput } from './frame-input.ts';
+export type { FrameTampering, OpenFrame } from './frames.ts';
+export {
+  defaultPitchBytes,
+  type PackRequest,
+  PUBLISHED_FORMATS,
+  type PublishedFormat,
+  packPicture,
+  packPixels,
+} from './pack.ts';
+export {
+  createHost,
+  Host,
+  type HostEvents,
+  type HostOptions,
+  type HostStats,
+  type QueueName,
+} from './publisher.ts';
+export type { WireName } from './wire.ts';

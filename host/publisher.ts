@@ -1,0 +1,361 @@
+import { EventEmitter } from 'node:events';
+import type { Mapping, RegionPresence } from '../native/index.ts';
+import {
+  decodeClientMessage,
+  type KvmfrClientMessage,
+  KvmfrError,
+  type OsRecord,
+  Region,
+  type VmRecord,
+} from '../protocol/index.ts';
+import { type CursorCounters, type CursorInput, CursorPublisher } from './cursor.ts';
+import type { FrameInput } from './frame-input.ts';
+import {
+  type FrameCounters,
+  FramePublisher,
+  type FrameTampering,
+  type OpenFrame,
+} from './frames.ts';
+import { describeMachine, describeSystem } from './machine.ts';
+import { openRegion } from './open.ts';
+import { packageVersion } from './package-root.ts';
+import type { HostQueue } from './queue.ts';
+import { HostSession, type SessionFacts } from './session.ts';
+import { WIRES, type Wire, type WireName } from './wire.ts';
+
+/** How {@link createHost} publishes. */
+export interface HostOptions {
+  /** B7 when left out. */
+  readonly wire?: WireName | undefined;
+  readonly hostVersion?: string | undefined;
+  /** Fields of the VMInfo record; this machine's when left out. `capture` names the source. */
+  readonly vm?: Partial<VmRecord> | undefined;
+  readonly os?: OsRecord | undefined;
+  /** FEATURES that are acted on; none when left out. */
+  readonly features?: number | undefined;
+  /** Makes the region file with this size when there is none. */
+  readonly regionMib?: number | undefined;
+  /** Closes the host. */
+  readonly signal?: AbortSignal | undefined;
+  /** Time between heartbeats; 10 when left out. 0: none by itself, call {@link Host.housekeep}. */
+  readonly housekeepingMs?: number | undefined;
+  /** Milliseconds that never run backwards; the machine's monotonic clock when left out. */
+  readonly clock?: (() => number) | undefined;
+}
+
+/** What a host tells its owner. */
+export interface HostEvents {
+  /** A client wants something. It is acknowledged when the listeners return. */
+  'client-message': [message: KvmfrClientMessage, queue: QueueName];
+  /** Somebody subscribed and gets the newest frame, or the pointer, again. */
+  subscriber: [event: { readonly queue: QueueName }];
+  /**
+   * A new session began in place, because the memory was wiped or a lock was lost. No frame is in it
+   * until the next `publish`: who publishes on change only publishes again now.
+   */
+  session: [id: number];
+  /** The region's file was removed or replaced; the host has closed itself. */
+  error: [error: KvmfrError];
+}
+
+/** The queues of a session. */
+export type QueueName = 'frame' | 'pointer';
+
+/** What a host has counted since it was made, over all of its sessions. */
+export interface HostStats {
+  readonly framesPosted: number;
+  /** Publishing failed because both slots were still being read. */
+  readonly framesDropped: number;
+  readonly framesRepeated: number;
+  readonly framesTruncated: number;
+  readonly cursorsPosted: number;
+  readonly cursorsDelayed: number;
+  readonly subscribers: number;
+  readonly subscribersTimedOut: number;
+  readonly subscribersReaped: number;
+  readonly clientMessages: number;
+  /** Numbers of the region that contradicted ours and were put right. */
+  readonly repairs: number;
+  /** Sessions that were begun again in place. */
+  readonly restarts: number;
+}
+
+// A peer that keeps wiping the header must not keep us writing it.
+const RESTART_INTERVAL_MS = 250;
+// How often the path of the region is looked at.
+const LOOK_INTERVAL_MS = 1000;
+
+function monotonicMs(): number {
+  return Number(process.hrtime.bigint() / 1_000_000n);
+}
+
+/**
+ * The publisher's side of a region: LGMP's host, which in a virtual machine runs in the guest.
+ *
+ * Ownership: a region given by path is unmapped by {@link close}; the header stays as it is, and
+ * its heartbeat stops. Belongs to one thread.
+ */
+export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
+  readonly wire: WireName;
+  readonly path: string | undefined;
+  readonly #region: Region;
+  readonly #mapping: Mapping | undefined;
+  readonly #wire: Wire;
+  readonly #facts: SessionFacts;
+  readonly #clock: () => number;
+  #session: HostSession;
+  #frames: FramePublisher;
+  #cursor: CursorPublisher;
+  readonly #signal: AbortSignal | undefined;
+  readonly #onAbort = (): void => void this.close();
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+  #restartedAt = -Infinity;
+  #lookedAt = 0;
+  #restarts = 0;
+  #subscribers = 0;
+  #clientMessages = 0;
+  #pastTimedOut = 0;
+  #pastReaped = 0;
+  #pastRepairs = 0;
+
+  /** Use {@link createHost}. */
+  constructor(region: Region, mapping: Mapping | undefined, options: HostOptions) {
+    super();
+    this.#region = region;
+    this.#mapping = mapping;
+    this.path = mapping?.path;
+    this.#wire = wireOf(options.wire ?? 'B7');
+    this.wire = this.#wire.name;
+    this.#clock = options.clock ?? monotonicMs;
+    this.#facts = {
+      hostVersion: options.hostVersion ?? `kvmfr ${packageVersion()}`,
+      features: options.features ?? 0,
+      vm: { ...describeMachine('kvmfr'), ...options.vm },
+      os: options.os ?? describeSystem(),
+    };
+    this.#session = new HostSession(region, this.#wire, this.#facts, this.#now());
+    this.#frames = new FramePublisher(region, this.#wire, this.#session, {
+      counters: { published: 0, dropped: 0, repeated: 0, truncated: 0 },
+      serial: 0,
+    });
+    this.#cursor = new CursorPublisher(region, this.#session, undefined);
+    const { housekeepingMs = 10 } = options;
+    if (housekeepingMs > 0) this.#timer = setInterval(() => this.housekeep(), housekeepingMs);
+    this.#signal = options.signal;
+    this.#signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  /** The id of the session in the region now. */
+  get sessionId(): number {
+    return this.#session.id;
+  }
+
+  /** How many live subscribers the frame queue has. With none, nobody sees what is published. */
+  get watchers(): number {
+    return this.#closed ? 0 : this.#session.frameQueue.active();
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** A snapshot of the counters. */
+  get stats(): HostStats {
+    const frames: FrameCounters = this.#frames.counters;
+    const cursors: CursorCounters = this.#cursor.counters;
+    const a = this.#session.frameQueue.counters;
+    const b = this.#session.pointerQueue.counters;
+    return {
+      framesPosted: frames.published,
+      framesDropped: frames.dropped,
+      framesRepeated: frames.repeated,
+      framesTruncated: frames.truncated,
+      cursorsPosted: cursors.posted,
+      cursorsDelayed: cursors.delayed,
+      subscribers: this.#subscribers,
+      subscribersTimedOut: this.#pastTimedOut + a.timedOut + b.timedOut,
+      subscribersReaped: this.#pastReaped + a.reaped + b.reaped,
+      clientMessages: this.#clientMessages,
+      repairs: this.#pastRepairs + a.repaired + b.repaired,
+      restarts: this.#restarts,
+    };
+  }
+
+  /**
+   * Publishes a picture. It is posted before its pixels are copied, and the write pointer follows
+   * in steps of 1 MiB, so readers work while we copy. Only what changed is copied.
+   *
+   * @returns false when both slots are still being read: the picture was not published, and its
+   *   damage is added to the next one's
+   * @throws ERR_KVMFR_ARGUMENT, ERR_KVMFR_FORMAT, ERR_KVMFR_SIZE, ERR_KVMFR_CLOSED
+   */
+  publish(frame: FrameInput): boolean {
+    this.#checkOpen();
+    return this.#frames.publish(frame, this.#now());
+  }
+
+  /**
+   * Publishes a picture step by step: the message is posted, the pixels are up to the caller, and
+   * so is any lie about them. For tests of readers.
+   *
+   * @returns undefined when both slots are still being read
+   * @throws ERR_KVMFR_ARGUMENT, ERR_KVMFR_FORMAT, ERR_KVMFR_SIZE, ERR_KVMFR_CLOSED
+   */
+  openFrame(frame: FrameInput, tampering: FrameTampering = {}): OpenFrame | undefined {
+    this.#checkOpen();
+    return this.#frames.open(frame, tampering, this.#now());
+  }
+
+  /**
+   * Changes the pointer.
+   *
+   * @returns false when the queue is full; the change then goes out as soon as there is room
+   * @throws ERR_KVMFR_ARGUMENT for a shape that cannot be sent, ERR_KVMFR_CLOSED
+   */
+  setCursor(cursor: CursorInput): boolean {
+    this.#checkOpen();
+    return this.#cursor.set(cursor, this.#now());
+  }
+
+  /**
+   * What has to be done every few milliseconds: heartbeat, slow subscribers, client messages, new
+   * subscribers. A timer calls it, unless `housekeepingMs` is 0. Never waits, and nothing that
+   * clients write makes it throw.
+   */
+  housekeep(): void {
+    if (this.#closed) return;
+    const now = this.#now();
+    if (this.#regionLost(now)) return;
+    if (this.#sessionLost(now)) this.#restart(now);
+    this.#session.beat(now);
+    this.#serve(this.#session.frameQueue, 'frame', now);
+    this.#serve(this.#session.pointerQueue, 'pointer', now);
+    if (this.#closed) return;
+    this.#frames.flush(now);
+    this.#cursor.flush(now);
+  }
+
+  /** Stops the heartbeat and unmaps the region. What is in it stays, as after any host. */
+  close(): Promise<void> {
+    if (!this.#closed) {
+      this.#closed = true;
+      clearInterval(this.#timer);
+      this.#signal?.removeEventListener('abort', this.#onAbort);
+      this.#mapping?.close();
+    }
+    return Promise.resolve();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #serve(queue: HostQueue, name: QueueName, now: number): void {
+    if (this.#closed) return;
+    queue.process(now);
+    const fresh = queue.newSubscribers();
+    if (fresh > 0) {
+      this.#subscribers += fresh;
+      if (name === 'frame') this.#frames.repeatForSubscriber();
+      else this.#cursor.repeatForSubscriber();
+      this.emit('subscriber', { queue: name });
+    }
+    if (this.#closed) return;
+    for (const bytes of queue.takeClientMessages(now)) {
+      this.#clientMessages++;
+      try {
+        this.emit('client-message', decodeClientMessage(bytes), name);
+      } finally {
+        if (!this.#closed) queue.acknowledge();
+      }
+    }
+  }
+
+  // Whoever opens the path from now on gets another file: nobody would ever see us.
+  #regionLost(now: number): boolean {
+    if (this.#mapping === undefined || now - this.#lookedAt < LOOK_INTERVAL_MS) return false;
+    this.#lookedAt = now;
+    let presence: RegionPresence;
+    try {
+      presence = this.#mapping.stillThere();
+    } catch {
+      // What the path names cannot be seen now; the mapping itself is as good as before.
+      return false;
+    }
+    if (presence === 'same') return false;
+    const path = this.#mapping.path;
+    void this.close();
+    const found = presence === 'gone' ? 'it is gone' : `it was ${presence}`;
+    const error = new KvmfrError('ERR_KVMFR_ABSENT', `the region ${path} must stay, but ${found}`, {
+      path,
+    });
+    if (this.listenerCount('error') > 0) this.emit('error', error);
+    return true;
+  }
+
+  #sessionLost(now: number): boolean {
+    const { frameQueue, pointerQueue } = this.#session;
+    const lost = !this.#session.intact() || frameQueue.lockLost(now) || pointerQueue.lockLost(now);
+    return lost && now - this.#restartedAt >= RESTART_INTERVAL_MS;
+  }
+
+  #restart(now: number): void {
+    this.#restartedAt = now;
+    this.#restarts++;
+    for (const { counters } of [this.#session.frameQueue, this.#session.pointerQueue]) {
+      this.#pastTimedOut += counters.timedOut;
+      this.#pastReaped += counters.reaped;
+      this.#pastRepairs += counters.repaired;
+    }
+    this.#session = new HostSession(this.#region, this.#wire, this.#facts, now);
+    this.#frames = new FramePublisher(this.#region, this.#wire, this.#session, {
+      counters: this.#frames.counters,
+      serial: this.#frames.serial,
+    });
+    this.#cursor = new CursorPublisher(this.#region, this.#session, this.#cursor);
+    this.emit('session', this.#session.id);
+  }
+
+  #now(): number {
+    return Math.floor(this.#clock());
+  }
+
+  #checkOpen(): void {
+    if (this.#closed)
+      throw new KvmfrError('ERR_KVMFR_CLOSED', `the host of ${this.path ?? 'a region'} is closed`);
+  }
+}
+
+/**
+ * Starts publishing in a region: a path (file or kvmfr device) or a {@link Region} in this process.
+ *
+ * @throws ERR_KVMFR_SIZE when the region is too small, ERR_KVMFR_ARGUMENT, and what opening a
+ *   region throws
+ */
+export async function createHost(
+  region: string | Region,
+  options: HostOptions = {},
+): Promise<Host> {
+  options.signal?.throwIfAborted();
+  const opened =
+    region instanceof Region
+      ? { region, mapping: undefined }
+      : openRegion(region, options.regionMib);
+  try {
+    return new Host(opened.region, opened.mapping, options);
+  } catch (error) {
+    opened.mapping?.close();
+    throw error;
+  }
+}
+
+function wireOf(name: WireName): Wire {
+  const wire = WIRES[name];
+  if (wire === undefined)
+    throw new KvmfrError(
+      'ERR_KVMFR_ARGUMENT',
+      `a wire must be ${Object.keys(WIRES).join(' or ')}, but is ${String(name)}`,
+    );
+  return wire;
+}
