@@ -1,0 +1,112 @@
+import { Engine } from './core/engine.ts';
+import type { Command, Report, StartCommand } from './core/messages.ts';
+import { browserPlatform } from './core/platform.ts';
+
+/** What a backend is started with. */
+export interface BackendOptions {
+  /** Puts a new canvas on the page, in the place of the one before. */
+  readonly newCanvas: () => HTMLCanvasElement;
+  /** Whether the page can be seen now. */
+  readonly visible: () => boolean;
+  readonly report: (report: Report) => void;
+}
+
+/** The engine, wherever it runs. */
+export interface Backend {
+  send(command: Command): void;
+  /** Ends it. Nothing is reported any more. */
+  stop(): void;
+}
+
+/** Starts the engine in a worker, or beside the page's own code where that cannot be. */
+export function startBackend(options: BackendOptions): Backend {
+  const worker = newWorker();
+  return worker === undefined ? startHere(options) : startWorker(worker, options);
+}
+
+function newWorker(): Worker | undefined {
+  if (
+    typeof Worker === 'undefined' ||
+    typeof OffscreenCanvas === 'undefined' ||
+    !('transferControlToOffscreen' in HTMLCanvasElement.prototype)
+  )
+    return undefined;
+  try {
+    return new Worker(new URL('./worker/main.js', import.meta.url), { type: 'module' });
+  } catch {
+    // A script of another origin may not be a worker.
+    return undefined;
+  }
+}
+
+function startWorker(worker: Worker, options: BackendOptions): Backend {
+  let ready = false;
+  let here: Backend | undefined;
+  const early: Command[] = [];
+  worker.onmessage = ({ data }: MessageEvent<Report>) => {
+    if (data.kind === 'ready') {
+      ready = true;
+      early.length = 0;
+    }
+    options.report(data);
+  };
+  worker.onerror = (event) => {
+    // After it has started, an error is a fault to be seen, not a browser that cannot.
+    if (ready) return;
+    event.preventDefault();
+    worker.terminate();
+    if (here !== undefined) return;
+    here = startHere(options);
+    for (const command of early) here.send(command);
+  };
+  const canvas = options.newCanvas().transferControlToOffscreen();
+  const start: StartCommand = { kind: 'start', canvas, visible: options.visible() };
+  worker.postMessage(start, [canvas]);
+  return {
+    send(command) {
+      if (here !== undefined) {
+        here.send(command);
+        return;
+      }
+      if (!ready) early.push(command);
+      worker.postMessage(command);
+    },
+    stop() {
+      worker.onmessage = null;
+      worker.onerror = null;
+      worker.terminate();
+      here?.stop();
+    },
+  };
+}
+
+function startHere(options: BackendOptions): Backend {
+  const canvas = options.newCanvas();
+  let stopped = false;
+  const engine = new Engine({
+    canvas,
+    encodePng: () => canvasPng(canvas),
+    platform: browserPlatform(),
+    visible: options.visible(),
+    report: (report) => {
+      if (!stopped) options.report(report);
+    },
+  });
+  options.report({ kind: 'ready' });
+  return {
+    send: (command) => engine.handle(command),
+    stop() {
+      stopped = true;
+      engine.handle({ kind: 'disconnect' });
+    },
+  };
+}
+
+function canvasPng(canvas: HTMLCanvasElement): Promise<Blob> {
+  return new Promise((resolve, reject) => {
+    canvas.toBlob((blob) => {
+      if (blob === null) reject(new Error('the browser could not make a PNG of the picture'));
+      else resolve(blob);
+    }, 'image/png');
+  });
+}

@@ -1,0 +1,70 @@
+import type { Encoding, PictureMessage } from '../../../protocol/wire/index.ts';
+import type { ViewStats } from './stats.ts';
+import type { ViewStatus } from './status.ts';
+
+/** How a viewer wants the picture to travel. */
+export type EncodingChoice = Encoding | 'auto';
+
+/** The first message to a worker, once. Ownership: the canvas is the worker's from here on. */
+export interface StartCommand {
+  readonly kind: 'start';
+  readonly canvas: OffscreenCanvas;
+  readonly visible: boolean;
+}
+
+/** What the element asks of the engine. The same over the border of a worker and without one. */
+export type Command =
+  | { readonly kind: 'connect'; readonly url: string }
+  | { readonly kind: 'disconnect' }
+  /** The network may be back. */
+  | { readonly kind: 'hurry' }
+  | { readonly kind: 'visible'; readonly visible: boolean }
+  | { readonly kind: 'encoding'; readonly encoding: EncodingChoice }
+  | { readonly kind: 'pixels'; readonly ask: number }
+  | { readonly kind: 'snapshot'; readonly ask: number };
+
+/** The pointer's position in pixels of the guest's screen. */
+export interface CursorPosition {
+  readonly visible: boolean;
+  readonly x: number;
+  readonly y: number;
+  readonly shapeId: number;
+}
+
+/** The pointer's shape: R, G, B, A by rows, straight alpha. */
+export interface CursorShape {
+  readonly shapeId: number;
+  readonly widthPx: number;
+  readonly heightPx: number;
+  readonly hotspotX: number;
+  readonly hotspotY: number;
+  readonly rgba: Uint8ClampedArray<ArrayBuffer>;
+}
+
+/** What the engine tells the element. */
+export type Report =
+  /** The engine runs. Comes first, once. */
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'status'; readonly status: ViewStatus }
+  /** The first update of this picture is on the canvas. */
+  | { readonly kind: 'picture'; readonly picture: PictureMessage }
+  | { readonly kind: 'presented'; readonly epoch: number; readonly serial: number }
+  | { readonly kind: 'cursor'; readonly cursor: CursorPosition }
+  | { readonly kind: 'cursorShape'; readonly shape: CursorShape }
+  | { readonly kind: 'stats'; readonly stats: ViewStats }
+  | { readonly kind: 'error'; readonly code: string; readonly message: string }
+  | {
+      readonly kind: 'pixels';
+      readonly ask: number;
+      readonly widthPx: number;
+      readonly heightPx: number;
+      readonly rgba: Uint8ClampedArray<ArrayBuffer>;
+    }
+  | { readonly kind: 'snapshot'; readonly ask: number; readonly png: Blob }
+  /** A question could not be answered. */
+  | {
+      readonly kind: 'refused';
+      readonly ask: number;
+      readonly code: string;
+      readonly message: string;
+    };

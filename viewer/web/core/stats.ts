@@ -1,0 +1,88 @@
+import type { RelayStats } from '../../../protocol/wire/index.ts';
+
+/** Numbers of the last second, for the statistics line. */
+export interface ViewStats {
+  /** Frames presented per second. */
+  readonly fps: number;
+  /** Megabits per second that arrived, all messages counted. */
+  readonly mbitPerS: number;
+  /** Mean time from the last byte of an update to its pixels. Units: milliseconds. */
+  readonly decodeMs: number;
+  /** Mean time from the pixels to the display. Units: milliseconds. */
+  readonly presentMs: number;
+  /** Time to the relay and back; undefined until it was measured. Units: milliseconds. */
+  readonly roundTripMs: number | undefined;
+  /** What the relay last said about itself. */
+  readonly relay: RelayStats | undefined;
+}
+
+/** Counts what happens between two samples. */
+export class StatsCounter {
+  #sinceMs: number;
+  #bytes = 0;
+  #frames = 0;
+  #updates = 0;
+  #decodeMs = 0;
+  #presentMs = 0;
+  #roundTripMs: number | undefined;
+  #relay: RelayStats | undefined;
+
+  constructor(nowMs: number) {
+    this.#sinceMs = nowMs;
+  }
+
+  /** A message arrived. */
+  received(bytes: number): void {
+    this.#bytes += bytes;
+  }
+
+  /** Updates went to the display together. */
+  frame(): void {
+    this.#frames += 1;
+  }
+
+  /** One of them took this long. */
+  update(decodeMs: number, presentMs: number): void {
+    this.#updates += 1;
+    this.#decodeMs += decodeMs;
+    this.#presentMs += presentMs;
+  }
+
+  /** A ping was answered. */
+  roundTrip(ms: number): void {
+    this.#roundTripMs = ms;
+  }
+
+  /** The relay told its numbers. */
+  relay(stats: RelayStats): void {
+    this.#relay = stats;
+  }
+
+  /** The numbers since the last sample; counting starts anew. */
+  sample(nowMs: number): ViewStats {
+    const seconds = Math.max(1, nowMs - this.#sinceMs) / 1000;
+    const updates = Math.max(1, this.#updates);
+    const stats: ViewStats = {
+      fps: this.#frames / seconds,
+      mbitPerS: (this.#bytes * 8) / 1_000_000 / seconds,
+      decodeMs: this.#decodeMs / updates,
+      presentMs: this.#presentMs / updates,
+      roundTripMs: this.#roundTripMs,
+      relay: this.#relay,
+    };
+    this.#sinceMs = nowMs;
+    this.#bytes = 0;
+    this.#frames = 0;
+    this.#updates = 0;
+    this.#decodeMs = 0;
+    this.#presentMs = 0;
+    return stats;
+  }
+
+  /** Forgets everything: another relay may be at the other end. */
+  reset(nowMs: number): void {
+    this.#roundTripMs = undefined;
+    this.#relay = undefined;
+    this.sample(nowMs);
+  }
+}

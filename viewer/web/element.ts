@@ -1,0 +1,390 @@
+import { ERROR_CODES, KvmfrError, type KvmfrErrorCode } from '../../protocol/error.ts';
+import { type Backend, startBackend } from './backend.ts';
+import type { Command, EncodingChoice, Report } from './core/messages.ts';
+import type { PicturePixels } from './core/render/surface.ts';
+import type { ViewStats } from './core/stats.ts';
+import type { ViewStateName, ViewStatus } from './core/status.ts';
+import { ElementView } from './element-view.ts';
+import type { KvmfrViewEventMap, ViewPicture } from './events.ts';
+import { layoutPicture, type ScaleMode } from './render/layout.ts';
+import { placeSize, watchPlace } from './render/place.ts';
+import { type Notice, noticeFor } from './states.ts';
+
+// Where there is no page, as in Node, the class can be imported but not used.
+const ElementBase: typeof HTMLElement = Reflect.get(globalThis, 'HTMLElement') ?? class {};
+
+/** Name of the element. */
+export const KVMFR_VIEW_TAG = 'kvmfr-view';
+
+type Answer = PicturePixels | Blob;
+
+interface Question {
+  resolve(answer: Answer): void;
+  reject(error: KvmfrError): void;
+}
+
+const SINCE_EVERY_MS = 1000;
+
+/**
+ * A guest's screen on a page: `<kvmfr-view src="wss://HOST/ws" token="TOKEN">`.
+ *
+ * Attributes: `src` (address of the relay's socket; `ws` beside the page if left out), `token`
+ * (for relays of another origin), `scale` (`fit`, `1:1`, `fill`), `encoding` (`auto`, `lossless`,
+ * `jpeg`), `rotation` (degrees clockwise: 0, 90, 180, 270, on top of the guest's own).
+ *
+ * Parts: `viewport`, `screen`, `picture`, `cursor`, `message`, `sheet`, `icon`, `title`, `text`,
+ * `hint`, `steps`, `code`, `button`, `banner`.
+ *
+ * Colours: the custom properties `--kvmfr-background`, `-text`, `-muted`, `-accent`, `-warn`,
+ * `-error`, `-card` and `-line`.
+ */
+export class KvmfrView extends ElementBase {
+  /** Attributes whose changes take effect at once. */
+  static readonly observedAttributes: readonly string[] = [
+    'src',
+    'token',
+    'scale',
+    'encoding',
+    'rotation',
+  ];
+
+  readonly #view: ElementView;
+  #backend: Backend | undefined;
+  #unwatch: (() => void) | undefined;
+  #status: ViewStatus = { state: 'disconnected', retrying: false, sinceMs: 0 };
+  #notice: Notice | undefined;
+  #stats: ViewStats | undefined;
+  #picture: ViewPicture | undefined;
+  #wanted = true;
+  #questions = new Map<number, Question>();
+  #asked = 0;
+  #sinceTimer: ReturnType<typeof setInterval> | undefined;
+
+  constructor() {
+    super();
+    this.#view = new ElementView(this.attachShadow({ mode: 'open' }), () => this.#pressed());
+  }
+
+  /** Address of the relay's socket as given; empty when it is `ws` beside the page. */
+  get src(): string {
+    return this.getAttribute('src') ?? '';
+  }
+  set src(value: string) {
+    this.setAttribute('src', value);
+  }
+
+  /** Token for the relay; empty when a cookie carries it. */
+  get token(): string {
+    return this.getAttribute('token') ?? '';
+  }
+  set token(value: string) {
+    this.setAttribute('token', value);
+  }
+
+  /** How the picture fills the element. */
+  get scale(): ScaleMode {
+    const value = this.getAttribute('scale');
+    return value === '1:1' || value === 'fill' ? value : 'fit';
+  }
+  set scale(value: ScaleMode) {
+    this.setAttribute('scale', value);
+  }
+
+  /** How the picture should travel. */
+  get encoding(): EncodingChoice {
+    const value = this.getAttribute('encoding');
+    return value === 'lossless' || value === 'jpeg' ? value : 'auto';
+  }
+  set encoding(value: EncodingChoice) {
+    this.setAttribute('encoding', value);
+  }
+
+  /** How the view turns the picture, besides the guest. Units: degrees clockwise. */
+  get rotation(): number {
+    const degrees = Number(this.getAttribute('rotation'));
+    return Number.isInteger(degrees / 90) ? ((degrees % 360) + 360) % 360 : 0;
+  }
+  set rotation(value: number) {
+    this.setAttribute('rotation', String(value));
+  }
+
+  /** The name of the state. */
+  get state(): ViewStateName {
+    return this.#status.state;
+  }
+
+  /** The state with everything that is known about it. */
+  get status(): ViewStatus {
+    return this.#status;
+  }
+
+  /** Numbers of the last second; undefined before there was a connection. */
+  get stats(): ViewStats | undefined {
+    return this.#stats;
+  }
+
+  /** The picture on the canvas; undefined before there was one. */
+  get picture(): ViewPicture | undefined {
+    return this.#picture;
+  }
+
+  /** Connects, or connects anew. An element on a page does so by itself. */
+  connect(): void {
+    this.#wanted = true;
+    if (!this.isConnected) return;
+    this.#start();
+    this.#send({ kind: 'connect', url: this.#socketUrl() });
+  }
+
+  /** Ends the connection and stays without one until `connect`. The last picture stays. */
+  disconnect(): void {
+    this.#wanted = false;
+    this.#send({ kind: 'disconnect' });
+  }
+
+  /** The picture as a PNG file, pixel by pixel as the guest sent it. @throws ERR_KVMFR_IMAGE */
+  async snapshot(): Promise<Blob> {
+    const answer = await this.#ask((ask) => ({ kind: 'snapshot', ask }));
+    if (answer instanceof Blob) return answer;
+    throw noPicture();
+  }
+
+  /** The pixels on the canvas. @throws ERR_KVMFR_IMAGE */
+  async readPixels(): Promise<PicturePixels> {
+    const answer = await this.#ask((ask) => ({ kind: 'pixels', ask }));
+    if (answer instanceof Blob) throw noPicture();
+    return answer;
+  }
+
+  /** Called by the browser. */
+  connectedCallback(): void {
+    // An element that was only moved within the page has kept everything.
+    if (this.#backend === undefined && this.#wanted) this.connect();
+  }
+
+  /** Called by the browser. */
+  disconnectedCallback(): void {
+    queueMicrotask(() => {
+      if (!this.isConnected) this.#stop();
+    });
+  }
+
+  /** Called by the browser. */
+  attributeChangedCallback(name: string, before: string | null, now: string | null): void {
+    if (before === now || !this.isConnected) return;
+    if (name === 'encoding') this.#send({ kind: 'encoding', encoding: this.encoding });
+    else if (name === 'scale' || name === 'rotation') this.#layout();
+    else if (this.#wanted && this.#backend !== undefined) this.connect();
+  }
+
+  /** Like `addEventListener` of every element, with the events of a view. */
+  override addEventListener<Type extends keyof KvmfrViewEventMap>(
+    type: Type,
+    listener: (this: KvmfrView, event: KvmfrViewEventMap[Type]) => unknown,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  override addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  override addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject,
+    options?: boolean | AddEventListenerOptions,
+  ): void {
+    super.addEventListener(type, listener, options);
+  }
+
+  #start(): void {
+    if (this.#backend !== undefined) return;
+    const backend = startBackend({
+      newCanvas: () => this.#view.newCanvas(),
+      visible: () => document.visibilityState === 'visible',
+      report: (report) => this.#report(report),
+    });
+    this.#backend = backend;
+    backend.send({ kind: 'encoding', encoding: this.encoding });
+    const stopPlace = watchPlace(this.#view.viewport, () => this.#layout());
+    const stopPage = this.#watchPage();
+    this.#unwatch = () => {
+      stopPlace();
+      stopPage();
+    };
+  }
+
+  #stop(): void {
+    this.#backend?.stop();
+    this.#backend = undefined;
+    this.#unwatch?.();
+    this.#unwatch = undefined;
+    this.#picture = undefined;
+    this.#refuseQuestions();
+    this.#setStatus({ state: 'disconnected', retrying: false, sinceMs: Date.now() });
+  }
+
+  #send(command: Command): void {
+    this.#backend?.send(command);
+  }
+
+  #watchPage(): () => void {
+    const visibility = () =>
+      this.#send({ kind: 'visible', visible: document.visibilityState === 'visible' });
+    const hurry = () => this.#send({ kind: 'hurry' });
+    document.addEventListener('visibilitychange', visibility);
+    window.addEventListener('online', hurry);
+    window.addEventListener('pageshow', hurry);
+    return () => {
+      document.removeEventListener('visibilitychange', visibility);
+      window.removeEventListener('online', hurry);
+      window.removeEventListener('pageshow', hurry);
+    };
+  }
+
+  #socketUrl(): string {
+    const url = new URL(this.src === '' ? 'ws' : this.src, document.baseURI);
+    if (url.protocol === 'http:') url.protocol = 'ws:';
+    if (url.protocol === 'https:') url.protocol = 'wss:';
+    url.hash = '';
+    if (this.token !== '') url.searchParams.set('token', this.token);
+    return url.href;
+  }
+
+  #report(report: Report): void {
+    switch (report.kind) {
+      case 'ready':
+        break;
+      case 'status':
+        this.#setStatus(report.status);
+        break;
+      case 'picture':
+        this.#picture = report.picture;
+        this.#layout();
+        this.#showNotice();
+        this.#emit('picture', report.picture);
+        break;
+      case 'presented':
+        this.#emit('presented', { epoch: report.epoch, serial: report.serial });
+        break;
+      case 'cursor':
+        this.#view.cursor.move(report.cursor);
+        break;
+      case 'cursorShape':
+        this.#view.cursor.reshape(report.shape);
+        break;
+      case 'stats':
+        this.#stats = report.stats;
+        this.#emit('stats', report.stats);
+        break;
+      case 'error':
+        this.#emitError(report.code, report.message);
+        break;
+      default:
+        this.#answer(report);
+        break;
+    }
+  }
+
+  #answer(report: Extract<Report, { readonly ask: number }>): void {
+    const question = this.#questions.get(report.ask);
+    this.#questions.delete(report.ask);
+    if (report.kind === 'snapshot') question?.resolve(report.png);
+    else if (report.kind === 'pixels') question?.resolve(report);
+    else question?.reject(new KvmfrError(errorCode(report.code), report.message));
+  }
+
+  #ask(command: (ask: number) => Command): Promise<Answer> {
+    if (this.#picture === undefined || this.#backend === undefined)
+      return Promise.reject(noPicture());
+    const ask = ++this.#asked;
+    this.#send(command(ask));
+    return new Promise((resolve, reject) => {
+      this.#questions.set(ask, { resolve, reject });
+    });
+  }
+
+  #refuseQuestions(): void {
+    for (const question of this.#questions.values()) question.reject(noPicture());
+    this.#questions.clear();
+  }
+
+  #setStatus(status: ViewStatus): void {
+    this.#status = status;
+    this.#showNotice();
+    this.#emit('statechange', status);
+  }
+
+  #showNotice(): void {
+    const status = this.#status;
+    const hasPicture = this.#picture !== undefined;
+    const notice = noticeFor(status, hasPicture);
+    this.#notice = notice;
+    this.#view.notify(notice);
+    this.#view.showStage(hasPicture && notice.place !== 'panel', notice.place === 'strip');
+    clearInterval(this.#sinceTimer);
+    this.#sinceTimer = undefined;
+    if (!notice.since || notice.place !== 'strip') return;
+    const tell = () => this.#view.tellSince(status.sinceMs, Date.now());
+    tell();
+    this.#sinceTimer = setInterval(tell, SINCE_EVERY_MS);
+  }
+
+  #pressed(): void {
+    if (this.#notice?.action === 'reload') location.reload();
+    else this.connect();
+  }
+
+  #layout(): void {
+    const picture = this.#picture;
+    if (picture === undefined) return;
+    const layout = layoutPicture({
+      mode: this.scale,
+      turns: picture.rotation + this.rotation / 90,
+      widthPx: picture.widthPx,
+      heightPx: picture.heightPx,
+      ...placeSize(this.#view.viewport),
+    });
+    this.#view.place(layout);
+    this.#view.cursor.rescale({
+      x: layout.width / picture.screenWidthPx,
+      y: layout.height / picture.screenHeightPx,
+    });
+  }
+
+  #emit<Type extends 'statechange' | 'picture' | 'presented' | 'stats'>(
+    type: Type,
+    detail: KvmfrViewEventMap[Type]['detail'],
+  ): void {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+
+  #emitError(code: string, message: string): void {
+    const error = new KvmfrError(errorCode(code), message);
+    this.dispatchEvent(new ErrorEvent('error', { error, message }));
+  }
+}
+
+function isErrorCode(code: string): code is KvmfrErrorCode {
+  return Object.hasOwn(ERROR_CODES, code);
+}
+
+function errorCode(code: string): KvmfrErrorCode {
+  return isErrorCode(code) ? code : 'ERR_KVMFR_WIRE';
+}
+
+function noPicture(): KvmfrError {
+  return new KvmfrError('ERR_KVMFR_IMAGE', 'a picture was asked for, but there is none yet');
+}
+
+/** Makes `<kvmfr-view>` known to the page. Harmless when it is already, or where there is no page. */
+export function defineKvmfrView(): void {
+  if (typeof customElements === 'undefined') return;
+  if (customElements.get(KVMFR_VIEW_TAG) === undefined)
+    customElements.define(KVMFR_VIEW_TAG, KvmfrView);
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'kvmfr-view': KvmfrView;
+  }
+}

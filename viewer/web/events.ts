@@ -1,0 +1,35 @@
+import type { ViewStats } from './core/stats.ts';
+import type { ViewStatus } from './core/status.ts';
+
+/** The picture that a view shows. */
+export interface ViewPicture {
+  readonly epoch: number;
+  readonly widthPx: number;
+  readonly heightPx: number;
+  readonly screenWidthPx: number;
+  readonly screenHeightPx: number;
+  /** How the guest's own screen is turned. Units: quarter turns clockwise. */
+  readonly rotation: number;
+}
+
+/** An update whose pixels are on the canvas. */
+export interface PresentedUpdate {
+  readonly epoch: number;
+  readonly serial: number;
+}
+
+/**
+ * Events of a view. None of them bubbles. `error` is an ErrorEvent whose `error` is a KvmfrError.
+ */
+export interface KvmfrViewEventMap extends Omit<HTMLElementEventMap, 'error'> {
+  /** The state, or what is told about it, changed. */
+  statechange: CustomEvent<ViewStatus>;
+  /** Another picture: another size, turn or epoch. Fires when it is on the canvas. */
+  picture: CustomEvent<ViewPicture>;
+  /** An update is on the canvas. */
+  presented: CustomEvent<PresentedUpdate>;
+  /** Once a second while there is a connection. */
+  stats: CustomEvent<ViewStats>;
+  /** The relay, or this browser, did what it should not. The view recovers by itself if it can. */
+  error: ErrorEvent;
+}

@@ -1,0 +1,184 @@
+import { defineKvmfrView, type EncodingChoice, KvmfrView, type ScaleMode } from '../index.ts';
+import { guestParticulars, snapshotName, statsLine } from './info.ts';
+import { remember, remembered } from './settings.ts';
+import { roveFocus, watchIdle } from './toolbar.ts';
+
+const TOAST_MS = 2600;
+
+function find<Kind extends Element>(selector: string, kind: new () => Kind): Kind {
+  const found = document.querySelector(selector);
+  if (!(found instanceof kind)) throw new Error(`the page has no ${selector}`);
+  return found;
+}
+
+defineKvmfrView();
+const view = find('#view', KvmfrView);
+const bar = find('#bar', HTMLElement);
+const sheet = find('#sheet', HTMLElement);
+const guest = find('#guest', HTMLElement);
+const stats = find('#stats', HTMLElement);
+const toast = find('#toast', HTMLElement);
+const rotateButton = find('#rotate', HTMLButtonElement);
+const snapshotButton = find('#snapshot', HTMLButtonElement);
+const statsButton = find('#statistics', HTMLButtonElement);
+const detailsButton = find('#details', HTMLButtonElement);
+const fullscreenButton = find('#fullscreen', HTMLButtonElement);
+
+let toastTimer: ReturnType<typeof setTimeout> | undefined;
+let showStats = remembered('statistics') === 'on';
+
+function say(text: string): void {
+  toast.textContent = text;
+  toast.classList.add('shown');
+  clearTimeout(toastTimer);
+  toastTimer = setTimeout(() => toast.classList.remove('shown'), TOAST_MS);
+}
+
+function setScale(scale: ScaleMode): void {
+  view.scale = scale;
+  for (const button of bar.querySelectorAll<HTMLElement>('[data-scale]'))
+    button.setAttribute('aria-pressed', String(button.dataset['scale'] === scale));
+}
+
+function watchScale(): void {
+  for (const button of bar.querySelectorAll<HTMLElement>('[data-scale]'))
+    button.addEventListener('click', () => {
+      view.setAttribute('scale', button.dataset['scale'] ?? 'fit');
+      setScale(view.scale);
+      remember('scale', view.scale);
+    });
+  view.setAttribute('scale', remembered('scale') ?? 'fit');
+  setScale(view.scale);
+}
+
+function setEncoding(encoding: EncodingChoice): void {
+  view.encoding = encoding;
+  for (const input of sheet.querySelectorAll<HTMLInputElement>('input[name="encoding"]'))
+    input.checked = input.value === encoding;
+}
+
+function watchEncoding(): void {
+  sheet.addEventListener('change', ({ target }) => {
+    if (!(target instanceof HTMLInputElement)) return;
+    view.setAttribute('encoding', target.value);
+    remember('encoding', view.encoding);
+  });
+  view.setAttribute('encoding', remembered('encoding') ?? 'auto');
+  setEncoding(view.encoding);
+}
+
+async function saveSnapshot(): Promise<void> {
+  const png = await view.snapshot();
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(png);
+  link.download = snapshotName(new Date());
+  link.click();
+  // The browser reads the file after this task.
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  say(`Saved ${link.download}`);
+}
+
+function watchSnapshot(): void {
+  snapshotButton.addEventListener('click', () => {
+    saveSnapshot().catch((error: unknown) => {
+      say(error instanceof Error ? error.message : 'The snapshot could not be made');
+    });
+  });
+}
+
+function updateStats(): void {
+  const line = view.stats;
+  const shown = showStats && view.state === 'showing' && line !== undefined;
+  stats.hidden = !shown;
+  if (shown) stats.textContent = statsLine(line, view.picture);
+}
+
+function watchStats(): void {
+  statsButton.setAttribute('aria-pressed', String(showStats));
+  statsButton.addEventListener('click', () => {
+    showStats = !showStats;
+    statsButton.setAttribute('aria-pressed', String(showStats));
+    remember('statistics', showStats ? 'on' : 'off');
+    updateStats();
+  });
+  view.addEventListener('stats', updateStats);
+}
+
+function updateGuest(): void {
+  const lines = guestParticulars(view.status, view.picture);
+  if (lines.length === 0) {
+    const none = document.createElement('dd');
+    none.className = 'none';
+    none.textContent = 'Nothing is known about the guest yet.';
+    guest.replaceChildren(none);
+    return;
+  }
+  guest.replaceChildren(
+    ...lines.flatMap(([name, value]) => {
+      const term = document.createElement('dt');
+      term.textContent = name;
+      const text = document.createElement('dd');
+      text.textContent = value;
+      return [term, text];
+    }),
+  );
+}
+
+function openSheet(open: boolean): void {
+  sheet.hidden = !open;
+  detailsButton.setAttribute('aria-expanded', String(open));
+}
+
+function watchSheet(): void {
+  detailsButton.addEventListener('click', () => openSheet(sheet.hidden !== false));
+  document.addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape' || sheet.hidden) return;
+    openSheet(false);
+    detailsButton.focus();
+  });
+  document.addEventListener('pointerdown', ({ target }) => {
+    if (target instanceof Node && !sheet.contains(target) && !bar.contains(target))
+      openSheet(false);
+  });
+}
+
+function watchFullscreen(): void {
+  // A phone may have no full screen for pages.
+  fullscreenButton.hidden = !document.fullscreenEnabled;
+  fullscreenButton.addEventListener('click', () => {
+    const done =
+      document.fullscreenElement === null
+        ? document.documentElement.requestFullscreen()
+        : document.exitFullscreen();
+    done.catch(() => say('The browser refused full screen'));
+  });
+  document.addEventListener('fullscreenchange', () => {
+    const full = document.fullscreenElement !== null;
+    fullscreenButton.setAttribute('aria-pressed', String(full));
+  });
+}
+
+function updateState(): void {
+  const { state, session } = view.status;
+  view.dataset['state'] = state;
+  snapshotButton.disabled = view.picture === undefined;
+  const name = session?.os ?? '';
+  document.title = name === '' ? 'kvmfr' : `${name} · kvmfr`;
+  updateGuest();
+  updateStats();
+}
+
+rotateButton.addEventListener('click', () => {
+  view.rotation = (view.rotation + 90) % 360;
+});
+watchScale();
+watchEncoding();
+watchSnapshot();
+watchStats();
+watchSheet();
+watchFullscreen();
+view.addEventListener('statechange', updateState);
+view.addEventListener('picture', updateState);
+updateState();
+roveFocus(bar);
+watchIdle(() => !sheet.hidden || bar.matches(':hover') || bar.matches(':has(:focus-visible)'));

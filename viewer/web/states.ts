@@ -1,0 +1,219 @@
+import type { ViewStatus } from './core/status.ts';
+import type { IconName } from './icons.ts';
+
+/** How serious a notice is. */
+export type Tone = 'calm' | 'busy' | 'warn' | 'error';
+
+/** What a person can press. */
+export type NoticeAction = 'connect' | 'reload';
+
+/** What the view tells a person about its state. Everything is plain text. */
+export interface Notice {
+  /** Over the whole view, as a strip above a picture that stays, or not at all. */
+  readonly place: 'none' | 'panel' | 'strip';
+  readonly tone: Tone;
+  readonly icon: IconName;
+  readonly title: string;
+  readonly text: string;
+  /** What to do, as a sentence. */
+  readonly hint: string;
+  /** What to do, step by step. */
+  readonly steps: readonly string[];
+  readonly action: NoticeAction | undefined;
+  /** The stable code to look for in the documentation. */
+  readonly code: string;
+  /** Whether the strip says since when. */
+  readonly since: boolean;
+}
+
+// Long enough for any honest sentence; a hostile guest's text must not push the rest away.
+const MAX_TEXT = 400;
+
+const NOTHING: Notice = {
+  place: 'none',
+  tone: 'calm',
+  icon: 'screen',
+  title: '',
+  text: '',
+  hint: '',
+  steps: [],
+  action: undefined,
+  code: '',
+  since: false,
+};
+
+const RECONNECTS = 'This page reconnects by itself as soon as the relay is back.';
+
+function cut(text: string | undefined, otherwise: string): string {
+  if (text === undefined || text === '') return otherwise;
+  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
+}
+
+/** What to tell a person, given the state and whether there is a picture on the canvas. */
+export function noticeFor(status: ViewStatus, hasPicture: boolean): Notice {
+  const place = hasPicture ? 'strip' : 'panel';
+  switch (status.state) {
+    case 'showing':
+      if (hasPicture) return NOTHING;
+      return {
+        ...NOTHING,
+        place: 'panel',
+        tone: 'busy',
+        title: 'Receiving the picture',
+        text: 'The guest is there; its first picture is on the way.',
+      };
+    case 'connecting':
+      return {
+        ...NOTHING,
+        place,
+        tone: 'busy',
+        title: 'Connecting',
+        text: 'Looking for the relay on the VM host.',
+      };
+    case 'stale':
+      return {
+        ...NOTHING,
+        place,
+        tone: 'warn',
+        title: 'The guest has stopped answering',
+        text: cut(status.message, ''),
+        hint: cut(status.hint, 'The picture goes on by itself when the guest is back.'),
+        since: true,
+      };
+    case 'disconnected':
+      return disconnected(status, place);
+    case 'unauthorized':
+      return {
+        ...NOTHING,
+        place: 'panel',
+        tone: 'warn',
+        icon: 'lock',
+        title: 'This address needs its token',
+        text: 'The relay shows the guest only to those who know its token.',
+        hint: 'Open the URL that `kvmfr view` printed when it started.',
+      };
+    case 'waiting':
+      return waiting(status);
+    default:
+      return trouble(status);
+  }
+}
+
+function waiting(status: ViewStatus): Notice {
+  const steps =
+    status.hint === undefined || status.hint === ''
+      ? [
+          'Start the virtual machine, if it is not running.',
+          'In it, start the Looking Glass host application.',
+          'The picture appears here by itself.',
+        ]
+      : [];
+  return {
+    ...NOTHING,
+    place: 'panel',
+    tone: 'busy',
+    title: 'Waiting for the guest',
+    text: cut(status.message, 'No guest is publishing its screen yet.'),
+    hint: cut(status.hint, ''),
+    steps,
+  };
+}
+
+function disconnected(status: ViewStatus, place: 'panel' | 'strip'): Notice {
+  if (!status.retrying)
+    return {
+      ...NOTHING,
+      place,
+      tone: 'warn',
+      icon: 'link',
+      title: 'Disconnected',
+      text: cut(status.message, 'The view is not connected to a relay.'),
+      hint: cut(status.hint, ''),
+      action: 'connect',
+      code: cut(status.code, ''),
+      since: place === 'strip',
+    };
+  return {
+    ...NOTHING,
+    place,
+    tone: 'warn',
+    icon: 'link',
+    title: place === 'strip' ? 'Connection lost, reconnecting' : 'The relay does not answer',
+    text: cut(status.message, ''),
+    hint: place === 'strip' ? '' : `Is \`kvmfr view\` running on the VM host? ${RECONNECTS}`,
+    code: cut(status.code, ''),
+    since: place === 'strip',
+  };
+}
+
+const TROUBLE: {
+  readonly [state: string]: {
+    readonly icon: IconName;
+    readonly title: string;
+    readonly text: string;
+    readonly hint: string;
+  };
+} = {
+  incompatible: {
+    icon: 'versions',
+    title: 'The versions do not match',
+    text: 'The guest speaks a version of Looking Glass that this relay does not know.',
+    hint: 'Install a matching Looking Glass host in the guest, or a newer kvmfr on the VM host.',
+  },
+  'too-small': {
+    icon: 'memory',
+    title: 'The shared memory is too small',
+    text: "The guest's frames do not fit into the shared memory.",
+    hint: 'Give the IVSHMEM device more memory in the configuration of the virtual machine, then start the machine again.',
+  },
+  denied: {
+    icon: 'lock',
+    title: 'No permission to read the shared memory',
+    text: 'The relay may not open the shared memory of the guest.',
+    hint: 'Add the user that runs `kvmfr view` to the group that owns the file or device.',
+  },
+  failed: {
+    icon: 'alert',
+    title: 'Something went wrong',
+    text: 'The relay could not show the guest.',
+    hint: 'The output of `kvmfr view` on the VM host says more.',
+  },
+};
+
+function trouble(status: ViewStatus): Notice {
+  const known = TROUBLE[status.state];
+  const isPageFault = status.state === 'failed' && status.code === 'ERR_KVMFR_WIRE';
+  const needs =
+    status.needMib === undefined ? '' : `It needs at least ${Math.ceil(status.needMib)} MiB. `;
+  if (isPageFault)
+    return {
+      ...NOTHING,
+      place: 'panel',
+      tone: 'error',
+      icon: 'versions',
+      title: 'Page and relay do not understand each other',
+      text: cut(status.message, ''),
+      hint: 'The relay may have been updated. Reload the page.',
+      action: 'reload',
+      code: 'ERR_KVMFR_WIRE',
+    };
+  return {
+    ...NOTHING,
+    place: 'panel',
+    tone: status.state === 'denied' || status.state === 'failed' ? 'error' : 'warn',
+    icon: known?.icon ?? 'alert',
+    title: known?.title ?? 'Something went wrong',
+    text: `${needs}${cut(status.message, known?.text ?? '')}`,
+    hint: cut(status.hint, known?.hint ?? ''),
+    code: cut(status.code, ''),
+  };
+}
+
+/** A length of time in the fewest words: `just now`, `40 s`, `3 min`, `2 h`. */
+export function shortDuration(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  if (seconds < 2) return 'just now';
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h`;
+}
