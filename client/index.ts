@@ -9,6 +9,12 @@ export { HeartbeatWatch, type Sighting } from './detect.ts';
 export { Frame } from './frame.ts';
 export type { FramesOptions } from './frames.ts';
 export {
+  type CursorSummary,
+  type FrameSummary,
+  type Inspection,
+  inspectRegion,
+} from './inspect.ts';
+export {
   checkRegionName,
   DEFAULT_REGIONS,
   defaultRegionPath,

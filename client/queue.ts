@@ -393,3 +393,34 @@ export function readQueues(session: Session): readonly QueueInfo[] {
   }
   return queues;
 }
+
+/** An entry of a queue's ring, looked at from outside. */
+export interface PeekedMessage {
+  readonly udata: number;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/**
+ * The entries of a queue, newest first, without subscribing and without writing anything. What they
+ * name may already be in use for something newer.
+ *
+ * @throws ERR_KVMFR_BOUNDS or ERR_KVMFR_CORRUPT when the queue's header cannot be
+ */
+export function peekQueue(session: Session, queueId: number): readonly PeekedMessage[] {
+  const geometry = findQueue(session, queueId);
+  if (geometry === undefined) return [];
+  const { region, lgmp } = session;
+  const end = readIndex(session, geometry, geometry.at + lgmp.queue.position, 'position');
+  const found: PeekedMessage[] = [];
+  for (let back = 1; back <= geometry.numMessages; back++) {
+    const index = (end - back + geometry.numMessages) % geometry.numMessages;
+    const at = messageAt(session, geometry, index);
+    const udata = region.view.getUint32(at + lgmp.message.udata, true);
+    const bytes = region.view.getUint32(at + lgmp.message.size, true);
+    const offset = region.view.getUint32(at + lgmp.message.offset, true);
+    if (bytes === 0 || offset % 4 !== 0 || offset < session.payloadFloor) continue;
+    if (offset + bytes <= region.byteLength) found.push({ udata, offset, bytes });
+  }
+  return found;
+}

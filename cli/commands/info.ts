@@ -1,0 +1,153 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { defaultRegionPath, type Inspection, inspectRegion } from '../../client/index.ts';
+import { hex } from '../../protocol/error.ts';
+import type { CommandSpec, ParsedCommand } from '../spec.ts';
+import { EXIT, errorJson, errorText, print, say } from '../terminal.ts';
+
+/** What `kvmfr info` takes. */
+export const spec: CommandSpec = {
+  name: 'info',
+  summary: 'what is in a region: versions, session, queues, readers, frame, cursor',
+  args: '[REGION]',
+  positionals: [{ name: 'REGION', required: false }],
+  flags: {
+    json: { help: 'one JSON object; with --watch one per line' },
+    watch: { help: 'look again every second, until interrupted' },
+  },
+  later: {
+    assume: 'only B6 and B7 are read',
+    recover: 'only development versions of Looking Glass have a recovery region',
+  },
+  example: 'kvmfr info /dev/shm/looking-glass --json',
+};
+
+const QUEUE_NAMES: ReadonlyMap<number, string> = new Map([
+  [1, 'pointer'],
+  [2, 'frame'],
+]);
+
+/** Runs `kvmfr info`. Writes nothing to the region. */
+export async function run(command: ParsedCommand, signal: AbortSignal): Promise<number> {
+  const path = command.positionals[0] ?? defaultRegionPath();
+  const json = command.has('json');
+  for (;;) {
+    const status = await once(path, json, signal);
+    if (!command.has('watch') || signal.aborted) return signal.aborted ? EXIT.interrupted : status;
+    try {
+      await sleep(1000, undefined, { signal });
+    } catch {
+      return EXIT.interrupted;
+    }
+    if (!json) print('');
+  }
+}
+
+async function once(path: string, json: boolean, signal: AbortSignal): Promise<number> {
+  let found: Inspection;
+  try {
+    found = await inspectRegion(path, { signal });
+  } catch (error) {
+    if (signal.aborted) return EXIT.interrupted;
+    if (json) print(JSON.stringify({ path, ...errorJson(error) }));
+    say(`kvmfr: ${errorText(error)}`);
+    return EXIT.failed;
+  }
+  if (json) print(JSON.stringify(inspectionJson(found)));
+  else print(inspectionText(found));
+  if (found.problem !== undefined && !json) say(`kvmfr: ${errorText(found.problem)}`);
+  return found.problem === undefined ? EXIT.done : EXIT.failed;
+}
+
+function inspectionJson(found: Inspection): object {
+  const { problem, ...rest } = found;
+  return {
+    ...rest,
+    queues: found.queues.map((queue) => ({ name: QUEUE_NAMES.get(queue.id) ?? null, ...queue })),
+    ...(problem === undefined ? {} : errorJson(problem)),
+  };
+}
+
+function inspectionText(found: Inspection): string {
+  const rows: [string, string][] = [
+    ['region', `${found.path}, ${size(found.sizeBytes)}, ${kindName(found)}`],
+    ...sessionRows(found),
+    ...found.queues.map((queue): [string, string] => [
+      `queue ${QUEUE_NAMES.get(queue.id) ?? queue.id}`,
+      `${queue.used} of ${queue.slots - 1} messages, ${readers(queue.subscribers, queue.timedOut)}`,
+    ]),
+    ...pictureRows(found),
+  ];
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return rows.map(([name, text]) => `${name.padEnd(width)}  ${text}`).join('\n');
+}
+
+function kindName(found: Inspection): string {
+  return found.kind === 'file' ? 'a file' : 'a device of the kvmfr module';
+}
+
+function sessionRows(found: Inspection): [string, string][] {
+  const { session } = found;
+  if (session === undefined)
+    return found.headers.map((header): [string, string] => [
+      'header',
+      `LGMP ${header.lgmpVersion} at ${hex(header.offsetBytes)}${found.alive ? '' : ', no heartbeat'}`,
+    ]);
+  const rows: [string, string][] = [
+    [
+      'guest',
+      `Looking Glass ${session.release} (KVMFR ${session.kvmfrVersion} on LGMP ${session.lgmpVersion}), host ${session.hostVersion}`,
+    ],
+    ['session', `${hex(session.id)}, ${found.alive ? 'alive' : 'no heartbeat: dead or paused'}`],
+  ];
+  if (session.os !== undefined) rows.push(['system', `${session.os.name} (${session.os.kind})`]);
+  const { vm } = session;
+  if (vm !== undefined) {
+    rows.push([
+      'machine',
+      `${vm.model}, ${vm.cpus} threads, ${vm.cores} cores, ${vm.sockets} sockets`,
+    ]);
+    rows.push(['capture', vm.capture]);
+    if (vm.uuid !== undefined) rows.push(['uuid', vm.uuid]);
+  }
+  return rows;
+}
+
+function pictureRows(found: Inspection): [string, string][] {
+  const rows: [string, string][] = [];
+  const { frame, cursor } = found;
+  if (frame !== undefined) {
+    const written =
+      frame.writtenBytes >= frame.dataBytes
+        ? 'whole'
+        : `${frame.writtenBytes} of ${frame.dataBytes} bytes written`;
+    const cut = frame.truncated ? `, truncated to ${frame.dataHeightPx} rows` : '';
+    rows.push([
+      'frame',
+      `number ${frame.serial}, ${frame.widthPx} x ${frame.heightPx} ${frame.format}, pitch ${frame.pitchBytes}, ${written}${cut}`,
+    ]);
+  }
+  if (cursor !== undefined) {
+    const place = cursor.x === undefined ? 'somewhere' : `at ${cursor.x},${cursor.y}`;
+    const { shape } = cursor;
+    const look = shape === undefined ? '' : `, ${shape.kind} ${shape.widthPx} x ${shape.heightPx}`;
+    rows.push(['cursor', `${cursor.visible ? 'visible' : 'hidden'} ${place}${look}`]);
+  }
+  return rows;
+}
+
+function readers(taken: number, timedOut: number): string {
+  const all = bitCount(taken);
+  const bad = bitCount(taken & timedOut);
+  const live = all - bad;
+  return `${live} ${live === 1 ? 'reader' : 'readers'}${bad === 0 ? '' : `, ${bad} timed out`}`;
+}
+
+function bitCount(bits: number): number {
+  let count = 0;
+  for (let rest = bits >>> 0; rest !== 0; rest = (rest & (rest - 1)) >>> 0) count++;
+  return count;
+}
+
+function size(bytes: number): string {
+  return bytes % 2 ** 20 === 0 ? `${bytes / 2 ** 20} MiB` : `${bytes} bytes`;
+}

@@ -1,0 +1,83 @@
+#!/usr/bin/env node
+import { KvmfrError } from '../protocol/error.ts';
+import * as demo from './commands/demo.ts';
+import * as host from './commands/host.ts';
+import * as info from './commands/info.ts';
+import * as snapshot from './commands/snapshot.ts';
+import * as view from './commands/view.ts';
+import { type CommandSpec, commandHelp, type ParsedCommand, parseCommand } from './spec.ts';
+import { EXIT, errorJson, errorText, exitStatus, interruptSignal, print, say } from './terminal.ts';
+import { packageVersion } from './version.ts';
+
+interface Command {
+  readonly spec: CommandSpec;
+  run(command: ParsedCommand, signal: AbortSignal): Promise<number>;
+}
+
+const COMMANDS: readonly Command[] = [view, demo, host, info, snapshot];
+
+/** Commands of the plan that this version does not have: refused by name, not as unknown. */
+const LATER = ['latency', 'doorbell', 'record', 'replay', 'doctor', 'publish'];
+
+function help(): string {
+  const width = Math.max(...COMMANDS.map(({ spec }) => `${spec.name} ${spec.args}`.length));
+  return [
+    `kvmfr ${packageVersion()}: the screen of a virtual machine with a passed-through GPU, in any browser`,
+    '',
+    ...COMMANDS.map(
+      ({ spec }) => `  kvmfr ${`${spec.name} ${spec.args}`.padEnd(width)}  ${spec.summary}`,
+    ),
+    '',
+    'kvmfr COMMAND --help tells more of each. REGION is the memory shared with the guest: a file',
+    '(/dev/shm/looking-glass) or a device (/dev/kvmfr0).',
+    '',
+    'Example: kvmfr view /dev/shm/looking-glass',
+    '',
+  ].join('\n');
+}
+
+function findCommand(name: string): Command {
+  const found = COMMANDS.find(({ spec }) => spec.name === name);
+  if (found !== undefined) return found;
+  if (LATER.includes(name))
+    throw new KvmfrError('ERR_KVMFR_UNSUPPORTED', `kvmfr ${name} is not in this version of kvmfr`);
+  const names = COMMANDS.map(({ spec }) => spec.name).join(', ');
+  throw new KvmfrError('ERR_KVMFR_USAGE', `there is no command ${name}; there are ${names}`);
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const [name, ...rest] = argv;
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    process.stdout.write(help());
+    return name === undefined ? EXIT.usage : EXIT.done;
+  }
+  if (name === '--version' || name === '-V') {
+    print(packageVersion());
+    return EXIT.done;
+  }
+  const command = findCommand(name);
+  if (rest.includes('--help') || rest.includes('-h')) {
+    process.stdout.write(commandHelp(command.spec));
+    return EXIT.done;
+  }
+  const parsed = parseCommand(command.spec, rest);
+  const signal = interruptSignal();
+  return command.run(parsed, signal);
+}
+
+// A reader that went away (a closed pipe) is no failure of ours.
+process.stdout.on('error', () => process.exit(EXIT.done));
+
+const argv = process.argv.slice(2);
+main(argv).then(
+  (status) => {
+    process.exitCode = status;
+  },
+  (error: unknown) => {
+    if (argv.includes('--json')) print(JSON.stringify(errorJson(error)));
+    say(`kvmfr: ${errorText(error)}`);
+    if (exitStatus(error) === EXIT.usage && KvmfrError.is(error))
+      say(`       See kvmfr${argv[0]?.match(/^[a-z]+$/) ? ` ${argv[0]}` : ''} --help.`);
+    process.exitCode = exitStatus(error);
+  },
+);

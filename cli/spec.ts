@@ -1,0 +1,204 @@
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { KvmfrError } from '../protocol/error.ts';
+
+/** One flag of a command. */
+export interface FlagSpec {
+  /** What the value is, in capitals; left out for a switch. */
+  readonly value?: string;
+  readonly help: string;
+  readonly multiple?: boolean;
+  readonly short?: string;
+}
+
+/** What a command takes, and how it says so. */
+export interface CommandSpec {
+  readonly name: string;
+  readonly summary: string;
+  /** Positional arguments as shown, for example `[REGION]`. */
+  readonly args: string;
+  /** Names of the positional arguments, and whether each must be there. */
+  readonly positionals: readonly { readonly name: string; readonly required: boolean }[];
+  readonly flags: { readonly [flag: string]: FlagSpec };
+  /** Flags that exist in the plan of this product and not in this version: refused by name. */
+  readonly later?: { readonly [flag: string]: string };
+  readonly example: string;
+}
+
+/** A command line that fits its command. */
+export interface ParsedCommand {
+  readonly positionals: readonly string[];
+  /** The text of a flag that takes a value. */
+  text(flag: string): string | undefined;
+  /** All texts of a flag that may be given several times. */
+  texts(flag: string): readonly string[];
+  /** Whether a switch is on. */
+  has(flag: string): boolean;
+}
+
+/** An error about how a command was called: exit status 2. */
+export function usageError(message: string): KvmfrError {
+  return new KvmfrError('ERR_KVMFR_USAGE', message);
+}
+
+/**
+ * Reads the arguments of a command.
+ *
+ * @throws ERR_KVMFR_USAGE for what the command does not take, ERR_KVMFR_UNSUPPORTED for what a later
+ *   version will
+ */
+export function parseCommand(spec: CommandSpec, argv: readonly string[]): ParsedCommand {
+  refuseLater(spec, argv);
+  const options: NonNullable<ParseArgsConfig['options']> = {
+    help: { type: 'boolean', short: 'h' },
+  };
+  for (const [name, flag] of Object.entries(spec.flags))
+    options[name] = {
+      type: flag.value === undefined ? 'boolean' : 'string',
+      ...(flag.multiple === undefined ? {} : { multiple: flag.multiple }),
+      ...(flag.short === undefined ? {} : { short: flag.short }),
+    };
+  const { values, positionals } = readArgs(spec, argv, options);
+  checkPositionals(spec, positionals);
+  return {
+    positionals,
+    text: (flag) => {
+      const value = values[flag];
+      return typeof value === 'string' ? value : undefined;
+    },
+    texts: (flag) => {
+      const value = values[flag];
+      return Array.isArray(value) ? value.filter((text) => typeof text === 'string') : [];
+    },
+    has: (flag) => values[flag] === true,
+  };
+}
+
+function readArgs(
+  spec: CommandSpec,
+  argv: readonly string[],
+  options: NonNullable<ParseArgsConfig['options']>,
+): { values: { [flag: string]: unknown }; positionals: string[] } {
+  try {
+    return parseArgs({ args: [...argv], options, allowPositionals: true, strict: true });
+  } catch (error) {
+    throw usageError(`kvmfr ${spec.name}: ${argumentProblem(error)}`);
+  }
+}
+
+/** What node's parser found, in one sentence without its advice for programmers. */
+function argumentProblem(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  const unknown = /^Unknown option '([^']+)'/.exec(text);
+  if (unknown !== null) return `there is no flag ${unknown[1]}`;
+  return (text.split(/[.\n]/)[0] ?? text).replace(/^Option/, 'the flag');
+}
+
+function refuseLater(spec: CommandSpec, argv: readonly string[]): void {
+  for (const argument of argv) {
+    if (argument === '--') return;
+    const name = /^--([a-z0-9-]+)/.exec(argument)?.[1];
+    const reason = name === undefined ? undefined : spec.later?.[name];
+    if (reason !== undefined)
+      throw new KvmfrError(
+        'ERR_KVMFR_UNSUPPORTED',
+        `kvmfr ${spec.name}: --${name} is not supported by this version of kvmfr: ${reason}`,
+      );
+  }
+}
+
+function checkPositionals(spec: CommandSpec, found: readonly string[]): void {
+  const extra = found[spec.positionals.length];
+  if (extra !== undefined)
+    throw usageError(`kvmfr ${spec.name} takes ${spec.args || 'no arguments'}, not also ${extra}`);
+  const missing = spec.positionals.find((want, i) => want.required && found[i] === undefined);
+  if (missing !== undefined) throw usageError(`kvmfr ${spec.name} needs ${missing.name}`);
+}
+
+/** The help of a command: fits a screen, ends with an example. */
+export function commandHelp(spec: CommandSpec): string {
+  const rows = Object.entries(spec.flags).map(([name, flag]): [string, string] => {
+    const short = flag.short === undefined ? '' : `-${flag.short}, `;
+    return [`${short}--${name}${flag.value === undefined ? '' : ` ${flag.value}`}`, flag.help];
+  });
+  rows.push(['--help', 'this text']);
+  const width = Math.max(...rows.map(([flag]) => flag.length));
+  const head = `kvmfr ${spec.name}${spec.args === '' ? '' : ` ${spec.args}`}`;
+  return [
+    `${head}: ${spec.summary}`,
+    '',
+    ...rows.map(([flag, help]) => `  ${flag.padEnd(width)}  ${help}`),
+    ...(spec.positionals.some((arg) => arg.name === 'REGION') ? ['', REGION_HELP] : []),
+    '',
+    `Example: ${spec.example}`,
+    '',
+  ].join('\n');
+}
+
+const REGION_HELP = `REGION: a file (/dev/shm/looking-glass) or a device (/dev/kvmfr0).
+Left out where it may be: /dev/kvmfr0 if it exists, else /dev/shm/looking-glass.`;
+
+/** A flag's whole number within bounds. @throws ERR_KVMFR_USAGE */
+export function numberFlag(
+  command: ParsedCommand,
+  flag: string,
+  range: { readonly min: number; readonly max: number },
+): number | undefined {
+  const text = command.text(flag);
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < range.min || value > range.max)
+    throw usageError(
+      `--${flag} takes a whole number from ${range.min} to ${range.max}, not ${text}`,
+    );
+  return value;
+}
+
+/** A flag's choice out of a list. @throws ERR_KVMFR_USAGE, ERR_KVMFR_UNSUPPORTED */
+export function choiceFlag<Choice extends string>(
+  command: ParsedCommand,
+  flag: string,
+  choices: { readonly now: readonly Choice[]; readonly later?: readonly string[] },
+): Choice | undefined {
+  const text = command.text(flag);
+  if (text === undefined) return undefined;
+  const found = choices.now.find((choice) => choice === text);
+  if (found !== undefined) return found;
+  if (choices.later?.includes(text))
+    throw new KvmfrError(
+      'ERR_KVMFR_UNSUPPORTED',
+      `--${flag} ${text} is not supported by this version of kvmfr; it knows ${choices.now.join(', ')}`,
+    );
+  throw usageError(`--${flag} takes ${choices.now.join(', ')}, not ${text}`);
+}
+
+/** A flag's `WIDTHxHEIGHT`. @throws ERR_KVMFR_USAGE */
+export function sizeFlag(
+  command: ParsedCommand,
+  flag: string,
+): { readonly widthPx: number; readonly heightPx: number } | undefined {
+  const text = command.text(flag);
+  if (text === undefined) return undefined;
+  const match = /^(\d{1,5})x(\d{1,5})$/.exec(text);
+  const widthPx = Number(match?.[1]);
+  const heightPx = Number(match?.[2]);
+  if (match === null || widthPx < 16 || heightPx < 16 || widthPx > 8192 || heightPx > 8192)
+    throw usageError(
+      `--${flag} takes WIDTHxHEIGHT from 16x16 to 8192x8192, for example 1920x1080, not ${text}`,
+    );
+  return { widthPx, heightPx };
+}
+
+/** A flag's `HOST:PORT`; an IPv6 host stands in brackets. @throws ERR_KVMFR_USAGE */
+export function addressFlag(
+  command: ParsedCommand,
+  flag: string,
+): { readonly host: string; readonly port: number } | undefined {
+  const text = command.text(flag);
+  if (text === undefined) return undefined;
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s]+)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  const host = match?.[1] ?? match?.[2];
+  if (host === undefined || port > 65535)
+    throw usageError(`--${flag} takes HOST:PORT, for example 127.0.0.1:8400, not ${text}`);
+  return { host, port };
+}

@@ -1,0 +1,225 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { RegionKind } from '../native/index.ts';
+import { KvmfrError } from '../protocol/error.ts';
+import {
+  CURSOR_FLAGS,
+  type CursorKind,
+  CursorV19,
+  readCursorPosition,
+  readCursorShape,
+} from '../protocol/kvmfr/cursor.ts';
+import { checkFrame, newFrameHeader } from '../protocol/kvmfr/frame.ts';
+import { QUEUE_IDS } from '../protocol/kvmfr/index.ts';
+import { findLgmpHeaders, type LgmpCandidate } from '../protocol/lgmp/detect.ts';
+import { loadU32 } from '../protocol/memory/word.ts';
+import type { PixelFormat } from '../protocol/pixel.ts';
+import { HeartbeatWatch } from './detect.ts';
+import { type OpenRegion, openRegion } from './open.ts';
+import { peekQueue, type QueueInfo, readQueues } from './queue.ts';
+import { Session, type SessionInfo, unsupportedLgmp } from './session.ts';
+
+/** The newest frame in the ring, as its header tells. */
+export interface FrameSummary {
+  readonly serial: number;
+  readonly format: PixelFormat;
+  readonly formatVersion: number;
+  readonly widthPx: number;
+  readonly heightPx: number;
+  readonly dataHeightPx: number;
+  readonly screenWidthPx: number;
+  readonly screenHeightPx: number;
+  readonly pitchBytes: number;
+  readonly rotation: number;
+  readonly damageRects: number;
+  readonly truncated: boolean;
+  readonly flags: number;
+  /** Where the pixels start in the region, and how many bytes of them are valid. */
+  readonly dataAt: number;
+  readonly dataBytes: number;
+  readonly writtenBytes: number;
+}
+
+/** The newest cursor messages in the ring. */
+export interface CursorSummary {
+  readonly visible: boolean;
+  readonly x: number | undefined;
+  readonly y: number | undefined;
+  readonly shape:
+    | {
+        readonly kind: CursorKind;
+        readonly widthPx: number;
+        readonly heightPx: number;
+        readonly hotspotX: number;
+        readonly hotspotY: number;
+      }
+    | undefined;
+}
+
+/** What a look at a region found. */
+export interface Inspection {
+  readonly path: string;
+  readonly kind: RegionKind;
+  readonly sizeBytes: number;
+  /** Headers of every LGMP generation that lie in the region, dead ones too. */
+  readonly headers: readonly { readonly lgmpVersion: number; readonly offsetBytes: number }[];
+  /** Whether a publisher's heartbeat moved while we looked. */
+  readonly alive: boolean;
+  /** Why there is no session to tell of, or why it cannot be read. */
+  readonly problem: KvmfrError | undefined;
+  readonly session: SessionInfo | undefined;
+  readonly queues: readonly QueueInfo[];
+  readonly frame: FrameSummary | undefined;
+  readonly cursor: CursorSummary | undefined;
+}
+
+/** Longest look for a heartbeat: publishers move it every 10 ms, newer ones every 250 ms. */
+const LOOK_MS = 1200;
+const STEP_MS = 20;
+
+/**
+ * Looks at a region and writes nothing to it: the mapping is read-only and no queue is subscribed.
+ *
+ * @throws what opening throws: ERR_KVMFR_ABSENT, ERR_KVMFR_DENIED, ERR_KVMFR_NOT_A_REGION,
+ *   ERR_KVMFR_SIZE; and what the signal was aborted with
+ */
+export async function inspectRegion(
+  path: string,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<Inspection> {
+  const open = openRegion(path, { access: 'read-only' });
+  try {
+    const { candidate, alive } = await lookForLife(open, options.signal);
+    return describe(path, open, candidate, alive);
+  } finally {
+    open.mapping.close();
+  }
+}
+
+async function lookForLife(
+  open: OpenRegion,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly candidate: LgmpCandidate | undefined; readonly alive: boolean }> {
+  const watch = new HeartbeatWatch(open.region);
+  const endMs = performance.now() + LOOK_MS;
+  for (;;) {
+    const sighting = watch.look();
+    if (sighting.kind === 'alive') return { candidate: sighting.candidate, alive: true };
+    if (performance.now() >= endMs) {
+      const candidates = sighting.kind === 'silent' ? sighting.candidates : [];
+      const readable = candidates.find((found) => found.layout !== undefined);
+      return { candidate: readable ?? candidates[0], alive: false };
+    }
+    await sleep(STEP_MS, undefined, signal === undefined ? {} : { signal });
+  }
+}
+
+function describe(
+  path: string,
+  open: OpenRegion,
+  candidate: LgmpCandidate | undefined,
+  alive: boolean,
+): Inspection {
+  const base = {
+    path,
+    kind: open.mapping.kind,
+    sizeBytes: open.mapping.byteLength,
+    headers: findLgmpHeaders(open.region).map((found) => ({
+      lgmpVersion: found.version,
+      offsetBytes: found.magicAt,
+    })),
+    alive,
+  };
+  const nothing = { session: undefined, queues: [], frame: undefined, cursor: undefined };
+  if (candidate === undefined) return { ...base, ...nothing, problem: noHost(path) };
+  if (candidate.layout === undefined)
+    return { ...base, ...nothing, problem: unsupportedLgmp(candidate) };
+  try {
+    const place = { ...open, lgmp: candidate.layout };
+    const session = Session.attach(place, performance.now());
+    if (session === undefined) return { ...base, ...nothing, problem: noHost(path) };
+    return {
+      ...base,
+      problem: alive ? undefined : noHost(path),
+      session: session.info,
+      queues: readQueues(session),
+      frame: tolerant(() => newestFrame(session)),
+      cursor: tolerant(() => newestCursor(session)),
+    };
+  } catch (error) {
+    if (!KvmfrError.is(error)) throw error;
+    return { ...base, ...nothing, problem: error };
+  }
+}
+
+/** A look from outside may meet anything: what cannot be read is not shown. */
+function tolerant<T>(read: () => T | undefined): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (KvmfrError.is(error)) return undefined;
+    throw error;
+  }
+}
+
+function noHost(path: string): KvmfrError {
+  return new KvmfrError(
+    'ERR_KVMFR_NO_HOST',
+    `no Looking Glass host runs in ${path}: no heartbeat moved for ${LOOK_MS} ms`,
+    { path, hint: 'Start the guest, and the Looking Glass host in it.' },
+  );
+}
+
+function newestFrame(session: Session): FrameSummary | undefined {
+  const [newest] = peekQueue(session, QUEUE_IDS.frame);
+  if (newest === undefined || newest.bytes < session.frames.frameBytes) return undefined;
+  const header = newFrameHeader();
+  session.frames.read(session.region, newest.offset, header);
+  const geometry = checkFrame(header, session.frames, {
+    at: newest.offset,
+    messageBytes: newest.bytes,
+    regionBytes: session.region.byteLength,
+  });
+  return {
+    serial: geometry.serial,
+    format: geometry.format,
+    formatVersion: geometry.formatVersion,
+    widthPx: geometry.widthPx,
+    heightPx: geometry.heightPx,
+    dataHeightPx: geometry.dataHeightPx,
+    screenWidthPx: geometry.screenWidthPx,
+    screenHeightPx: geometry.screenHeightPx,
+    pitchBytes: geometry.pitchBytes,
+    rotation: geometry.rotation,
+    damageRects: header.damageRectsCount,
+    truncated: geometry.truncated,
+    flags: geometry.flags,
+    dataAt: geometry.dataAt,
+    dataBytes: geometry.dataBytes,
+    writtenBytes: loadU32(session.region, geometry.writePointerAt),
+  };
+}
+
+function newestCursor(session: Session): CursorSummary | undefined {
+  const messages = peekQueue(session, QUEUE_IDS.pointer).filter(
+    ({ bytes }) => bytes >= CursorV19.$sizeBytes,
+  );
+  const [newest] = messages;
+  if (newest === undefined) return undefined;
+  const moved = messages.find(({ udata }) => (udata & CURSOR_FLAGS.position) !== 0);
+  const shaped = messages.find(({ udata }) => (udata & CURSOR_FLAGS.shape) !== 0);
+  const position = moved && readCursorPosition(session.region, moved.offset);
+  const shape =
+    shaped && tolerant(() => readCursorShape(session.region, shaped.offset, shaped.bytes));
+  return {
+    visible: (newest.udata & CURSOR_FLAGS.visible) !== 0,
+    x: position?.x,
+    y: position?.y,
+    shape: shape && {
+      kind: shape.kind,
+      widthPx: shape.widthPx,
+      heightPx: shape.heightPx,
+      hotspotX: shape.hotspotX,
+      hotspotY: shape.hotspotY,
+    },
+  };
+}
