@@ -117,6 +117,7 @@ function clean(queue, now) {
   const { at } = queue;
   const on = load(at + QUEUE.on);
   let bad = load(at + QUEUE.bad);
+  let givenUp = 0;
   let left = load(at + QUEUE.count);
   while (left > 0) {
     const start = load(at + QUEUE.start);
@@ -125,11 +126,11 @@ function clean(queue, now) {
     const slow = pending & ~bad;
     if (slow !== 0 && now > loadLong(at + QUEUE.messageTimeout)) {
       bad |= slow;
+      givenUp |= slow;
       for (let id = 0; id < 32; id++)
         if ((slow >>> id) & 1) storeLong(at + QUEUE.timeouts + id * 8, now + queue.maxTime);
       store(pendingAt, 0);
       pending = 0;
-      tell({ event: 'timed-out', queue: queue.name, subscribers: slow >>> 0 });
     }
     if ((pending & ~bad) !== 0) break;
     store(at + QUEUE.start, (start + 1) % queue.slots);
@@ -137,7 +138,8 @@ function clean(queue, now) {
     if (left > 0) storeLong(at + QUEUE.messageTimeout, now + queue.maxTime);
   }
   store(at + QUEUE.bad, bad);
-  unlock(queue.at + QUEUE.lock);
+  unlock(at + QUEUE.lock);
+  if (givenUp !== 0) tell({ event: 'timed-out', queue: queue.name, subscribers: givenUp >>> 0 });
 }
 
 function post(queue, { udata, size, offset }) {
