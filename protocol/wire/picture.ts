@@ -132,6 +132,8 @@ export function decodeTiles(
   if (count > all) throw wireError(`a picture of ${all} tiles cannot change in ${count}`);
   needBody(envelope, TILES_HEAD_BYTES + count * 4, `tiles message of ${count} tiles`);
   const tiles = new Uint32Array(count);
+  const right = grid.widthPx - (columns - 1) * grid.tilePx;
+  const bottom = grid.heightPx - (all / columns - 1) * grid.tilePx;
   let need = 0;
   let before = -1;
   for (let i = 0; i < count; i++) {
@@ -140,8 +142,10 @@ export function decodeTiles(
       throw wireError(`tile ${i} must be ${before + 1} to ${all - 1}, but is ${index}`);
     tiles[i] = index;
     before = index;
-    const rect = tileRect(index, grid);
-    need += rect.width * rect.height * 3;
+    // A rect for each would be an allocation for each.
+    const width = index % columns === columns - 1 ? right : grid.tilePx;
+    const height = index >= all - columns ? bottom : grid.tilePx;
+    need += width * height * 3;
   }
   if (rawBytes !== need)
     throw wireError(`rawBytes of these tiles must be ${need}, but is ${rawBytes}`);
