@@ -10,6 +10,62 @@ export interface Addon {
   ) => NativeMapping;
   /** Returns 0 or an errno. */
   readonly allocateBlocks?: (fd: number, byteLength: number) => number;
+
+  /** The kernels return -1 when they refuse an argument or a range. */
+  copyRows(
+    to: Uint8Array,
+    toOffset: number,
+    toPitchBytes: number,
+    from: Uint8Array,
+    fromOffset: number,
+    fromPitchBytes: number,
+    rowBytes: number,
+    rows: number,
+  ): number;
+  convertRows(
+    to: Uint8Array,
+    toOffset: number,
+    toPitchBytes: number,
+    from: Uint8Array,
+    fromOffset: number,
+    fromPitchBytes: number,
+    widthPx: number,
+    rows: number,
+    format: number,
+    reference: boolean,
+  ): number;
+  updateTiles(
+    picture: Uint8Array,
+    pitchBytes: number,
+    widthPx: number,
+    heightPx: number,
+    tilePx: number,
+    serials: Uint32Array,
+    serial: number,
+    from: Uint8Array,
+    fromOffset: number,
+    fromPitchBytes: number,
+    format: number,
+    x: number,
+    y: number,
+    width: number,
+    height: number,
+    reference: boolean,
+  ): number;
+  packTiles(
+    to: Uint8Array,
+    toOffset: number,
+    picture: Uint8Array,
+    pitchBytes: number,
+    widthPx: number,
+    heightPx: number,
+    tilePx: number,
+    tiles: Uint32Array,
+    count: number,
+    bytesPerPixel: number,
+    reference: boolean,
+  ): number;
+  kernelVariant(): 'avx2' | 'portable';
 }
 
 /** Why the constructor of {@link NativeMapping} could not open its path. */

@@ -8,6 +8,10 @@
         'src/region.cc',
         'src/wait.cc',
         'src/cadence.cc',
+        'src/pixels.cc',
+        'src/pixels-rows.cc',
+        'src/pixels-avx2.cc',
+        'src/pixels-binding.cc',
       ],
       'defines': [
         'NAPI_VERSION=8',

@@ -1,3 +1,4 @@
 /** Layer 1: the only C++ and the only system calls. Importing it loads no binary. */
 export * from './mapping.ts';
+export * from './pixels.ts';
 export * from './region-file.ts';

@@ -1,6 +1,7 @@
 // The export table.
 #include <napi.h>
 
+#include "pixels-binding.h"
 #ifdef __linux__
 #include "mapping.h"
 #endif
@@ -12,6 +13,11 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("Mapping", kvmfr::Mapping::Define(env));
   exports.Set("allocateBlocks", Napi::Function::New<kvmfr::AllocateBlocksOf>(env));
 #endif
+  exports.Set("copyRows", Napi::Function::New<kvmfr::CopyRowsOf>(env));
+  exports.Set("convertRows", Napi::Function::New<kvmfr::ConvertRowsOf>(env));
+  exports.Set("updateTiles", Napi::Function::New<kvmfr::UpdateTilesOf>(env));
+  exports.Set("packTiles", Napi::Function::New<kvmfr::PackTilesOf>(env));
+  exports.Set("kernelVariant", Napi::Function::New<kvmfr::KernelVariantOf>(env));
   return exports;
 }
 

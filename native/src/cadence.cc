@@ -6,21 +6,22 @@ namespace kvmfr {
 namespace {
 
 // A stream that has not changed for this long is idle, and its last interval says nothing.
-constexpr Nanos kIdleAfter = 500 * kMilli;
+constexpr Nanos kIdleAfter = 300 * kMilli;
 constexpr Nanos kLongestPeriod = 250 * kMilli;
 // The densest looks. Denser ones would mostly pay for the timer.
 constexpr Nanos kFineLook = 50 * kMicro;
-// Between looks at a stream that is active but follows no period; also the average that a short
-// period may cost.
-constexpr Nanos kIrregularLook = 400 * kMicro;
 // Between looks at a steady stream, far from where its change is expected.
-constexpr Nanos kFarLook = 1 * kMilli;
+constexpr Nanos kFarLook = 6 * kMilli;
 constexpr Nanos kNarrowest = 150 * kMicro;
-constexpr Nanos kFineLooks = 16;
 
 Nanos Distance(Nanos a, Nanos b) { return a < b ? b - a : a - b; }
 
 }  // namespace
+
+LookBudget LookBudget::Of(Nanos cost) {
+  return {std::clamp(cost * 150, 1 * kMilli, 8 * kMilli),
+          std::clamp(cost * 50, 250 * kMicro, 1 * kMilli)};
+}
 
 void Cadence::Observe(Nanos after, Nanos by) {
   const Nanos change = after + (by - after) / 2;
@@ -33,22 +34,20 @@ void Cadence::Observe(Nanos after, Nanos by) {
     expected_ = change + period_;
     return;
   }
-  Nanos miss = 0;
-  Nanos single = interval;
-  if (period_ > 0) {
+  if (period_ == 0) {
+    Learn(interval, 0);
+    expected_ = change + period_;
+  } else {
     const Nanos periods = std::max<Nanos>(1, (interval + period_ / 2) / period_);
     const Nanos expected = expected_ + (periods - 1) * period_;
-    miss = Distance(change, expected);
+    const Nanos miss = Distance(change, expected);
     // A change that was passed over makes one interval of two; its rhythm is still the old one.
-    if (periods > 1 && miss < period_ / 4) single = interval / periods;
-    Learn(single, miss);
+    const bool on_grid = periods > 1 && miss < period_ / 4;
     // Half way between the grid the past suggests and the newest change: single late changes do
     // not move a steady grid much, a new phase is taken over within a few changes.
     const Nanos grid = miss < period_ / 8 ? (expected + change) / 2 : change;
+    Learn(on_grid ? interval / periods : interval, miss);
     expected_ = grid + period_;
-  } else {
-    Learn(single, 0);
-    expected_ = change + period_;
   }
   last_ = change;
 }
@@ -67,25 +66,29 @@ void Cadence::Learn(Nanos interval, Nanos miss) {
   // The second largest of the last misses: one outlier in sixteen is not worth a wider window.
   sorted = misses_;
   std::sort(sorted.begin(), sorted.begin() + count_);
-  const Nanos usual = sorted[std::max(0, count_ - 2)];
-  half_window_ = std::clamp(usual + usual / 2 + kFineLook, kNarrowest,
-                            std::max(kNarrowest, period_ / 2));
+  const Nanos usual = sorted[count_ - 2];
+  half_window_ =
+      std::clamp(usual + usual / 4 + kFineLook, kNarrowest, std::max(kNarrowest, period_ / 2));
 }
 
-Nanos Cadence::NextLook(Nanos now) const {
-  if (!seen_ || now - last_ > kIdleAfter) return now + kIdleLook;
-  if (period_ == 0) return now + kIrregularLook;
+Nanos Cadence::NextLook(Nanos now, const LookBudget& budget) const {
+  if (!seen_ || now - last_ > kIdleAfter) return now + budget.idle;
+  if (period_ == 0) return now + budget.irregular;
 
   // The expected change that is nearest to now: when one did not come, the next is due a period on.
   Nanos expected = expected_;
   if (now > expected) expected += (now - expected + period_ / 2) / period_ * period_;
 
-  // A short period must not cost more looks than an irregular stream would.
-  const Nanos looks = std::clamp(period_ / kIrregularLook / 2, Nanos{1}, kFineLooks);
-  const Nanos fine = std::clamp(2 * half_window_ / looks, kFineLook, kIrregularLook);
+  // Half of what a period may cost is spent in the window, the rest on the way there.
+  const Nanos looks = std::max<Nanos>(1, period_ / budget.irregular / 2);
+  const Nanos fine = std::clamp(2 * half_window_ / looks, kFineLook, budget.irregular);
   const Nanos away = Distance(now, expected) - half_window_;
   if (away <= 0) return now + fine;
-  return now + std::clamp(fine + away / 4, fine, kFarLook);
+  // Towards the window in strides of three quarters of what is left; behind it, where late changes
+  // are, thinning out more slowly.
+  const Nanos stride = now < expected ? away - away / 4 : fine + away / 3;
+  const bool steady = half_window_ < period_ / 4;
+  return now + std::clamp(stride, fine, steady ? std::max(fine, kFarLook) : budget.irregular);
 }
 
 }  // namespace kvmfr

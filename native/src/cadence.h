@@ -13,18 +13,25 @@ using Nanos = std::int64_t;
 constexpr Nanos kMicro = 1000;
 constexpr Nanos kMilli = 1000 * kMicro;
 
-// Between looks at a word whose next change nobody can foretell.
-constexpr Nanos kIdleLook = 2 * kMilli;
+// How often a machine can afford to look. A timer that wakes a thread costs 3 us of processor time
+// on one machine and 30 us on another (virtual ones above all), so the intervals follow from the
+// measured cost of a look and stay below a fixed share of a core.
+struct LookBudget {
+  static LookBudget Of(Nanos cost);
+
+  Nanos idle;       // between looks when nobody can foretell the change: 0.7 % of a core
+  Nanos irregular;  // the average while changes come: 2 % of a core
+};
 
 // The changes of one word. Looks are dense around the moment at which the next change is expected,
-// and thin out the further it is away, so that a steady stream costs some thirty looks per change.
+// and thin out the further away it is.
 class Cadence {
  public:
   // A change happened in (after, by]: it was not there at the look at `after`, and there at `by`.
   void Observe(Nanos after, Nanos by);
 
   // Time of the next look, later than now.
-  Nanos NextLook(Nanos now) const;
+  Nanos NextLook(Nanos now, const LookBudget& budget) const;
 
   Nanos period() const { return period_; }
   Nanos half_window() const { return half_window_; }

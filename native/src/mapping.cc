@@ -104,8 +104,7 @@ Napi::Value Mapping::Look(const Napi::CallbackInfo& info) {
   int error = EBADF;
   Region::Presence presence = Region::Presence::kUnknown;
   if (region_ != nullptr) presence = region_->Look(&error);
-  const int result =
-      presence == Region::Presence::kUnknown ? -error : static_cast<int>(presence);
+  const int result = presence == Region::Presence::kUnknown ? -error : static_cast<int>(presence);
   return Napi::Number::New(info.Env(), result);
 }
 
@@ -116,9 +115,9 @@ Napi::Value Mapping::StartWaiter(const Napi::CallbackInfo& info) {
     return Napi::Number::New(env, EINVAL);
   }
   auto* wakeup = new Wakeup(region_->base());
-  const napi_status status = napi_create_threadsafe_function(
-      env, info[0], nullptr, Napi::String::New(env, "kvmfr.wait"), 0, 1, wakeup, EndWakeup, wakeup,
-      CallBack, &wakeup->function);
+  const napi_status status =
+      napi_create_threadsafe_function(env, info[0], nullptr, Napi::String::New(env, "kvmfr.wait"),
+                                      0, 1, wakeup, EndWakeup, wakeup, CallBack, &wakeup->function);
   if (status != napi_ok) {
     delete wakeup;
     return Napi::Number::New(env, EINVAL);

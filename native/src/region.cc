@@ -76,8 +76,8 @@ std::shared_ptr<Region> Region::Open(const std::string& path, bool read_only,
   }
 
   // A reader without write access gets a private mapping: it sees every change of the file, and a
-  // store to its ArrayBuffer, which JavaScript cannot be kept from, changes its own copy of the page
-  // instead of killing the process.
+  // store to its ArrayBuffer, which JavaScript cannot be kept from, changes its own copy of the
+  // page instead of killing the process.
   const int sharing = read_only ? MAP_PRIVATE | MAP_NORESERVE : MAP_SHARED;
   void* base = mmap(nullptr, static_cast<std::size_t>(bytes), PROT_READ | PROT_WRITE, sharing,
                     region->fd_, 0);
@@ -112,8 +112,7 @@ Region::Presence Region::Look(int* error) const {
     *error = errno;
     return Presence::kUnknown;
   }
-  return static_cast<std::uint64_t>(held.st_size) == bytes_ ? Presence::kSame
-                                                            : Presence::kResized;
+  return static_cast<std::uint64_t>(held.st_size) == bytes_ ? Presence::kSame : Presence::kResized;
 }
 
 void Region::Unmap() {

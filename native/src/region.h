@@ -13,9 +13,9 @@ struct OpenFailure {
   enum class Step { kNone, kOpen, kInspect, kKind, kSize, kMap };
   Step step = Step::kNone;
   const char* syscall = "";
-  int error = 0;              // errno of the system call, or 0
-  std::uint32_t mode = 0;     // st_mode of what was found, or 0
-  std::uint64_t bytes = 0;    // size of what was found
+  int error = 0;            // errno of the system call, or 0
+  std::uint32_t mode = 0;   // st_mode of what was found, or 0
+  std::uint64_t bytes = 0;  // size of what was found
 };
 
 // One mmap of one region, and the open file it came from.

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 namespace kvmfr {
@@ -16,11 +17,19 @@ namespace {
 constexpr unsigned long kTimerSlackNs = 1000;
 constexpr std::size_t kStackBytes = 256 * 1024;
 
-Nanos Now() {
+constexpr Nanos kForever = INT64_MAX;
+constexpr Nanos kLikelyCost = 10 * kMicro;
+constexpr int kLooksPerMeasurement = 64;
+constexpr Nanos kShortestSleep = 10 * kMicro;
+constexpr Nanos kLatest = 100 * kMicro;
+
+Nanos Read(clockid_t clock) {
   timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
+  clock_gettime(clock, &time);
   return static_cast<Nanos>(time.tv_sec) * 1000000000 + time.tv_nsec;
 }
+
+Nanos Now() { return Read(CLOCK_MONOTONIC); }
 
 class Lock {
  public:
@@ -35,7 +44,8 @@ class Lock {
 
 }  // namespace
 
-Waiter::Waiter(const std::uint8_t* base) : base_(base) {
+Waiter::Waiter(const std::uint8_t* base)
+    : base_(base), budget_(LookBudget::Of(kLikelyCost)), cost_(kLikelyCost) {
   pthread_mutex_init(&mutex_, nullptr);
   pthread_condattr_t attributes;
   pthread_condattr_init(&attributes);
@@ -73,13 +83,15 @@ WaitOutcome Waiter::Add(Wait wait, Nanos timeout) {
   }
   if (timeout <= 0) return WaitOutcome::kTimedOut;
   const Nanos now = Now();
-  wait.deadline = timeout > INT64_MAX - now ? INT64_MAX : now + timeout;
+  wait.deadline = timeout > kForever - now ? kForever : now + timeout;
+  bool too_late;
   {
     Lock lock(&mutex_);
     if (pending_.empty()) last_look_ = now;
     pending_.push_back(wait);
+    too_late = NextLook(wait, now) < asleep_until_;
   }
-  pthread_cond_signal(&condition_);
+  if (too_late) pthread_cond_signal(&condition_);
   return WaitOutcome::kPending;
 }
 
@@ -117,15 +129,12 @@ void* Waiter::Run(void* self) {
 void Waiter::Loop() {
   Lock lock(&mutex_);
   while (!stopping_) {
-    if (pending_.empty()) {
-      pthread_cond_wait(&condition_, &mutex_);
-      continue;
-    }
     const Nanos now = Now();
     const bool finished = Look(now);
     last_look_ = now;
     if (finished && !woken_) {
       woken_ = true;
+      asleep_until_ = 0;
       // Without the lock: the thread that is woken asks for it at once.
       pthread_mutex_unlock(&mutex_);
       const bool taken = wake_(context_);
@@ -133,12 +142,28 @@ void Waiter::Loop() {
       if (!taken) return;
       continue;
     }
-    if (pending_.empty()) continue;
-    const Nanos next = NextLook(now);
-    const timespec until = {static_cast<time_t>(next / 1000000000),
-                            static_cast<long>(next % 1000000000)};
-    pthread_cond_timedwait(&condition_, &mutex_, &until);
+    MeasureCost();
+    asleep_until_ = pending_.empty() ? std::exchange(linger_until_, kForever) : kForever;
+    for (const Wait& wait : pending_) {
+      asleep_until_ = std::min(asleep_until_, NextLook(wait, now));
+    }
+    if (asleep_until_ == kForever) {
+      pthread_cond_wait(&condition_, &mutex_);
+      continue;
+    }
+    Sleep(now);
   }
+}
+
+// Until asleep_until_, or until somebody asks for an earlier look. Timers fire late, by tens of
+// microseconds where the machine is virtual; they are set earlier by what was seen of that.
+void Waiter::Sleep(Nanos now) {
+  const Nanos set = std::max(asleep_until_ - lateness_, now + kShortestSleep);
+  const timespec until = {static_cast<time_t>(set / 1000000000),
+                          static_cast<long>(set % 1000000000)};
+  if (pthread_cond_timedwait(&condition_, &mutex_, &until) != ETIMEDOUT) return;
+  const Nanos late = std::clamp(Now() - set, Nanos{0}, kLatest);
+  lateness_ += (late - lateness_) / 8;
 }
 
 bool Waiter::Look(Nanos now) {
@@ -156,22 +181,34 @@ bool Waiter::Look(Nanos now) {
       continue;
     }
     finished_.push_back({wait.id, changed ? WaitOutcome::kChanged : WaitOutcome::kTimedOut});
+    linger_until_ = kForever;
+    if (changed && wait.cadence) linger_until_ = NextLook(wait, now);
     std::swap(pending_[i], pending_.back());
     pending_.pop_back();
   }
   return finished_.size() != before;
 }
 
-Nanos Waiter::NextLook(Nanos now) {
-  Nanos next = now + kIdleLook;
-  for (const Wait& wait : pending_) {
-    next = std::min(next, wait.deadline);
-    if (!wait.cadence) continue;
-    for (std::uint32_t w = 0; w < wait.word_count; ++w) {
-      next = std::min(next, StreamOf(wait.words[w].offset).cadence.NextLook(now));
-    }
+// When this wait should be looked at again.
+Nanos Waiter::NextLook(const Wait& wait, Nanos now) {
+  Nanos next = std::min(wait.deadline, now + budget_.idle);
+  if (!wait.cadence) return next;
+  for (std::uint32_t w = 0; w < wait.word_count; ++w) {
+    next = std::min(next, StreamOf(wait.words[w].offset).cadence.NextLook(now, budget_));
   }
   return next;
+}
+
+// What a look costs this thread here, smoothed; the intervals between looks follow from it.
+void Waiter::MeasureCost() {
+  if (++looks_ < kLooksPerMeasurement) return;
+  const Nanos cpu = Read(CLOCK_THREAD_CPUTIME_ID);
+  if (cpu_ != 0) {
+    cost_ += ((cpu - cpu_) / looks_ - cost_) / 4;
+    budget_ = LookBudget::Of(cost_);
+  }
+  cpu_ = cpu;
+  looks_ = 0;
 }
 
 // The stream of a word; the one that was used least recently makes room for a new one.

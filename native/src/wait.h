@@ -36,7 +36,9 @@ struct FinishedWait {
 };
 
 // Parked on a condition variable while no wait is pending. Otherwise it sleeps until the next look
-// that some pending wait asks for. The public methods are for the thread that made it.
+// that some pending wait asks for. Waits that follow each other at the rhythm of a stream find it
+// asleep until the right moment already: neither side pays for a wake-up then. The public methods
+// are for the thread that made it.
 class Waiter {
  public:
   // `wake` is called from the waiter's thread, once per batch of finished waits; it returns false
@@ -74,7 +76,9 @@ class Waiter {
   void Loop();
   // Moves what has changed or expired from pending_ to finished_. Returns whether anything has.
   bool Look(Nanos now);
-  Nanos NextLook(Nanos now);
+  Nanos NextLook(const Wait& wait, Nanos now);
+  void MeasureCost();
+  void Sleep(Nanos now);
   Stream& StreamOf(std::uint32_t offset);
   bool Changed(const WatchedWord& word) const;
 
@@ -94,6 +98,14 @@ class Waiter {
   std::array<Stream, kMaxStreams> streams_{};
   std::uint64_t uses_ = 0;
   Nanos last_look_ = 0;
+  Nanos asleep_until_ = 0;
+  Nanos linger_until_ = 0;  // no wait is pending, but the next of its stream is expected by then
+  LookBudget budget_;
+  // The thread's own.
+  int looks_ = 0;
+  Nanos cost_;
+  Nanos cpu_ = 0;
+  Nanos lateness_ = 0;
 };
 
 }  // namespace kvmfr

@@ -1,0 +1,318 @@
+import { KvmfrError } from '../protocol/error.ts';
+import { addon } from './load.ts';
+
+/**
+ * A pixel format that the kernels read: BGRA and RGBA words whose fourth byte is ignored, and the
+ * packed triples BGR_32 (B, G, R) and RGB_24 (R, G, B) with pixel x at byte 3x of its row.
+ */
+export type KernelFormat = 'BGRA' | 'RGBA' | 'BGR_32' | 'RGB_24';
+
+/** Rows of bytes, and where they go. */
+export interface CopyRowsArguments {
+  readonly dst: Uint8Array;
+  readonly dstOffset: number;
+  readonly dstPitchBytes: number;
+  readonly src: Uint8Array;
+  readonly srcOffset: number;
+  readonly srcPitchBytes: number;
+  readonly rowBytes: number;
+  readonly rows: number;
+}
+
+/** Rows of source pixels, and the rows of picture pixels that they become. */
+export interface ConvertRowsArguments {
+  readonly dst: Uint8Array;
+  readonly dstOffset: number;
+  readonly dstPitchBytes: number;
+  readonly src: Uint8Array;
+  readonly srcOffset: number;
+  readonly srcPitchBytes: number;
+  readonly format: KernelFormat;
+  readonly widthPx: number;
+  readonly rows: number;
+  /** Use the plain reference code; for tests. */
+  readonly reference?: boolean;
+}
+
+/** A picture with a serial per tile, and a rect of a frame that it takes over. */
+export interface UpdateTilesArguments {
+  /** Pixels as B, G, R, 255. */
+  readonly picture: Uint8Array;
+  readonly picturePitchBytes: number;
+  readonly widthPx: number;
+  readonly heightPx: number;
+  /** Side of the square tiles. */
+  readonly tilePx: number;
+  /** One per tile, row by row from the top left. */
+  readonly serials: Uint32Array;
+  /** Given to each tile in which a pixel changed. */
+  readonly serial: number;
+  readonly src: Uint8Array;
+  /** Where the frame's first pixel is (not the rect's). */
+  readonly srcOffset: number;
+  readonly srcPitchBytes: number;
+  readonly format: KernelFormat;
+  /** The rect, in pixels of the picture; what lies outside of the picture is ignored. */
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+  /** Use the plain reference code; for tests. */
+  readonly reference?: boolean;
+}
+
+/** Tiles of a picture, and where they are packed. */
+export interface PackTilesArguments {
+  readonly out: Uint8Array;
+  readonly outOffset?: number;
+  /** Pixels as B, G, R, 255. */
+  readonly picture: Uint8Array;
+  readonly picturePitchBytes: number;
+  readonly widthPx: number;
+  readonly heightPx: number;
+  readonly tilePx: number;
+  /** Numbers of tiles, row by row from the top left. */
+  readonly tileIndices: Uint32Array;
+  /** How many of them to pack; all when left out. */
+  readonly count?: number;
+  /** 4 packs R, G, B, 255, as ImageData wants it; 3 packs R, G, B. */
+  readonly bytesPerPixel: 3 | 4;
+  /** Use the plain reference code; for tests. */
+  readonly reference?: boolean;
+}
+
+const FORMATS: Readonly<Record<KernelFormat, number>> = {
+  BGRA: 0,
+  RGBA: 1,
+  BGR_32: 2,
+  RGB_24: 3,
+};
+const SOURCE_PIXEL_BYTES: Readonly<Record<KernelFormat, number>> = {
+  BGRA: 4,
+  RGBA: 4,
+  BGR_32: 3,
+  RGB_24: 3,
+};
+const PICTURE_PIXEL_BYTES = 4;
+const MAX_WORD = 0xffff_ffff;
+
+/**
+ * Copies rows between buffers of different pitch.
+ *
+ * @throws ERR_KVMFR_ARGUMENT, ERR_KVMFR_BOUNDS when rows leave a buffer
+ */
+export function copyRows(o: CopyRowsArguments): void {
+  needWords(o.dstPitchBytes, o.srcPitchBytes, o.rowBytes, o.rows);
+  needRows('dst', o.dst, o.dstOffset, o.dstPitchBytes, o.rowBytes, o.rows);
+  needRows('src', o.src, o.srcOffset, o.srcPitchBytes, o.rowBytes, o.rows);
+  answer(
+    addon().copyRows(
+      o.dst,
+      o.dstOffset,
+      o.dstPitchBytes,
+      o.src,
+      o.srcOffset,
+      o.srcPitchBytes,
+      o.rowBytes,
+      o.rows,
+    ),
+  );
+}
+
+/**
+ * Converts rows of source pixels to rows of B, G, R, 255.
+ *
+ * @throws ERR_KVMFR_ARGUMENT, ERR_KVMFR_BOUNDS when rows leave a buffer
+ */
+export function convertRows(o: ConvertRowsArguments): void {
+  const format = formatNumber(o.format);
+  needWords(o.dstPitchBytes, o.srcPitchBytes, o.widthPx, o.rows);
+  needRows('dst', o.dst, o.dstOffset, o.dstPitchBytes, o.widthPx * PICTURE_PIXEL_BYTES, o.rows);
+  const rowBytes = o.widthPx * SOURCE_PIXEL_BYTES[o.format];
+  needRows('src', o.src, o.srcOffset, o.srcPitchBytes, rowBytes, o.rows);
+  answer(
+    addon().convertRows(
+      o.dst,
+      o.dstOffset,
+      o.dstPitchBytes,
+      o.src,
+      o.srcOffset,
+      o.srcPitchBytes,
+      o.widthPx,
+      o.rows,
+      format,
+      o.reference === true,
+    ),
+  );
+}
+
+/**
+ * Compares a rect of a frame with the picture, writes what differs into the picture, and gives
+ * each tile in which anything differed the serial. Returns the number of those tiles.
+ *
+ * The guest may be writing the frame meanwhile: each source pixel is read once. A frame that
+ * becomes valid row by row is taken over in several calls with the same serial.
+ *
+ * @throws ERR_KVMFR_ARGUMENT, ERR_KVMFR_BOUNDS when picture, serials or rect leave a buffer
+ */
+export function updateTiles(o: UpdateTilesArguments): number {
+  const format = formatNumber(o.format);
+  needPicture(o);
+  needArray('serials', o.serials, Uint32Array);
+  const tiles = Math.ceil(o.widthPx / o.tilePx) * Math.ceil(o.heightPx / o.tilePx);
+  if (o.serials.length < tiles) throw bounds('serials', tiles, o.serials.length, 'elements');
+  needWords(o.serial, o.srcPitchBytes, o.x, o.y);
+  needWords(o.width, o.height, 0, 0);
+  const right = Math.min(o.x + o.width, o.widthPx);
+  const bottom = Math.min(o.y + o.height, o.heightPx);
+  if (right > o.x && bottom > o.y) {
+    const rowBytes = right * SOURCE_PIXEL_BYTES[o.format];
+    needRows('src', o.src, o.srcOffset, o.srcPitchBytes, rowBytes, bottom);
+  }
+  return answer(
+    addon().updateTiles(
+      o.picture,
+      o.picturePitchBytes,
+      o.widthPx,
+      o.heightPx,
+      o.tilePx,
+      o.serials,
+      o.serial,
+      o.src,
+      o.srcOffset,
+      o.srcPitchBytes,
+      format,
+      o.x,
+      o.y,
+      o.width,
+      o.height,
+      o.reference === true,
+    ),
+  );
+}
+
+/**
+ * Packs tiles of a picture one after the other, each row by row without padding; a tile at the
+ * right or lower edge takes only its visible pixels. Returns the number of bytes written.
+ *
+ * @throws ERR_KVMFR_ARGUMENT, ERR_KVMFR_BOUNDS when a tile is not in the picture or does not fit
+ *   into `out`; what was packed before it stays written
+ */
+export function packTiles(o: PackTilesArguments): number {
+  needPicture(o);
+  const { outOffset = 0, count = o.tileIndices.length } = o;
+  needArray('out', o.out, Uint8Array);
+  needArray('tileIndices', o.tileIndices, Uint32Array);
+  needWords(count, 0, 0, 0);
+  if (o.bytesPerPixel !== 3 && o.bytesPerPixel !== 4) {
+    throw argument(`expected bytesPerPixel to be 3 or 4, got ${String(o.bytesPerPixel)}`);
+  }
+  if (count > o.tileIndices.length) {
+    throw bounds('tileIndices', count, o.tileIndices.length, 'elements');
+  }
+  if (!Number.isSafeInteger(outOffset) || outOffset < 0 || outOffset > o.out.length) {
+    throw bounds('out', outOffset, o.out.length, 'bytes');
+  }
+  const written = addon().packTiles(
+    o.out,
+    outOffset,
+    o.picture,
+    o.picturePitchBytes,
+    o.widthPx,
+    o.heightPx,
+    o.tilePx,
+    o.tileIndices,
+    count,
+    o.bytesPerPixel,
+    o.reference === true,
+  );
+  if (written >= 0) return written;
+  throw new KvmfrError(
+    'ERR_KVMFR_BOUNDS',
+    `expected tiles of a picture of ${o.widthPx} x ${o.heightPx} pixels that fit into ${o.out.length - outOffset} bytes, but one is not in it or does not fit`,
+  );
+}
+
+/** The kernels that this processor runs: `avx2`, or `portable` code that the compiler vectorised. */
+export function kernelVariant(): 'avx2' | 'portable' {
+  return addon().kernelVariant();
+}
+
+function needPicture(o: {
+  readonly picture: Uint8Array;
+  readonly picturePitchBytes: number;
+  readonly widthPx: number;
+  readonly heightPx: number;
+  readonly tilePx: number;
+}): void {
+  needWords(o.picturePitchBytes, o.widthPx, o.heightPx, o.tilePx);
+  if (o.tilePx === 0) throw argument('expected tilePx to be at least 1, got 0');
+  const rowBytes = o.widthPx * PICTURE_PIXEL_BYTES;
+  needRows('picture', o.picture, 0, o.picturePitchBytes, rowBytes, o.heightPx);
+}
+
+/** Four at a time, so that the usual call allocates nothing. */
+function needWords(a: number, b: number, c: number, d: number): void {
+  if (isWord(a) && isWord(b) && isWord(c) && isWord(d)) return;
+  const found = [a, b, c, d].find((value) => !isWord(value));
+  throw argument(`expected a whole number from 0 to ${MAX_WORD}, got ${String(found)}`);
+}
+
+function isWord(value: number): boolean {
+  return value >>> 0 === value;
+}
+
+function needRows(
+  name: string,
+  buffer: Uint8Array,
+  offset: number,
+  pitchBytes: number,
+  rowBytes: number,
+  rows: number,
+): void {
+  needArray(name, buffer, Uint8Array);
+  if (!Number.isSafeInteger(offset) || offset < 0) {
+    throw argument(`expected the offset into ${name} to be a whole number, got ${String(offset)}`);
+  }
+  if (rows > 1 && pitchBytes < rowBytes) {
+    throw new KvmfrError(
+      'ERR_KVMFR_BOUNDS',
+      `the pitch of ${name} must be at least its ${rowBytes} bytes per row, but is ${pitchBytes}`,
+    );
+  }
+  // Products above 2^53 are inexact, but far beyond any buffer.
+  const end = rows === 0 || rowBytes === 0 ? offset : offset + (rows - 1) * pitchBytes + rowBytes;
+  if (end > buffer.length) throw bounds(name, end, buffer.length, 'bytes');
+}
+
+function needArray(
+  name: string,
+  found: unknown,
+  type: Uint8ArrayConstructor | Uint32ArrayConstructor,
+): void {
+  if (found instanceof type) return;
+  throw argument(`expected ${name} to be a ${type.name}, got ${typeof found}`);
+}
+
+function formatNumber(format: KernelFormat): number {
+  const number = FORMATS[format];
+  if (typeof number === 'number') return number;
+  throw argument(`expected format to be ${Object.keys(FORMATS).join(', ')}, got ${String(format)}`);
+}
+
+/** The native side has checked everything again; what it refuses here would be a bug of ours. */
+function answer(result: number): number {
+  if (result >= 0) return result;
+  throw new KvmfrError(
+    'ERR_KVMFR_BOUNDS',
+    'the native module refused a range that JavaScript took',
+  );
+}
+
+function argument(message: string): KvmfrError {
+  return new KvmfrError('ERR_KVMFR_ARGUMENT', message);
+}
+
+function bounds(name: string, needed: number, found: number, unit: string): KvmfrError {
+  return new KvmfrError('ERR_KVMFR_BOUNDS', `${name} needs ${needed} ${unit}, but has ${found}`);
+}

@@ -1,0 +1,234 @@
+// Runs the kernels over many odd shapes and compares each variant with the reference, byte by byte.
+// Made to be compiled with -fsanitize=address,undefined: every buffer is as large as it must be and
+// no larger, so a kernel that reads or writes one byte too many is caught.
+//
+// Prints the number of comparisons and exits 0, or says what differed first and exits 1.
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+#include "../src/cadence.h"
+#include "../src/pixels.h"
+
+using kvmfr::PixelFormat;
+using kvmfr::Variant;
+
+namespace {
+
+unsigned long comparisons = 0;
+
+// xorshift: the same bytes in every run.
+class Random {
+ public:
+  std::uint32_t Next() {
+    state_ ^= state_ << 13;
+    state_ ^= state_ >> 17;
+    state_ ^= state_ << 5;
+    return state_;
+  }
+  std::uint32_t Below(std::uint32_t limit) { return Next() % limit; }
+
+ private:
+  std::uint32_t state_ = 2463534242u;
+};
+Random random_bytes;
+
+// Exactly `size` bytes on the heap, so that the sanitizer guards both ends.
+class Buffer {
+ public:
+  explicit Buffer(std::size_t size) : bytes_(static_cast<std::uint8_t*>(std::malloc(size))) {
+    size_ = size;
+    for (std::size_t i = 0; i < size; ++i) bytes_[i] = random_bytes.Next() & 0xff;
+  }
+  Buffer(const Buffer& other) : Buffer(other.size_) { std::memcpy(bytes_, other.bytes_, size_); }
+  Buffer& operator=(const Buffer&) = delete;
+  ~Buffer() { std::free(bytes_); }
+
+  std::uint8_t* at(std::size_t offset = 0) { return bytes_ + offset; }
+  std::size_t size() const { return size_; }
+  bool Equals(const Buffer& other) const {
+    return size_ == other.size_ && std::memcmp(bytes_, other.bytes_, size_) == 0;
+  }
+
+ private:
+  std::uint8_t* bytes_;
+  std::size_t size_;
+};
+
+void Expect(bool truth, const char* what, std::size_t a, std::size_t b, std::size_t c) {
+  ++comparisons;
+  if (truth) return;
+  std::printf("%s differs from the reference (%zu, %zu, %zu)\n", what, a, b, c);
+  std::exit(1);
+}
+
+std::size_t Needed(std::size_t offset, std::size_t pitch, std::size_t row_bytes, std::size_t rows) {
+  return rows == 0 ? offset : offset + (rows - 1) * pitch + row_bytes;
+}
+
+constexpr Variant kFast[] = {Variant::kPortable, Variant::kBest};
+
+void Convert(PixelFormat format, std::size_t width, std::size_t rows, std::size_t offset,
+             std::size_t padding) {
+  const std::size_t from_bytes = width * kvmfr::SourcePixelBytes(format);
+  const std::size_t from_pitch = from_bytes + padding;
+  const std::size_t to_pitch = width * 4 + padding * 3;
+  Buffer from(Needed(offset, from_pitch, from_bytes, rows));
+  Buffer expected(Needed(offset, to_pitch, width * 4, rows));
+  const Buffer before(expected);
+  kvmfr::ConvertRows(Variant::kReference, format, {expected.at(offset), to_pitch},
+                     {from.at(offset), from_pitch}, width, rows);
+  for (const Variant variant : kFast) {
+    Buffer to(before);
+    kvmfr::ConvertRows(variant, format, {to.at(offset), to_pitch}, {from.at(offset), from_pitch},
+                       width, rows);
+    Expect(to.Equals(expected), "ConvertRows", width, rows, offset);
+  }
+}
+
+struct Screen {
+  std::uint32_t width, height, tile;
+  std::size_t padding, offset;
+};
+
+kvmfr::TiledPicture Over(const Screen& screen, Buffer* pixels, std::vector<std::uint32_t>* serials,
+                         std::size_t pitch) {
+  return {{pixels->at(), pitch}, screen.width, screen.height, screen.tile, serials->data()};
+}
+
+void Update(PixelFormat format, const Screen& screen, kvmfr::PixelRect rect) {
+  const std::size_t pixel_bytes = kvmfr::SourcePixelBytes(format);
+  const std::size_t from_pitch = screen.width * pixel_bytes + screen.padding;
+  const std::size_t pitch = std::size_t{screen.width} * 4 + screen.padding;
+  Buffer from(Needed(screen.offset, from_pitch, (rect.x + rect.width) * pixel_bytes,
+                     std::size_t{rect.y} + rect.height));
+  Buffer expected(Needed(0, pitch, std::size_t{screen.width} * 4, screen.height));
+  // A picture that equals the frame but for a few bytes, as most damage is.
+  kvmfr::ConvertRows(
+      Variant::kReference, format,
+      {expected.at() + rect.y * pitch + std::size_t{rect.x} * 4, pitch},
+      {from.at(screen.offset) + rect.y * from_pitch + rect.x * pixel_bytes, from_pitch}, rect.width,
+      rect.height);
+  for (std::uint32_t flips = random_bytes.Below(4); flips > 0; --flips) {
+    expected.at()[random_bytes.Below(static_cast<std::uint32_t>(expected.size()))] ^= 1;
+  }
+  const Buffer before(expected);
+
+  const std::uint32_t columns = (screen.width + screen.tile - 1) / screen.tile;
+  const std::uint32_t lines = (screen.height + screen.tile - 1) / screen.tile;
+  std::vector<std::uint32_t> expected_serials(std::size_t{columns} * lines, 1);
+  expected_serials.shrink_to_fit();
+  const std::uint32_t expected_count =
+      kvmfr::UpdateTiles(Variant::kReference, Over(screen, &expected, &expected_serials, pitch), 7,
+                         format, {from.at(screen.offset), from_pitch}, rect);
+  for (const Variant variant : kFast) {
+    Buffer to(before);
+    std::vector<std::uint32_t> serials(expected_serials.size(), 1);
+    const std::uint32_t count =
+        kvmfr::UpdateTiles(variant, Over(screen, &to, &serials, pitch), 7, format,
+                           {from.at(screen.offset), from_pitch}, rect);
+    Expect(to.Equals(expected), "UpdateTiles", rect.x, rect.y, rect.width);
+    Expect(serials == expected_serials, "serials of UpdateTiles", rect.x, rect.y, rect.width);
+    Expect(count == expected_count, "count of UpdateTiles", rect.x, rect.y, rect.width);
+  }
+}
+
+void Pack(const Screen& screen, std::size_t bytes_per_pixel) {
+  const std::size_t pitch = std::size_t{screen.width} * 4 + screen.padding;
+  Buffer pixels(Needed(0, pitch, std::size_t{screen.width} * 4, screen.height));
+  std::vector<std::uint32_t> serials;
+  const kvmfr::TiledPicture picture = Over(screen, &pixels, &serials, pitch);
+  const std::uint32_t tile_count = picture.columns() * picture.lines();
+  std::vector<std::uint32_t> tiles;
+  for (std::uint32_t i = 0; i < tile_count; ++i) {
+    if (random_bytes.Below(3) != 0) tiles.push_back(tile_count - 1 - i);
+  }
+  std::size_t bytes = 0;
+  for (const std::uint32_t index : tiles) {
+    const std::uint32_t x = index % picture.columns() * screen.tile;
+    const std::uint32_t y = index / picture.columns() * screen.tile;
+    bytes += std::size_t{std::min(screen.tile, screen.width - x)} *
+             std::min(screen.tile, screen.height - y) * bytes_per_pixel;
+  }
+  Buffer expected(bytes);
+  const Buffer before(expected);
+  std::uint64_t written = 0;
+  const bool all = kvmfr::PackTiles(Variant::kReference, expected.at(), bytes, picture,
+                                    tiles.data(), tiles.size(), bytes_per_pixel, &written);
+  Expect(all && written == bytes, "size of PackTiles", screen.width, screen.height, written);
+  for (const Variant variant : kFast) {
+    Buffer to(before);
+    kvmfr::PackTiles(variant, to.at(), bytes, picture, tiles.data(), tiles.size(), bytes_per_pixel,
+                     &written);
+    Expect(to.Equals(expected), "PackTiles", screen.width, screen.height, bytes_per_pixel);
+  }
+  if (bytes == 0) return;
+  const bool refused = !kvmfr::PackTiles(Variant::kBest, expected.at(), bytes - 1, picture,
+                                         tiles.data(), tiles.size(), bytes_per_pixel, &written);
+  Expect(refused && written < bytes, "PackTiles without room", bytes, written, 0);
+  tiles.push_back(tile_count);
+  const bool beyond = !kvmfr::PackTiles(Variant::kBest, expected.at(), bytes, picture, tiles.data(),
+                                        tiles.size(), bytes_per_pixel, &written);
+  Expect(beyond && written == bytes, "PackTiles of a tile beyond", tile_count, written, 0);
+}
+
+void Copy(std::size_t row_bytes, std::size_t rows, std::size_t from_padding,
+          std::size_t to_padding) {
+  Buffer from(Needed(0, row_bytes + from_padding, row_bytes, rows));
+  Buffer to(Needed(0, row_bytes + to_padding, row_bytes, rows));
+  Buffer expected(to);
+  for (std::size_t y = 0; y < rows; ++y) {
+    for (std::size_t x = 0; x < row_bytes; ++x) {
+      *expected.at(y * (row_bytes + to_padding) + x) = *from.at(y * (row_bytes + from_padding) + x);
+    }
+  }
+  kvmfr::CopyRows({to.at(), row_bytes + to_padding}, {from.at(), row_bytes + from_padding},
+                  row_bytes, rows);
+  Expect(to.Equals(expected), "CopyRows", row_bytes, rows, from_padding);
+}
+
+// Whatever the order of changes, the next look is later than now and not for ever away.
+void Looks() {
+  kvmfr::Cadence cadence;
+  kvmfr::Nanos now = 0;
+  for (int i = 0; i < 20000; ++i) {
+    const kvmfr::LookBudget budget = kvmfr::LookBudget::Of(random_bytes.Below(100000));
+    const kvmfr::Nanos next = cadence.NextLook(now, budget);
+    Expect(next > now && next <= now + 8 * kvmfr::kMilli, "NextLook", i, now, next);
+    const kvmfr::Nanos after = now;
+    now = next + random_bytes.Below(i % 7 == 0 ? 700000000 : 20000000);
+    if (random_bytes.Below(4) == 0) cadence.Observe(after, now);
+  }
+}
+
+}  // namespace
+
+int main() {
+  for (std::uint32_t f = 0; f < kvmfr::kPixelFormats; ++f) {
+    const PixelFormat format = static_cast<PixelFormat>(f);
+    for (std::size_t width = 0; width <= 130; ++width) {
+      for (std::size_t offset = 0; offset < 4; ++offset)
+        Convert(format, width, 3, offset, width % 9);
+    }
+    for (std::uint32_t i = 0; i < 1500; ++i) {
+      const std::uint32_t tiles[] = {1, 7, 16, 64, 100};
+      const Screen screen = {1 + random_bytes.Below(150), 1 + random_bytes.Below(140),
+                             tiles[random_bytes.Below(5)], random_bytes.Below(13),
+                             random_bytes.Below(5)};
+      const std::uint32_t x = random_bytes.Below(screen.width);
+      const std::uint32_t y = random_bytes.Below(screen.height);
+      Update(format, screen,
+             {x, y, 1 + random_bytes.Below(screen.width - x),
+              1 + random_bytes.Below(screen.height - y)});
+      Pack(screen, 3 + i % 2);
+    }
+  }
+  // More columns than are looked at in one go.
+  Update(PixelFormat::kBgra, {1100, 3, 1, 4, 0}, {3, 0, 1090, 3});
+  for (std::size_t row = 0; row < 70; ++row) Copy(row, 1 + row % 5, row % 3, row % 4);
+  Looks();
+  std::printf("%lu comparisons, variant %s\n", comparisons, kvmfr::BestVariantName());
+  return 0;
+}
