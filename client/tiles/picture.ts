@@ -1,0 +1,356 @@
+import { type KernelFormat, type UpdateTilesArguments, updateTiles } from '../../native/index.ts';
+import { KvmfrError } from '../../protocol/error.ts';
+import { MAX_DIMENSION_PX, MAX_PICTURE_PX, TILE_PX } from '../../protocol/limits.ts';
+import type { PixelFormat } from '../../protocol/pixel.ts';
+import type { Rect } from '../../protocol/rect.ts';
+import { bandEnd, type TileGrid, tileGrid } from './grid.ts';
+
+/** What a picture needs to know of a frame; a `Frame` of the client is one. */
+export interface PictureFrame {
+  readonly pixels: Uint8Array;
+  readonly format: PixelFormat;
+  readonly widthPx: number;
+  readonly heightPx: number;
+  readonly dataHeightPx: number;
+  readonly screenWidthPx: number;
+  readonly screenHeightPx: number;
+  readonly pitchBytes: number;
+  readonly rotation: number;
+  readonly damage: readonly Rect[];
+  readonly complete: number;
+  /** Whether what has been read until now was of this frame. */
+  readonly intact: boolean;
+  whenRows(rows: number): Promise<boolean>;
+}
+
+/**
+ * What became of a frame: `changed` (the picture has a new serial), `same` (no pixel differed), or
+ * `given-up` (its rows never arrived, or the guest took it back while it was read; the next frame is
+ * compared in full).
+ */
+export type PictureOutcome = 'changed' | 'same' | 'given-up';
+
+/** The geometry of a picture; a new one begins an epoch. */
+export interface PictureGeometry {
+  readonly widthPx: number;
+  readonly heightPx: number;
+  readonly dataHeightPx: number;
+  readonly screenWidthPx: number;
+  readonly screenHeightPx: number;
+  readonly rotation: number;
+  readonly format: PixelFormat;
+}
+
+const BYTES_PER_PIXEL = 4;
+const LAST_SERIAL = 0xffff_ffff;
+/** Opaque black as B, G, R, 255 in memory order. */
+const BLACK = Uint8Array.of(0, 0, 0, 255);
+
+/**
+ * Our own copy of the newest frame, cut into tiles that each carry the serial of the update that
+ * changed them last. Readers never see the guest's memory: they ask which tiles changed since the
+ * serial they have, and take those.
+ *
+ * A picture starts empty (`epoch` 0). Each new geometry begins an epoch: the picture is black, and
+ * all of its tiles count as changed.
+ *
+ * Shape: `pixels` holds `heightPx` rows of `pitchBytes`, each pixel B, G, R, 255.
+ *
+ * Ownership: belongs to one thread. `pixels` and `tileSerials` may be read between updates, and are
+ * other arrays after a new epoch; what is read across an `await` must be copied first.
+ */
+export class Picture {
+  #memory: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+  #pixels: Uint8Array<ArrayBuffer> = this.#memory;
+  #grid: TileGrid;
+  #geometry: PictureGeometry | undefined;
+  #tileSerials: Uint32Array<ArrayBuffer> = new Uint32Array(0);
+  /** The highest serial in each row of tiles: an idle picture is known to be idle by these alone. */
+  #rowSerials: Uint32Array<ArrayBuffer> = new Uint32Array(0);
+  #serial = 0;
+  /** The serial that was last written into tiles; ahead of `#serial` after a frame was given up. */
+  #writtenSerial = 0;
+  #epoch = 0;
+  #owesAll = true;
+  #startsOver = false;
+  #updating = false;
+
+  /**
+   * @param options `tilePx`: side of a tile; `afterSerial`: the serial to count on from, for a
+   * picture that takes the place of another one
+   */
+  constructor(options: { readonly tilePx?: number; readonly afterSerial?: number } = {}) {
+    this.#grid = tileGrid({ widthPx: 0, heightPx: 0, tilePx: options.tilePx ?? TILE_PX });
+    this.#serial = options.afterSerial ?? 0;
+    this.#writtenSerial = this.#serial;
+  }
+
+  /** Number of the geometry that is current; 0 before the first frame. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Number of the update that changed the picture last. Grows across epochs. */
+  get serial(): number {
+    return this.#serial;
+  }
+
+  /** The geometry of the newest frame; undefined before the first. */
+  get geometry(): PictureGeometry | undefined {
+    return this.#geometry;
+  }
+
+  /** The tiles the picture is divided into. */
+  get grid(): TileGrid {
+    return this.#grid;
+  }
+
+  /** The pixels: B, G, R, 255. */
+  get pixels(): Uint8Array {
+    return this.#pixels;
+  }
+
+  /** Bytes from one row to the next. */
+  get pitchBytes(): number {
+    return this.#grid.widthPx * BYTES_PER_PIXEL;
+  }
+
+  /** Whether an update is under way, so that some tiles may already be newer than `serial`. */
+  get updating(): boolean {
+    return this.#updating;
+  }
+
+  /**
+   * Brings the picture up to a frame, and starts while its rows still arrive.
+   *
+   * Ownership: the frame is borrowed until the promise settles. One update at a time.
+   *
+   * @throws ERR_KVMFR_BOUNDS when the frame is larger than any picture that is kept
+   * @throws ERR_KVMFR_FORMAT when it is in a format that is not read
+   * @throws ERR_KVMFR_BUSY when another update has not ended
+   */
+  async update(frame: PictureFrame): Promise<PictureOutcome> {
+    if (this.#updating)
+      throw new KvmfrError('ERR_KVMFR_BUSY', 'a picture takes one frame at a time');
+    this.#updating = true;
+    try {
+      return await this.#update(frame);
+    } finally {
+      this.#updating = false;
+    }
+  }
+
+  /** Begins a new epoch with the next frame, whatever its geometry: another guest draws now. */
+  startOver(): void {
+    this.#startsOver = true;
+  }
+
+  /**
+   * Writes the indices of all tiles that changed after `serial` to `out`, in rising order, and
+   * returns how many there are. Allocates nothing.
+   *
+   * @throws ERR_KVMFR_ARGUMENT when `out` has less room than the picture has tiles
+   */
+  changedSince(serial: number, out: Uint32Array): number {
+    const { columns, rows, tileCount } = this.#grid;
+    if (out.length < tileCount)
+      throw new KvmfrError(
+        'ERR_KVMFR_ARGUMENT',
+        `out must have room for ${tileCount} tiles, but has room for ${out.length}`,
+      );
+    let count = 0;
+    for (let row = 0; row < rows; row++) {
+      if ((this.#rowSerials[row] ?? 0) <= serial) continue;
+      const end = (row + 1) * columns;
+      for (let index = row * columns; index < end; index++) {
+        if ((this.#tileSerials[index] ?? 0) > serial) out[count++] = index;
+      }
+    }
+    return count;
+  }
+
+  async #update(frame: PictureFrame): Promise<PictureOutcome> {
+    const format = kernelFormat(frame);
+    const fresh = this.#needsEpoch(frame);
+    const all = fresh || this.#owesAll || frame.damage.length === 0;
+    // Until the frame is through, its damage is still owed: the next frame's is relative to it.
+    this.#owesAll = true;
+    if (fresh) {
+      // The old picture stays until there is a whole new one.
+      checkSize(frame);
+      if (lacks(frame, frame.dataHeightPx) && !(await frame.whenRows(frame.dataHeightPx)))
+        return 'given-up';
+      this.#beginEpoch(frame);
+    }
+    const serial = fresh ? this.#serial : this.#nextSerial();
+    let changed = 0;
+    let row = 0;
+    while (row < frame.dataHeightPx) {
+      const end = bandEnd({
+        fromRow: row,
+        arrivedRows: frame.complete,
+        dataRows: frame.dataHeightPx,
+        tilePx: this.#grid.tilePx,
+      });
+      if (lacks(frame, end) && !(await frame.whenRows(end))) return 'given-up';
+      changed += this.#compareBand({ frame, format, serial, all, top: row, bottom: end });
+      row = end;
+    }
+    // The guest may have written over what was copied: what is not published now, the next frame repairs.
+    if (!frame.intact) return 'given-up';
+    this.#owesAll = false;
+    if (!fresh && changed === 0) return 'same';
+    this.#serial = serial;
+    return 'changed';
+  }
+
+  /** Compares, converts and copies what a frame says has changed in a band; returns the tiles that did. */
+  #compareBand(band: {
+    readonly frame: PictureFrame;
+    readonly format: KernelFormat;
+    readonly serial: number;
+    readonly all: boolean;
+    readonly top: number;
+    readonly bottom: number;
+  }): number {
+    const { frame, format, serial, all, top, bottom } = band;
+    const { widthPx, heightPx, tilePx } = this.#grid;
+    const job = {
+      picture: this.#pixels,
+      picturePitchBytes: this.pitchBytes,
+      widthPx,
+      heightPx,
+      tilePx,
+      serials: this.#tileSerials,
+      serial,
+      src: frame.pixels,
+      srcOffset: 0,
+      srcPitchBytes: frame.pitchBytes,
+      format,
+      x: 0,
+      y: top,
+      width: widthPx,
+      height: bottom - top,
+    };
+    if (all) return this.#compare(job);
+    let changed = 0;
+    for (const rect of frame.damage) {
+      job.x = Math.max(rect.x, 0);
+      job.y = Math.max(rect.y, top);
+      job.width = Math.min(rect.x + rect.width, widthPx) - job.x;
+      job.height = Math.min(rect.y + rect.height, bottom) - job.y;
+      if (job.width > 0 && job.height > 0) changed += this.#compare(job);
+    }
+    return changed;
+  }
+
+  #compare(job: UpdateTilesArguments): number {
+    const changed = updateTiles(job);
+    if (changed > 0) {
+      const last = Math.floor((job.y + job.height - 1) / job.tilePx);
+      this.#rowSerials.fill(job.serial, Math.floor(job.y / job.tilePx), last + 1);
+    }
+    return changed;
+  }
+
+  #nextSerial(): number {
+    this.#writtenSerial++;
+    return this.#writtenSerial;
+  }
+
+  #needsEpoch(frame: PictureFrame): boolean {
+    if (this.#startsOver || this.#writtenSerial >= LAST_SERIAL) return true;
+    return !sameGeometry(this.#geometry, frame);
+  }
+
+  /** Makes a black picture in the geometry of a frame, all of it changed. */
+  #beginEpoch(frame: PictureFrame): void {
+    const { widthPx, heightPx } = frame;
+    this.#grid = tileGrid({ widthPx, heightPx, tilePx: this.#grid.tilePx });
+    this.#fitMemory(widthPx * heightPx * BYTES_PER_PIXEL);
+    blacken(this.#pixels);
+    // After the last serial they start again: an epoch makes the serials that viewers hold void.
+    if (this.#writtenSerial >= LAST_SERIAL) this.#writtenSerial = 0;
+    this.#serial = this.#nextSerial();
+    this.#tileSerials.fill(this.#serial);
+    this.#rowSerials.fill(this.#serial);
+    this.#geometry = geometryOf(frame);
+    this.#startsOver = false;
+    this.#epoch = this.#epoch < LAST_SERIAL ? this.#epoch + 1 : 1;
+  }
+
+  /** A guest that goes to and fro between sizes gets the same memory again and again. */
+  #fitMemory(bytes: number): void {
+    const capacity = this.#memory.byteLength;
+    if (bytes > capacity || bytes * 4 < capacity) this.#memory = new Uint8Array(bytes);
+    this.#pixels = this.#memory.subarray(0, bytes);
+    const { tileCount, rows } = this.#grid;
+    if (this.#tileSerials.length !== tileCount) this.#tileSerials = new Uint32Array(tileCount);
+    if (this.#rowSerials.length !== rows) this.#rowSerials = new Uint32Array(rows);
+  }
+}
+
+/** Whether rows are still to arrive: only then is there anything to wait for. */
+function lacks(frame: PictureFrame, rows: number): boolean {
+  return frame.complete < rows;
+}
+
+/** @throws ERR_KVMFR_FORMAT when there is no kernel for the frame's format */
+function kernelFormat(frame: PictureFrame): KernelFormat {
+  const { format } = frame;
+  switch (format) {
+    case 'BGRA':
+    case 'RGBA':
+    case 'BGR_32':
+    case 'RGB_24':
+      return format;
+    default:
+      throw new KvmfrError(
+        'ERR_KVMFR_FORMAT',
+        `a picture takes frames in BGRA, RGBA, BGR_32 or RGB_24, but this one is in ${format}`,
+      );
+  }
+}
+
+function checkSize(frame: PictureFrame): void {
+  const { widthPx, heightPx } = frame;
+  const sides = Math.min(widthPx, heightPx) >= 1 && Math.max(widthPx, heightPx) <= MAX_DIMENSION_PX;
+  if (!sides || widthPx * heightPx > MAX_PICTURE_PX)
+    throw new KvmfrError(
+      'ERR_KVMFR_BOUNDS',
+      `a picture must be 1 to ${MAX_DIMENSION_PX} pixels wide and high and have at most ` +
+        `${MAX_PICTURE_PX} in all, but is ${widthPx} x ${heightPx}`,
+    );
+}
+
+function geometryOf(frame: PictureFrame): PictureGeometry {
+  return {
+    widthPx: frame.widthPx,
+    heightPx: frame.heightPx,
+    dataHeightPx: frame.dataHeightPx,
+    screenWidthPx: frame.screenWidthPx,
+    screenHeightPx: frame.screenHeightPx,
+    rotation: frame.rotation,
+    format: frame.format,
+  };
+}
+
+function sameGeometry(a: PictureGeometry | undefined, b: PictureFrame): boolean {
+  return (
+    a !== undefined &&
+    a.widthPx === b.widthPx &&
+    a.heightPx === b.heightPx &&
+    a.dataHeightPx === b.dataHeightPx &&
+    a.screenWidthPx === b.screenWidthPx &&
+    a.screenHeightPx === b.screenHeightPx &&
+    a.rotation === b.rotation &&
+    a.format === b.format
+  );
+}
+
+/** Fills with opaque black by doubling what is already there. */
+function blacken(pixels: Uint8Array): void {
+  pixels.set(BLACK);
+  for (let filled = BLACK.length; filled < pixels.byteLength; filled *= 2)
+    pixels.copyWithin(filled, 0, Math.min(filled, pixels.byteLength - filled));
+}
