@@ -1,0 +1,63 @@
+import type { Picture } from '../../client/tiles/picture.ts';
+import type { Encoding } from '../../protocol/wire/index.ts';
+
+/**
+ * What brings a viewer from one serial of the picture to another: messages to send in this order,
+ * the last one flagged as such. Each is ready when its promise settles, so the first can be on its
+ * way while the last is still being coded.
+ *
+ * Ownership: shared by all viewers that ask for the same; the messages are never written again.
+ */
+export interface EncodedUpdate {
+  readonly epoch: number;
+  /** Serial the viewer has. A viewer that has a later one may take the update too. */
+  readonly from: number;
+  /** Serial the viewer has afterwards. */
+  readonly to: number;
+  /** Tiles that differ between the two. */
+  readonly tileCount: number;
+  readonly parts: readonly Promise<Uint8Array>[];
+}
+
+/** What an encoder has done since it was made. */
+export interface EncoderStats {
+  /** Updates that were coded. */
+  readonly updates: number;
+  /** Updates that somebody else had already asked for. */
+  readonly shared: number;
+  /** Bytes of pixels before coding. */
+  readonly rawBytes: number;
+  /** Bytes of messages after coding. */
+  readonly codedBytes: number;
+  /** Time from the start to the end of each part, added up over parts that run side by side. */
+  readonly seconds: number;
+}
+
+/**
+ * One way of coding the picture, shared by all viewers that are served in it.
+ *
+ * A picture changes between two calls, never during one: an encoder copies the pixels it needs
+ * before {@link encode} returns and codes the copy afterwards.
+ */
+export interface Encoder {
+  readonly encoding: Encoding;
+  readonly stats: EncoderStats;
+  /**
+   * The update from `from` to the picture's serial, or undefined while a large one is being coded:
+   * ask again when the encoder says that it is idle. Two large ones at a time would only make each
+   * other slow; when the first is done there is a newer picture to code.
+   *
+   * @throws ERR_KVMFR_CLOSED after {@link close}
+   */
+  encode(picture: Picture, from: number): EncodedUpdate | undefined;
+  /** Drops what is kept to be shared or used again, because nobody looks any more. */
+  rest(): void;
+  /** Settles when nothing is being coded any more. */
+  close(): Promise<void>;
+}
+
+/** What every encoder is made with. */
+export interface EncoderOptions {
+  /** Called after a large update has been coded: whoever was refused can ask again. */
+  readonly onIdle?: () => void;
+}

@@ -1,0 +1,5 @@
+/** Layer 3, lower half: from the picture to bytes for viewers. Knows nothing of sockets. */
+export * from './encoder.ts';
+export * from './image.ts';
+export * from './jpeg.ts';
+export * from './lossless.ts';

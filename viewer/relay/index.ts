@@ -1,0 +1,6 @@
+/** Package `kvmfr/viewer`: show a guest's screen to browsers, in a server of one's own. */
+export { type Listening, type ListenOptions, listen } from './listen.ts';
+export type { ViewerOptions } from './options.ts';
+export { createViewer, type Viewer } from './relay.ts';
+export type { GuestFrame, GuestSource, StreamOptions } from './source.ts';
+export type { ViewerInfo } from './viewer.ts';

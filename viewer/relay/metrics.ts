@@ -1,0 +1,78 @@
+import { STATES } from '../../protocol/wire/index.ts';
+import type { Encoder } from '../encode/index.ts';
+import type { Hub } from './hub.ts';
+import type { ViewerInfo, ViewerTotals } from './viewer.ts';
+
+/** What the metrics are made of. */
+export interface MetricsSource {
+  readonly hub: Hub;
+  readonly viewers: readonly ViewerInfo[];
+  readonly totals: ViewerTotals;
+  /** Viewers that left, by reason. */
+  readonly departures: ReadonlyMap<string, number>;
+}
+
+type Sample = readonly [labels: string, value: number];
+
+/** Media type of {@link metricsText}. */
+export const METRICS_TYPE: string = 'text/plain; version=0.0.4; charset=utf-8';
+
+/** All counters as Prometheus reads them. Source: Prometheus text exposition format 0.0.4. */
+export function metricsText(source: MetricsSource): string {
+  const { hub, viewers, totals } = source;
+  const { stats } = hub.client;
+  const { picture } = hub;
+  const lines: string[] = [];
+  const put = (name: string, type: string, help: string, samples: readonly Sample[]): void => {
+    lines.push(`# HELP kvmfr_${name} ${help}`, `# TYPE kvmfr_${name} ${type}`);
+    for (const [labels, value] of samples) lines.push(`kvmfr_${name}${labels} ${value}`);
+  };
+  const gauge = (name: string, help: string, value: number): void =>
+    put(name, 'gauge', help, [['', value]]);
+  const counter = (name: string, help: string, value: number): void =>
+    put(`${name}_total`, 'counter', help, [['', value]]);
+
+  put('state', 'gauge', 'The state of the screen: 1 for the current one.', stateSamples(hub));
+  gauge('viewers', 'Viewers attached.', viewers.length);
+  gauge('viewers_visible', 'Viewers that want pictures.', viewers.filter((v) => v.visible).length);
+  gauge('watching', 'Whether the guest is being watched.', hub.watching ? 1 : 0);
+  gauge('picture_width_pixels', 'Width of the picture.', picture.geometry?.widthPx ?? 0);
+  gauge('picture_height_pixels', 'Height of the picture.', picture.geometry?.heightPx ?? 0);
+  counter('sessions', 'Publishers attached to.', stats.sessions);
+  counter('frames_seen', 'Frames taken from the guest.', stats.framesSeen);
+  counter('frames_skipped', 'Frames passed over for newer ones.', stats.framesSkipped);
+  counter('frames_given_up', 'Frames whose rows never arrived.', stats.framesGivenUp);
+  counter('picture_changes', 'Frames that changed the picture.', hub.outcomes.changed);
+  counter('sent_bytes', 'Bytes of messages handed to sockets.', totals.bytesSent);
+  counter('updates_sent', 'Updates handed to sockets.', totals.updatesSent);
+  counter('updates_acked', 'Updates acknowledged by viewers.', totals.updatesAcked);
+  counter('viewer_decode_seconds', 'Decoding as told by viewers.', totals.decodeUs / 1e6);
+  counter('viewer_present_seconds', 'Presenting as told by viewers.', totals.presentUs / 1e6);
+  put(
+    'viewers_left_total',
+    'counter',
+    'Viewers that left, by reason.',
+    [...source.departures].map(([why, count]) => [`{reason="${why}"}`, count]),
+  );
+  putEncoders(put, hub.encoders);
+  return `${lines.join('\n')}\n`;
+}
+
+function stateSamples(hub: Hub): readonly Sample[] {
+  return STATES.map((name) => [`{state="${name}"}`, name === hub.state.state ? 1 : 0]);
+}
+
+function putEncoders(
+  put: (name: string, type: string, help: string, samples: readonly Sample[]) => void,
+  encoders: readonly Encoder[],
+): void {
+  const each = (pick: (encoder: Encoder) => number): readonly Sample[] =>
+    encoders.map((encoder) => [`{encoding="${encoder.encoding}"}`, pick(encoder)]);
+  const counter = (name: string, help: string, pick: (encoder: Encoder) => number): void =>
+    put(`encode_${name}_total`, 'counter', help, each(pick));
+  counter('updates', 'Updates that were coded.', (e) => e.stats.updates);
+  counter('shared', 'Updates that were coded for another viewer already.', (e) => e.stats.shared);
+  counter('raw_bytes', 'Bytes of pixels before coding.', (e) => e.stats.rawBytes);
+  counter('coded_bytes', 'Bytes of messages after coding.', (e) => e.stats.codedBytes);
+  counter('seconds', 'Time spent coding, over all threads.', (e) => e.stats.seconds);
+}

@@ -1,0 +1,113 @@
+import { randomBytes } from 'node:crypto';
+import { KvmfrError } from '../../protocol/error.ts';
+import { MAX_VIEWERS } from '../../protocol/limits.ts';
+import type { GuestSource } from './source.ts';
+
+/** How a relay is made. */
+export interface ViewerOptions {
+  /** A client, which stays its maker's to close; or the path of a region. */
+  readonly source: GuestSource | string;
+  /** How the picture may travel: `auto` leaves the choice to each viewer. */
+  readonly encode?: 'auto' | 'lossless' | 'jpeg';
+  /** 1 to 100; 80 when left out. */
+  readonly jpegQuality?: number;
+  /**
+   * The secret viewers must bring; a random one when left out. `false`: whoever embeds the relay
+   * keeps strangers out.
+   */
+  readonly token?: string | false;
+  /** Origins besides the relay's own whose pages may connect, as `https://name:port`. */
+  readonly allowOrigins?: readonly string[];
+  /** Names besides loopback and the listening address under which the relay answers; `*`: any. */
+  readonly allowHosts?: readonly string[];
+  /** Whether viewers may only look. True in this version: there is no way to send input yet. */
+  readonly viewOnly?: boolean;
+  /** Most frames taken from the guest in a second; no bound when left out. */
+  readonly maxFps?: number;
+  /** Most viewers at the same time. */
+  readonly maxViewers?: number;
+  /** Where the relay lies in its server, beginning and ending with a slash. */
+  readonly mount?: string;
+  /** Updates a viewer may be sent without acknowledging any. */
+  readonly credit?: number;
+  /** How long a viewer may leave an update unacknowledged before it is dropped. */
+  readonly ackTimeoutMs?: number;
+  /** How long the guest is still watched after the last viewer has left. */
+  readonly idleGraceMs?: number;
+  /** Name of the version that viewers and scripts are told. */
+  readonly version?: string;
+  /** Given each line that a person who runs the relay may want to read. */
+  readonly log?: (line: string) => void;
+  /** Closes the relay when it fires. */
+  readonly signal?: AbortSignal;
+}
+
+/** The options with nothing left out. */
+export type Settings = Required<Omit<ViewerOptions, 'signal' | 'maxFps' | 'jpegQuality'>> & {
+  readonly signal: AbortSignal | undefined;
+  readonly maxFps: number | undefined;
+  readonly jpegQuality: number | undefined;
+};
+
+/** Random bytes in a token that is made up: nobody guesses it. */
+const TOKEN_BYTES = 18;
+const ENCODE_NAMES: readonly string[] = ['auto', 'lossless', 'jpeg'];
+const ORIGIN = /^https?:\/\/[a-z0-9.:[\]_-]+$/i;
+const MOUNT = /^\/(?:[A-Za-z0-9._~-]+\/)*$/;
+
+/** The options, checked and completed. @throws ERR_KVMFR_ARGUMENT */
+export function settle(options: ViewerOptions): Settings {
+  const settings: Settings = {
+    source: options.source,
+    encode: options.encode ?? 'auto',
+    token: options.token ?? randomBytes(TOKEN_BYTES).toString('base64url'),
+    allowOrigins: options.allowOrigins ?? [],
+    allowHosts: options.allowHosts ?? [],
+    viewOnly: options.viewOnly ?? true,
+    maxViewers: options.maxViewers ?? MAX_VIEWERS,
+    mount: options.mount ?? '/',
+    credit: options.credit ?? 2,
+    ackTimeoutMs: options.ackTimeoutMs ?? 30_000,
+    idleGraceMs: options.idleGraceMs ?? 2000,
+    version: options.version ?? '',
+    log: options.log ?? (() => {}),
+    signal: options.signal,
+    maxFps: options.maxFps,
+    jpegQuality: options.jpegQuality,
+  };
+  check(settings);
+  return settings;
+}
+
+function check(settings: Settings): void {
+  const { token, encode, mount, maxFps } = settings;
+  if (!ENCODE_NAMES.includes(encode))
+    throw badArgument('encode', ENCODE_NAMES.join(', '), String(encode));
+  if (token !== false && (typeof token !== 'string' || token === ''))
+    throw badArgument('token', 'text that is not empty, or false', String(token));
+  for (const origin of settings.allowOrigins)
+    if (!ORIGIN.test(origin)) throw badArgument('allowOrigins', 'https://NAME:PORT', origin);
+  if (!MOUNT.test(mount)) throw badArgument('mount', 'a path like /screen/', mount);
+  if (maxFps !== undefined && !(maxFps > 0 && maxFps <= 1000))
+    throw badArgument('maxFps', 'above 0 and at most 1000', String(maxFps));
+  checkCount('maxViewers', settings.maxViewers, { min: 1, max: 10_000 });
+  checkCount('credit', settings.credit, { min: 1, max: 16 });
+  checkCount('ackTimeoutMs', settings.ackTimeoutMs, { min: 1, max: 3_600_000 });
+  checkCount('idleGraceMs', settings.idleGraceMs, { min: 0, max: 3_600_000 });
+}
+
+function checkCount(
+  what: string,
+  value: number,
+  range: { readonly min: number; readonly max: number },
+): void {
+  if (!Number.isInteger(value) || value < range.min || value > range.max)
+    throw badArgument(what, `a whole number from ${range.min} to ${range.max}`, String(value));
+}
+
+function badArgument(what: string, expected: string, found: string): KvmfrError {
+  return new KvmfrError(
+    'ERR_KVMFR_ARGUMENT',
+    `${what} of a viewer must be ${expected}, but is ${found}`,
+  );
+}

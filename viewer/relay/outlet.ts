@@ -1,0 +1,61 @@
+import { WebSocket } from 'ws';
+
+/** Nothing more is handed to a socket that has this much still to write. */
+export const MAX_BUFFERED_BYTES: number = 256 * 1024;
+
+/** The way out to one viewer: knows how much is still to be written, and tells when that shrinks. */
+export class Outlet {
+  readonly #socket: WebSocket;
+  readonly #onRoom: () => void;
+  readonly #onWritten = (): void => this.#written();
+  #waiting: (() => void) | undefined;
+  #bytesSent = 0;
+
+  constructor(socket: WebSocket, onRoom: () => void) {
+    this.#socket = socket;
+    this.#onRoom = onRoom;
+  }
+
+  /** Bytes of messages handed over so far. */
+  get bytesSent(): number {
+    return this.#bytesSent;
+  }
+
+  /** Whether another message may be handed over. */
+  get hasRoom(): boolean {
+    return (
+      this.#socket.readyState === WebSocket.OPEN && this.#socket.bufferedAmount < MAX_BUFFERED_BYTES
+    );
+  }
+
+  /** Hands a message over. Ownership: it must not change any more. */
+  send(message: Uint8Array): void {
+    if (this.#socket.readyState !== WebSocket.OPEN) return;
+    this.#bytesSent += message.byteLength;
+    this.#socket.send(message, { binary: true }, this.#onWritten);
+  }
+
+  /** Settles when there may be room, or when {@link end} was called: look again. */
+  async whenRoom(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const before = this.#waiting;
+      this.#waiting = () => {
+        before?.();
+        resolve();
+      };
+    });
+  }
+
+  /** Lets go of everybody who waits for room: what they have to send is void. */
+  end(): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    waiting?.();
+  }
+
+  #written(): void {
+    if (!this.hasRoom) return;
+    this.end();
+    this.#onRoom();
+  }
+}

@@ -1,0 +1,274 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { Client } from '../../client/index.ts';
+import { MAX_VIEWER_MESSAGE_BYTES, TILE_PX } from '../../protocol/limits.ts';
+import {
+  type Encoding,
+  encodeBye,
+  type Hello,
+  WIRE_SUBPROTOCOL,
+  WIRE_VERSION,
+} from '../../protocol/wire/index.ts';
+import { type Encoder, JpegEncoder, LosslessEncoder } from '../encode/index.ts';
+import { Access } from './access.ts';
+import { Hub } from './hub.ts';
+import type { MetricsSource } from './metrics.ts';
+import { type Settings, settle, type ViewerOptions } from './options.ts';
+import { Page } from './page.ts';
+import { HttpFace, splitTarget } from './server.ts';
+import type { GuestSource } from './source.ts';
+import { type Departure, type ViewerInfo, ViewerSocket, type ViewerTotals } from './viewer.ts';
+
+/** A relay: shows one guest to many viewers, in a server that somebody else runs. */
+export interface Viewer extends AsyncDisposable {
+  /** The source it shows. */
+  readonly client: GuestSource;
+  /** Who is attached. */
+  readonly viewers: readonly ViewerInfo[];
+  /** The secret viewers must bring; undefined when they need none. */
+  readonly token: string | undefined;
+  /** Where it lies in its server. */
+  readonly mount: string;
+  /** Most viewers at the same time. */
+  readonly maxViewers: number;
+  /**
+   * Answers an HTTP request below the mount.
+   *
+   * @returns false when the path is not below it: then nothing has been answered
+   */
+  request(req: IncomingMessage, res: ServerResponse): Promise<boolean>;
+  /**
+   * Takes over a socket that asks for a WebSocket below the mount.
+   *
+   * @returns false when the path is not below it: then the socket has not been touched
+   */
+  upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): boolean;
+  /** Lets a name pass in Host headers: the address a server listens on. */
+  addHost(host: string): void;
+  /** Says goodbye to all viewers, and gives back all that was taken. A second call waits for the first. */
+  close(): Promise<void>;
+}
+
+/** About a second; shorter when a shorter time-out has to be noticed. */
+const TICK_MS = 1000;
+/** How long viewers may take to close when the relay does. */
+const CLOSE_WAIT_MS = 500;
+
+/**
+ * Makes a relay. It watches the guest only while somebody looks.
+ *
+ * Ownership: a client that is given stays its maker's; one that is made from a path is closed with
+ * the relay.
+ *
+ * @throws ERR_KVMFR_ARGUMENT
+ */
+export function createViewer(options: ViewerOptions): Viewer {
+  return new Relay(settle(options));
+}
+
+class Relay implements Viewer {
+  readonly client: GuestSource;
+  readonly token: string | undefined;
+  readonly mount: string;
+  readonly maxViewers: number;
+  readonly #settings: Settings;
+  readonly #ownsClient: boolean;
+  readonly #access: Access;
+  readonly #hub: Hub;
+  readonly #face: HttpFace;
+  readonly #sockets = new Set<ViewerSocket>();
+  readonly #server: WebSocketServer;
+  readonly #hello: Hello;
+  readonly #totals: ViewerTotals = {
+    bytesSent: 0,
+    updatesSent: 0,
+    updatesAcked: 0,
+    decodeUs: 0,
+    presentUs: 0,
+  };
+  readonly #departures = new Map<Departure, number>();
+  readonly #onAbort = (): void => void this.close();
+  #emptied: (() => void) | undefined;
+  #nextId = 1;
+  #closed: Promise<void> | undefined;
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+    const { source, token, mount, log } = settings;
+    this.#ownsClient = typeof source === 'string';
+    this.client = typeof source === 'string' ? new Client(source) : source;
+    this.token = token === false ? undefined : token;
+    this.mount = mount;
+    this.maxViewers = settings.maxViewers;
+    this.#access = new Access(settings);
+    this.#hub = new Hub({
+      client: this.client,
+      encoders: (onIdle) => makeEncoders(settings, onIdle),
+      idleGraceMs: settings.idleGraceMs,
+      tickMs: Math.max(10, Math.min(TICK_MS, settings.ackTimeoutMs / 4)),
+      log,
+      ...(settings.maxFps === undefined ? {} : { maxFps: settings.maxFps }),
+    });
+    this.#face = new HttpFace({
+      mount,
+      access: this.#access,
+      page: new Page(),
+      hub: this.#hub,
+      version: settings.version,
+      log,
+      metrics: () => this.#metrics(),
+    });
+    this.#hello = {
+      wire: WIRE_VERSION,
+      version: settings.version,
+      tilePx: TILE_PX,
+      viewOnly: settings.viewOnly,
+      encodings: this.#hub.encoders.map((encoder): Encoding => encoder.encoding),
+    };
+    this.#server = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: MAX_VIEWER_MESSAGE_BYTES,
+      handleProtocols: (offered) => (offered.has(WIRE_SUBPROTOCOL) ? WIRE_SUBPROTOCOL : false),
+    });
+    if (settings.signal?.aborted) this.#onAbort();
+    settings.signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  get viewers(): readonly ViewerInfo[] {
+    return [...this.#sockets].map((viewer) => viewer.info);
+  }
+
+  async request(req: IncomingMessage, res: ServerResponse): Promise<boolean> {
+    return await this.#face.request(req, res);
+  }
+
+  upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): boolean {
+    const target = splitTarget(req.url);
+    if (target === undefined || !target.path.startsWith(this.mount)) return false;
+    // Before anything else: a socket that breaks while it is being refused must not be an uncaught error.
+    socket.on('error', () => socket.destroy());
+    const refusal = this.#refusal(req, target.path.slice(this.mount.length), target.query);
+    if (refusal !== undefined) {
+      refuse(socket, refusal);
+      return true;
+    }
+    this.#server.handleUpgrade(req, socket, head, (opened) => this.#welcome(opened, req));
+    return true;
+  }
+
+  addHost(host: string): void {
+    this.#access.addHost(host);
+  }
+
+  async close(): Promise<void> {
+    this.#closed ??= this.#close();
+    await this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#settings.signal?.removeEventListener('abort', this.#onAbort);
+    const bye = { code: 'ERR_KVMFR_CLOSED', message: 'the relay is closing', retry: true };
+    for (const viewer of this.#sockets) viewer.close(bye, 'closed');
+    await this.#whenEmpty();
+    await this.#hub.close();
+    this.#server.close();
+    if (this.#ownsClient) await this.client.close();
+  }
+
+  /** Waits until all viewers have gone, and does not wait for those who do not answer. */
+  async #whenEmpty(): Promise<void> {
+    if (this.#sockets.size === 0) return;
+    const timer = setTimeout(() => {
+      for (const viewer of this.#sockets) viewer.terminate();
+    }, CLOSE_WAIT_MS);
+    await new Promise<void>((resolve) => {
+      this.#emptied = resolve;
+    });
+    clearTimeout(timer);
+  }
+
+  /** Why a socket is not let in, as a status line; undefined when it is. */
+  #refusal(req: IncomingMessage, path: string, query: URLSearchParams): string | undefined {
+    if (path !== 'ws') return '404 Not Found';
+    if (this.#closed !== undefined) return '503 Service Unavailable';
+    const host = this.#access.hostOf(req);
+    if (host === undefined || !this.#access.originAllowed(req, host)) return '403 Forbidden';
+    if (this.#access.proofOf(req, query) === undefined) return '401 Unauthorized';
+    const offered = req.headers['sec-websocket-protocol'];
+    if (offered !== undefined && !offered.split(/\s*,\s*/).includes(WIRE_SUBPROTOCOL))
+      return '400 Bad Request';
+    return undefined;
+  }
+
+  #welcome(socket: WebSocket, req: IncomingMessage): void {
+    if (this.#closed !== undefined || this.#sockets.size >= this.maxViewers) {
+      turnAway(socket, this.maxViewers);
+      return;
+    }
+    const { credit, ackTimeoutMs, log } = this.#settings;
+    const viewer = new ViewerSocket({
+      id: this.#nextId++,
+      socket,
+      address: req.socket.remoteAddress ?? '',
+      hub: this.#hub,
+      hello: this.#hello,
+      credit,
+      ackTimeoutMs,
+      totals: this.#totals,
+      log,
+      gone: (gone, why) => this.#gone(gone, why),
+    });
+    this.#sockets.add(viewer);
+    this.#hub.attach(viewer);
+    log(`viewer ${viewer.info.id} has come from ${viewer.info.address}`);
+  }
+
+  #gone(viewer: ViewerSocket, why: Departure): void {
+    this.#sockets.delete(viewer);
+    this.#departures.set(why, (this.#departures.get(why) ?? 0) + 1);
+    this.#settings.log(`viewer ${viewer.info.id} has gone: ${why}`);
+    if (this.#sockets.size === 0) this.#emptied?.();
+  }
+
+  #metrics(): MetricsSource {
+    return {
+      hub: this.#hub,
+      viewers: this.viewers,
+      totals: this.#totals,
+      departures: this.#departures,
+    };
+  }
+}
+
+function makeEncoders(settings: Settings, onIdle: () => void): readonly Encoder[] {
+  const { encode, jpegQuality } = settings;
+  const quality = jpegQuality === undefined ? {} : { quality: jpegQuality };
+  const encoders: Encoder[] = [];
+  if (encode !== 'jpeg') encoders.push(new LosslessEncoder({ onIdle }));
+  if (encode !== 'lossless') encoders.push(new JpegEncoder({ onIdle, ...quality }));
+  return encoders;
+}
+
+/** Answers a socket that is not let in. Says nothing about why a token did not do. */
+function refuse(socket: Duplex, status: string): void {
+  const close = 'Connection: close\r\nContent-Length: 0\r\n\r\n';
+  socket.end(`HTTP/1.1 ${status}\r\n${close}`, () => socket.destroy());
+}
+
+/** A browser cannot read why an upgrade was refused, so one too many is let in to be told. */
+function turnAway(socket: WebSocket, maxViewers: number): void {
+  socket.on('error', () => socket.terminate());
+  const message = `this relay has ${maxViewers} viewers, which is all it takes`;
+  socket.send(encodeBye({ code: 'ERR_KVMFR_BUSY', message, retry: true }), () => {
+    socket.close(1013, 'ERR_KVMFR_BUSY');
+    // It was told; whoever does not close is not waited for.
+    setTimeout(() => socket.terminate(), CLOSE_WAIT_MS).unref();
+  });
+}

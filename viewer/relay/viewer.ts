@@ -1,0 +1,421 @@
+import type { RawData, WebSocket } from 'ws';
+import { KvmfrError, type KvmfrErrorCode } from '../../protocol/error.ts';
+import {
+  type Bye,
+  decodeAck,
+  decodePing,
+  decodeView,
+  decodeViewerHello,
+  type Encoding,
+  type Envelope,
+  encodeBye,
+  encodeHello,
+  encodePong,
+  exactBody,
+  type Hello,
+  readEnvelope,
+  WIRE_TYPES,
+  wireError,
+} from '../../protocol/wire/index.ts';
+import type { EncodedUpdate } from '../encode/index.ts';
+import type { Attached, Hub, Notice } from './hub.ts';
+import { Outlet } from './outlet.ts';
+
+/** Why a viewer has gone. */
+export type Departure = 'left' | 'wire' | 'timeout' | 'error' | 'closed';
+
+/** What all viewers of a relay together have done. */
+export interface ViewerTotals {
+  bytesSent: number;
+  updatesSent: number;
+  updatesAcked: number;
+  /** Times viewers told in their acknowledgements, added up. Units: microseconds. */
+  decodeUs: number;
+  presentUs: number;
+}
+
+/** What is known of a viewer. */
+export interface ViewerInfo {
+  readonly id: number;
+  readonly address: string;
+  readonly encoding: Encoding;
+  readonly visible: boolean;
+  /** Updates on the way, not acknowledged yet. */
+  readonly inFlight: number;
+  /** Serial of the picture that it has been sent last. */
+  readonly serial: number;
+  readonly bytesSent: number;
+}
+
+/** What a viewer is made with. */
+export interface ViewerSocketOptions {
+  readonly id: number;
+  readonly socket: WebSocket;
+  readonly address: string;
+  readonly hub: Hub;
+  readonly hello: Hello;
+  /** Updates that may be on the way without being acknowledged. */
+  readonly credit: number;
+  /** How long an update may stay unacknowledged before the viewer is dropped. */
+  readonly ackTimeoutMs: number;
+  readonly totals: ViewerTotals;
+  readonly log: (line: string) => void;
+  /** Called once, when the socket has closed. */
+  readonly gone: (viewer: ViewerSocket, why: Departure) => void;
+}
+
+/** A viewer must say hello in this time. */
+const HELLO_TIMEOUT_MS = 10_000;
+const PING_INTERVAL_MS = 15_000;
+/** A socket from which nothing has come for this long, not even a pong, is dead. */
+const SILENCE_TIMEOUT_MS = 45_000;
+/** How long a socket that is being closed may take for it. */
+const CLOSE_TIMEOUT_MS = 2_000;
+/** Several times what a mouse sends that reports 1000 times a second. */
+const MAX_MESSAGES_PER_TICK = 4000;
+/** A viewer gets the whole picture again at most this often. */
+const REFRESH_INTERVAL_MS = 1000;
+/** Source: RFC 6455, section 7.4.1. */
+const CLOSE_CODES: { readonly [why in Departure]: number } = {
+  left: 1000,
+  wire: 1002,
+  timeout: 1008,
+  error: 1011,
+  closed: 1001,
+};
+
+/** An update that a viewer has not acknowledged. */
+interface OnTheWay {
+  readonly serial: number;
+  sinceMs: number;
+}
+
+/**
+ * One browser attached: what it has, what it may still be sent, what it is to be told.
+ *
+ * Nothing is queued for it. Notices are flags, and what is sent is whatever is newest when there is
+ * room; the picture is pulled from the hub against the serial that was sent last. So a viewer that
+ * falls behind gets one merged update, and one that never reads holds one update and no more.
+ */
+export class ViewerSocket implements Attached {
+  readonly #options: ViewerSocketOptions;
+  readonly #socket: WebSocket;
+  readonly #hub: Hub;
+  readonly #outlet: Outlet;
+  readonly #due: { [what in Notice]: boolean } = {
+    state: true,
+    shape: true,
+    cursor: true,
+    stats: false,
+  };
+  #encodings: readonly Encoding[] = [];
+  #encoding: Encoding = 'lossless';
+  #ready = false;
+  #visible = false;
+  #departure: Departure | undefined;
+  #epoch = 0;
+  #serial = 0;
+  /** Counts up when what is on the way has become void, so that whoever sends it stops. */
+  #generation = 0;
+  #sending = false;
+  #onTheWay: OnTheWay[] = [];
+  #refreshDue = false;
+  #refreshedMs = Number.NEGATIVE_INFINITY;
+  readonly #sinceMs: number = performance.now();
+  #heardMs = this.#sinceMs;
+  #pingedMs = this.#sinceMs;
+  #closingMs = 0;
+  #messages = 0;
+
+  constructor(options: ViewerSocketOptions) {
+    this.#options = options;
+    this.#socket = options.socket;
+    this.#hub = options.hub;
+    this.#outlet = new Outlet(options.socket, () => this.pump());
+    this.#socket.on('message', (data, isBinary) => this.#receive(data, isBinary));
+    this.#socket.on('pong', () => this.#heard());
+    this.#socket.on('error', (error) => this.#fail(error));
+    this.#socket.once('close', () => this.#closed());
+    this.#send(encodeHello(options.hello));
+  }
+
+  get visible(): boolean {
+    return this.#visible;
+  }
+
+  /** What is known of it now. */
+  get info(): ViewerInfo {
+    return {
+      id: this.#options.id,
+      address: this.#options.address,
+      encoding: this.#encoding,
+      visible: this.#visible,
+      inFlight: this.#onTheWay.length,
+      serial: this.#serial,
+      bytesSent: this.#outlet.bytesSent,
+    };
+  }
+
+  pump(): void {
+    if (!this.#ready || !this.#outlet.hasRoom) return;
+    this.#sendNotices();
+    const { picture } = this.#hub;
+    if (!this.#visible || !this.#hub.presentable || this.#epoch !== picture.epoch) return;
+    if (this.#sending || this.#onTheWay.length >= this.#options.credit) return;
+    if (this.#serial === picture.serial) return;
+    try {
+      const update = this.#hub.encode(this.#encoding, this.#serial);
+      if (update !== undefined) void this.#sendUpdate(update);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  notice(what: Notice): void {
+    this.#due[what] = true;
+    if (this.#ready && this.#outlet.hasRoom) this.#sendNotices();
+  }
+
+  tick(nowMs: number): void {
+    this.#messages = 0;
+    if (this.#departure !== undefined) {
+      if (nowMs - this.#closingMs > CLOSE_TIMEOUT_MS) this.terminate();
+      return;
+    }
+    const oldest = this.#onTheWay[0];
+    const waitedMs = oldest !== undefined && this.#visible ? nowMs - oldest.sinceMs : 0;
+    if (!this.#ready && nowMs - this.#sinceMs > HELLO_TIMEOUT_MS)
+      this.#drop('timeout', 'ERR_KVMFR_TIMEOUT', 'no hello came from this viewer');
+    else if (waitedMs > this.#options.ackTimeoutMs)
+      this.#drop('timeout', 'ERR_KVMFR_TIMEOUT', 'this viewer has stopped acknowledging updates');
+    else if (nowMs - this.#heardMs > SILENCE_TIMEOUT_MS) this.terminate();
+    else this.#tickOpen(nowMs);
+  }
+
+  /** Says goodbye and closes. */
+  close(bye: Bye, why: Departure): void {
+    if (this.#departure !== undefined) return;
+    this.#send(encodeBye(bye));
+    this.#departure = why;
+    this.#closingMs = performance.now();
+    this.#visible = false;
+    this.#ready = false;
+    this.#void();
+    this.#socket.close(CLOSE_CODES[why], bye.code);
+    this.#hub.demandChanged();
+  }
+
+  /** Closes without a word: for a socket that does not take any. */
+  terminate(): void {
+    this.#departure ??= 'timeout';
+    this.#socket.terminate();
+  }
+
+  #tickOpen(nowMs: number): void {
+    if (nowMs - this.#pingedMs >= PING_INTERVAL_MS) {
+      this.#pingedMs = nowMs;
+      this.#socket.ping();
+    }
+    if (this.#refreshDue) this.#refresh(nowMs);
+  }
+
+  #receive(data: RawData, isBinary: boolean): void {
+    if (this.#departure !== undefined) return;
+    this.#heard();
+    try {
+      this.#messages++;
+      if (this.#messages > MAX_MESSAGES_PER_TICK) throw wireError('too many messages in a second');
+      if (!isBinary || !(data instanceof Uint8Array)) throw wireError('messages must be binary');
+      this.#handle(readEnvelope(data));
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #handle(envelope: Envelope): void {
+    if (envelope.type === WIRE_TYPES.viewerHello) {
+      this.#welcome(envelope);
+      return;
+    }
+    if (!this.#ready) throw wireError("the first message must be the viewer's hello");
+    switch (envelope.type) {
+      case WIRE_TYPES.ack:
+        this.#acknowledged(envelope);
+        break;
+      case WIRE_TYPES.view:
+        this.#changeView(envelope);
+        break;
+      case WIRE_TYPES.ping:
+        this.#answer(decodePing(envelope));
+        break;
+      case WIRE_TYPES.refresh:
+        exactBody(envelope, 0, 'refresh');
+        this.#refresh(performance.now());
+        break;
+      default:
+        throw wireError(`a viewer cannot send messages of type ${envelope.type}`);
+    }
+  }
+
+  #welcome(envelope: Envelope): void {
+    if (this.#ready) throw wireError('a viewer says hello once');
+    const hello = decodeViewerHello(envelope);
+    const offered = this.#options.hello.encodings;
+    this.#encodings = hello.encodings.filter((encoding) => offered.includes(encoding));
+    const [first] = this.#encodings;
+    if (first === undefined) {
+      const message = `this relay offers ${offered.join(', ')}, and this viewer takes none of it`;
+      this.close({ code: 'ERR_KVMFR_UNSUPPORTED', message, retry: false }, 'wire');
+      return;
+    }
+    this.#encoding = first;
+    this.#ready = true;
+    this.#setVisible(hello.visible);
+    this.pump();
+  }
+
+  #changeView(envelope: Envelope): void {
+    const { visible, encoding } = decodeView(envelope);
+    if (encoding !== undefined) {
+      const chosen = encoding === 'auto' ? this.#encodings[0] : encoding;
+      if (chosen === undefined || !this.#options.hello.encodings.includes(chosen))
+        throw wireError(`encoding ${encoding} was not offered`);
+      this.#encoding = chosen;
+    }
+    if (visible !== undefined) this.#setVisible(visible);
+    this.pump();
+  }
+
+  #setVisible(visible: boolean): void {
+    if (visible === this.#visible) return;
+    this.#visible = visible;
+    // Nobody is blamed for what was left lying while hidden.
+    const nowMs = performance.now();
+    if (visible) for (const update of this.#onTheWay) update.sinceMs = nowMs;
+    this.#hub.demandChanged();
+  }
+
+  #acknowledged(envelope: Envelope): void {
+    const ack = decodeAck(envelope);
+    // What an earlier epoch or a refresh made void is acknowledged too late, not wrongly.
+    const at = this.#onTheWay.findIndex((update) => update.serial === ack.serial);
+    if (ack.epoch !== this.#epoch || at < 0) return;
+    this.#onTheWay.splice(0, at + 1);
+    const { totals } = this.#options;
+    totals.updatesAcked += at + 1;
+    totals.decodeUs += ack.decodeUs;
+    totals.presentUs += ack.presentUs;
+    this.pump();
+  }
+
+  #answer(viewerMs: number): void {
+    // An answer that has to wait says nothing about the line: it is left out.
+    if (!this.#outlet.hasRoom) return;
+    this.#send(encodePong({ viewerMs, relayMs: performance.timeOrigin + performance.now() }));
+  }
+
+  #refresh(nowMs: number): void {
+    this.#refreshDue = nowMs - this.#refreshedMs < REFRESH_INTERVAL_MS;
+    if (this.#refreshDue) return;
+    this.#refreshedMs = nowMs;
+    this.#epoch = 0;
+    this.#due.shape = true;
+    this.#due.cursor = true;
+    this.pump();
+  }
+
+  #sendNotices(): void {
+    this.#sendNotice('state');
+    if (!this.#visible) return;
+    this.#enterEpoch();
+    this.#sendNotice('shape');
+    this.#sendNotice('cursor');
+    this.#sendNotice('stats');
+  }
+
+  #sendNotice(what: Notice): void {
+    const message = this.#due[what] ? this.#hub.message(what) : undefined;
+    if (message === undefined) return;
+    this.#due[what] = false;
+    this.#send(message);
+  }
+
+  /** Tells the geometry when it is another one, which makes void what is on the way. */
+  #enterEpoch(): void {
+    const { epoch } = this.#hub.picture;
+    if (!this.#hub.presentable || this.#epoch === epoch) return;
+    const message = this.#hub.pictureMessage();
+    if (message === undefined) return;
+    this.#void();
+    this.#epoch = epoch;
+    this.#serial = 0;
+    this.#send(message);
+  }
+
+  #void(): void {
+    this.#generation++;
+    this.#sending = false;
+    this.#onTheWay = [];
+    this.#outlet.end();
+  }
+
+  async #sendUpdate(update: EncodedUpdate): Promise<void> {
+    const generation = this.#generation;
+    this.#sending = true;
+    this.#serial = update.to;
+    if (update.parts.length > 0)
+      this.#onTheWay.push({ serial: update.to, sinceMs: performance.now() });
+    try {
+      for (const part of update.parts) {
+        const message = await part;
+        while (!this.#outlet.hasRoom && generation === this.#generation)
+          await this.#outlet.whenRoom();
+        if (generation !== this.#generation) return;
+        this.#send(message);
+      }
+    } catch (error) {
+      this.#fail(error);
+    }
+    if (generation !== this.#generation) return;
+    this.#sending = false;
+    this.#options.totals.updatesSent++;
+    this.pump();
+  }
+
+  #send(message: Uint8Array): void {
+    this.#options.totals.bytesSent += message.byteLength;
+    this.#outlet.send(message);
+  }
+
+  #heard(): void {
+    this.#heardMs = performance.now();
+  }
+
+  /** Ends the connection for an error, and tells the viewer only what it may know. */
+  #fail(error: unknown): void {
+    if (KvmfrError.is(error) && error.code === 'ERR_KVMFR_WIRE') {
+      this.#drop('wire', error.code, error.message);
+      return;
+    }
+    if (this.#departure !== undefined) return;
+    this.#options.log(`viewer ${this.#options.id}: ${String(error)}`);
+    if (this.#socket.readyState !== this.#socket.OPEN) {
+      // The library has refused a frame or lost the connection, and closes by itself.
+      this.#departure = 'error';
+      return;
+    }
+    this.#drop('error', 'ERR_KVMFR_IMAGE', 'an update could not be made for this viewer');
+  }
+
+  #drop(why: Departure, code: KvmfrErrorCode, message: string): void {
+    this.close({ code, message, retry: why !== 'wire' }, why);
+  }
+
+  #closed(): void {
+    this.#visible = false;
+    this.#ready = false;
+    this.#void();
+    this.#hub.detach(this);
+    this.#options.gone(this, this.#departure ?? 'left');
+  }
+}
