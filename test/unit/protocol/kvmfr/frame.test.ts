@@ -1,0 +1,529 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  checkFrame,
+  FRAME_LAYOUTS,
+  type FrameGeometry,
+  type FrameLayout,
+  KvmfrError,
+  MAX_DIMENSION_PX,
+  newFrameHeader,
+  Region,
+  readDamage,
+  regionMibFor,
+} from '../../../../protocol/index.ts';
+import { FIXTURE_NAMES, loadFixture } from '../../../support/fixture.ts';
+
+/** Literal offsets of the header, apart from our tables. */
+const PLACES = {
+  19: {
+    formatVer: 0,
+    frameSerial: 4,
+    type: 8,
+    screenWidth: 12,
+    screenHeight: 16,
+    frameWidth: 20,
+    frameHeight: 24,
+    rotation: 28,
+    stride: 32,
+    pitch: 36,
+    offset: 40,
+    damageRectsCount: 44,
+    flags: 1072,
+  },
+  20: {
+    formatVer: 0,
+    frameSerial: 4,
+    type: 8,
+    screenWidth: 12,
+    screenHeight: 16,
+    dataWidth: 20,
+    dataHeight: 24,
+    frameWidth: 28,
+    frameHeight: 32,
+    rotation: 36,
+    stride: 40,
+    pitch: 44,
+    offset: 48,
+    damageRectsCount: 52,
+    flags: 1080,
+  },
+} as const;
+
+type FieldName = keyof (typeof PLACES)[20];
+type Fields = { readonly [K in FieldName]?: number };
+
+/** A whole 1920 x 1080 frame of BGRA, as a real publisher places it. */
+const SOUND: { readonly [K in FieldName]: number } = {
+  formatVer: 7,
+  frameSerial: 0xffff_ffff,
+  type: 1,
+  screenWidth: 1920,
+  screenHeight: 1080,
+  dataWidth: 1920,
+  dataHeight: 1080,
+  frameWidth: 1920,
+  frameHeight: 1080,
+  rotation: 0,
+  stride: 1920,
+  pitch: 7680,
+  offset: 4092,
+  damageRectsCount: 0,
+  flags: 0,
+};
+const AT = 0x10000;
+const DATA_BYTES = 7680 * 1080;
+const MESSAGE_BYTES = 4096 + DATA_BYTES;
+
+function layoutOf(version: 19 | 20): FrameLayout {
+  const layout = FRAME_LAYOUTS.get(version);
+  if (layout === undefined) throw new Error(`no KVMFR ${version}`);
+  return layout;
+}
+
+interface Place {
+  readonly messageBytes?: number;
+  readonly regionBytes?: number;
+}
+
+/** Writes a header as literal bytes, reads it as a client would, and checks it. */
+function check(version: 19 | 20, lie: Fields = {}, place: Place = {}): FrameGeometry {
+  const layout = layoutOf(version);
+  const region = new Region(new ArrayBuffer(layout.frameBytes));
+  const fields = { ...SOUND, ...lie };
+  for (const [name, at] of Object.entries(PLACES[version]))
+    if (isField(name)) region.view.setUint32(at, fields[name], true);
+  const header = newFrameHeader();
+  layout.read(region, 0, header);
+  return checkFrame(header, layout, {
+    at: AT,
+    messageBytes: place.messageBytes ?? MESSAGE_BYTES,
+    regionBytes: place.regionBytes ?? 64 << 20,
+  });
+}
+
+function isField(name: string): name is FieldName {
+  return name in PLACES[20];
+}
+
+function refusal(version: 19 | 20, lie: Fields, place: Place = {}): string {
+  try {
+    check(version, lie, place);
+  } catch (error) {
+    if (KvmfrError.is(error)) return `${error.code} ${error.message}`;
+    throw error;
+  }
+  return 'accepted';
+}
+
+describe.each([19, 20] as const)('a frame header of KVMFR %i', (version) => {
+  it('that is sound gives every number a reader needs', () => {
+    expect(check(version)).toEqual({
+      format: 'BGRA',
+      formatVersion: 7,
+      serial: 0xffff_ffff,
+      widthPx: 1920,
+      heightPx: 1080,
+      dataHeightPx: 1080,
+      screenWidthPx: 1920,
+      screenHeightPx: 1080,
+      rotation: 0,
+      pitchBytes: 7680,
+      writePointerAt: AT + 4092,
+      dataAt: AT + 4096,
+      dataBytes: DATA_BYTES,
+      truncated: false,
+      flags: 0,
+    });
+  });
+
+  const formats = [
+    ['BGRA', 1],
+    ['RGBA', 2],
+    ['RGBA10', 3],
+    ['BGR_32', 5],
+    ['RGB_24', 6],
+  ] as const;
+  it.each(version === 19 ? formats.slice(0, 3) : formats)(
+    'may have the format %s, %i',
+    (format, type) => {
+      expect(check(version, { type }).format).toBe(format);
+    },
+  );
+
+  it('may have the format RGBA16F, of eight bytes a pixel', () => {
+    const place = { messageBytes: 4096 + 2 * DATA_BYTES };
+    expect(check(version, { type: 4, pitch: 15360 }, place).format).toBe('RGBA16F');
+    expect(refusal(version, { type: 4, pitch: 15359 }, place)).toMatch(/BOUNDS pitch .* 15360 to/);
+  });
+
+  it.each([0, version === 19 ? 5 : 7, 0xffff_ffff])('may not have the format %i', (type) => {
+    expect(refusal(version, { type })).toMatch(
+      new RegExp(`^ERR_KVMFR_FORMAT .*0x10000 must be 1 to ${version === 19 ? 4 : 6} .*is ${type}`),
+    );
+  });
+
+  it.each([
+    [0, 0],
+    [1, 1],
+    [2, 2],
+    [3, 3],
+    [4, 0],
+    [0xffff_ffff, 0],
+  ])('with rotation %i is turned by %i quarters', (rotation, quarters) => {
+    expect(check(version, { rotation }).rotation).toBe(quarters);
+  });
+
+  it('may be one pixel', () => {
+    const one = { frameWidth: 1, frameHeight: 1, dataWidth: 1, dataHeight: 1, pitch: 4 };
+    expect(check(version, one)).toMatchObject({ widthPx: 1, heightPx: 1, dataBytes: 4 });
+  });
+
+  it.each([
+    ['frameWidth', 0],
+    ['frameHeight', 0],
+    ['frameWidth', MAX_DIMENSION_PX + 1],
+    ['frameHeight', MAX_DIMENSION_PX + 1],
+    ['frameWidth', 0xffff_ffff],
+    ['frameHeight', 0xffff_ffff],
+  ] as const)('may not have %s %i', (field, value) => {
+    expect(refusal(version, { [field]: value })).toMatch(
+      new RegExp(`^ERR_KVMFR_BOUNDS ${field} at frame header 0x10000 must be 1 to 32768`),
+    );
+  });
+
+  it('may be as wide or as high as is believed', () => {
+    const huge = { messageBytes: 2 ** 31, regionBytes: 2 ** 32 };
+    const wide = { frameWidth: 32768, dataWidth: 32768, pitch: 32768 * 4 };
+    expect(check(version, { ...wide, frameHeight: 1, dataHeight: 1 }, huge).widthPx).toBe(32768);
+    const high = { frameHeight: 32768, dataHeight: 32768, frameWidth: 1, dataWidth: 1, pitch: 4 };
+    expect(check(version, high, huge).heightPx).toBe(32768);
+  });
+
+  it('may not have more pixels than are kept', () => {
+    const huge = { messageBytes: 2 ** 31, regionBytes: 2 ** 32 };
+    const square = { frameWidth: 8192, dataWidth: 8192, frameHeight: 8192, dataHeight: 8192 };
+    expect(check(version, { ...square, pitch: 40_000 }, huge).widthPx).toBe(8192);
+    const row = { frameHeight: 8193, dataHeight: 8193 };
+    expect(refusal(version, { ...square, ...row, pitch: 40_000 }, huge)).toMatch(
+      /^ERR_KVMFR_BOUNDS the picture .* 8192 x 8193/,
+    );
+  });
+
+  it('may have rows with padding, up to the widest that is believed', () => {
+    const one = { frameHeight: 1, dataHeight: 1 };
+    const place = { messageBytes: 5 << 20 };
+    expect(check(version, { ...one, pitch: 8192 }).pitchBytes).toBe(8192);
+    expect(check(version, { ...one, pitch: 1 << 22 }, place).pitchBytes).toBe(1 << 22);
+    expect(refusal(version, { ...one, pitch: (1 << 22) + 1 }, place)).toMatch(/BOUNDS pitch/);
+  });
+
+  it.each([7679, 0, 0xffff_ffff])('may not have rows of %i bytes for 1920 pixels', (pitch) => {
+    expect(refusal(version, { pitch })).toMatch(/^ERR_KVMFR_BOUNDS pitch .* 7680 to 4194304/);
+  });
+
+  it('does not wrap when height times pitch passes 32 bits', () => {
+    const tall = { frameHeight: 32768, dataHeight: 32768, frameWidth: 1, dataWidth: 1 };
+    expect(refusal(version, { ...tall, pitch: 1 << 22 })).toMatch(
+      /^ERR_KVMFR_BOUNDS frame data at 0x11000 needs 137438953472 bytes/,
+    );
+  });
+
+  it('has its pixels behind the header', () => {
+    const bytes = layoutOf(version).frameBytes;
+    expect(check(version, { offset: bytes }).dataAt).toBe(AT + bytes + 4);
+    for (const offset of [0, bytes - 4, bytes + 1, bytes + 2, 4093])
+      expect(refusal(version, { offset }), `offset ${offset}`).toMatch(/BOUNDS offset/);
+  });
+
+  it.each([0xffff_fffc, 0x8000_0000, MESSAGE_BYTES])('may not have offset %i', (offset) => {
+    expect(refusal(version, { offset })).toMatch(/^ERR_KVMFR_BOUNDS/);
+  });
+
+  it('may fill its message to the last byte, and no further', () => {
+    expect(check(version, {}, { messageBytes: MESSAGE_BYTES }).dataBytes).toBe(DATA_BYTES);
+    expect(refusal(version, {}, { messageBytes: MESSAGE_BYTES - 1 })).toMatch(
+      /^ERR_KVMFR_BOUNDS frame data at 0x11000 needs 8294400 bytes, but its place ends at 0x7f9fff/,
+    );
+    expect(refusal(version, {}, { messageBytes: 0 })).toMatch(/^ERR_KVMFR_BOUNDS/);
+  });
+
+  it('may fill the region to the last byte, and no further, whatever its message says', () => {
+    const messageBytes = 0xffff_ffff;
+    const regionBytes = AT + MESSAGE_BYTES;
+    expect(check(version, {}, { messageBytes, regionBytes }).dataBytes).toBe(DATA_BYTES);
+    expect(refusal(version, {}, { messageBytes, regionBytes: regionBytes - 1 })).toMatch(
+      /^ERR_KVMFR_BOUNDS/,
+    );
+  });
+
+  it('that is truncated may run past its message, as real ones do, but not past the region', () => {
+    const truncated = { flags: 4 };
+    const place = { messageBytes: MESSAGE_BYTES - 4096, regionBytes: AT + MESSAGE_BYTES };
+    expect(check(version, truncated, place).truncated).toBe(true);
+    expect(refusal(version, truncated, { ...place, regionBytes: AT + MESSAGE_BYTES - 1 })).toMatch(
+      /^ERR_KVMFR_BOUNDS/,
+    );
+  });
+
+  it.each([0, MAX_DIMENSION_PX + 1, 0xffff_ffff])(
+    'with a screen of %i takes the size of the picture',
+    (size) => {
+      expect(check(version, { screenWidth: size, screenHeight: size })).toMatchObject({
+        screenWidthPx: 1920,
+        screenHeightPx: 1080,
+      });
+    },
+  );
+
+  it('may be smaller than the screen', () => {
+    const screen = { screenWidth: 3840, screenHeight: 2160 };
+    expect(check(version, screen)).toMatchObject({
+      widthPx: 1920,
+      screenWidthPx: 3840,
+      screenHeightPx: 2160,
+    });
+  });
+
+  it('keeps its flags', () => {
+    expect(check(version, { flags: 0x8000_0003 }).flags).toBe(0x8000_0003);
+  });
+});
+
+describe('a frame header of KVMFR 19', () => {
+  it('has one size, of the picture and of the data', () => {
+    const header = check(19, { frameWidth: 800, frameHeight: 600, pitch: 3200 });
+    expect(header).toMatchObject({ heightPx: 600, dataHeightPx: 600, dataBytes: 600 * 3200 });
+  });
+});
+
+describe('a frame header of KVMFR 20', () => {
+  it.each([
+    ['dataWidth', 0],
+    ['dataHeight', 0],
+    ['dataWidth', MAX_DIMENSION_PX + 1],
+    ['dataHeight', MAX_DIMENSION_PX + 1],
+  ] as const)('may not have %s %i', (field, value) => {
+    expect(refusal(20, { [field]: value })).toMatch(new RegExp(`^ERR_KVMFR_BOUNDS ${field}`));
+  });
+
+  it('may transport fewer rows than the picture has, and says so', () => {
+    const cut = check(20, { dataHeight: 1000 });
+    expect(cut).toMatchObject({ heightPx: 1080, dataHeightPx: 1000, truncated: true });
+    expect(cut.dataBytes).toBe(1000 * 7680);
+  });
+
+  it('may not transport more rows than the picture has', () => {
+    expect(refusal(20, { dataHeight: 1081 })).toMatch(
+      /BOUNDS dataHeight .* 1 to 1080, but is 1081/,
+    );
+  });
+
+  it('has rows as long as its data is wide', () => {
+    expect(refusal(20, { dataWidth: 1921 })).toMatch(/BOUNDS pitch .* 7684 to/);
+    expect(check(20, { dataWidth: 1 }).widthPx).toBe(1920);
+    expect(refusal(20, { dataWidth: 1, pitch: 7679 })).toMatch(/BOUNDS pitch .* 7680 to/);
+  });
+
+  it('packs BGR_32 into words, three bytes a pixel', () => {
+    // 1366 pixels: 4098 bytes, 1025 words, rounded to 1088 words of 4 bytes.
+    const packed = { type: 5, frameWidth: 1366, dataWidth: 1088, pitch: 4352 };
+    expect(check(20, packed)).toMatchObject({ format: 'BGR_32', pitchBytes: 4352 });
+    expect(refusal(20, { ...packed, pitch: 4351 })).toMatch(/pitch .* 4352 to/);
+    expect(refusal(20, { ...packed, dataWidth: 1, pitch: 4097 })).toMatch(/pitch .* 4098 to/);
+  });
+
+  it('does not call a packed frame truncated for the row that a division lost', () => {
+    const packed = { type: 5, frameWidth: 1366, dataWidth: 1088, pitch: 4352, dataHeight: 1079 };
+    expect(check(20, packed).truncated).toBe(false);
+    expect(check(20, { ...packed, flags: 4 }).truncated).toBe(true);
+  });
+
+  it('has RGB_24 in rows of three bytes a pixel', () => {
+    const packed = { type: 6, frameWidth: 1366, dataWidth: 1366, pitch: 4098 };
+    expect(check(20, packed).format).toBe('RGB_24');
+    expect(refusal(20, { ...packed, pitch: 4097 })).toMatch(/pitch .* 4098 to/);
+  });
+});
+
+it.each(FIXTURE_NAMES)('the headers of the real publisher are sound, %s', (name) => {
+  const { bytes, facts } = loadFixture(name);
+  const region = new Region(bytes.buffer);
+  const layout = layoutOf(20);
+  for (const frame of facts.framesPending) {
+    const message = facts.lgmp.queues[0]?.messages.find(({ offset }) => offset === frame.memOffset);
+    const header = newFrameHeader();
+    layout.read(region, frame.memOffset, header);
+    const geometry = checkFrame(header, layout, {
+      at: frame.memOffset,
+      messageBytes: message?.size ?? 0,
+      regionBytes: region.byteLength,
+    });
+    expect(geometry).toEqual({
+      format: 'BGRA',
+      formatVersion: frame.formatVer,
+      serial: frame.frameSerial,
+      widthPx: frame.frameWidth,
+      heightPx: frame.frameHeight,
+      dataHeightPx: frame.dataHeight,
+      screenWidthPx: frame.screenWidth,
+      screenHeightPx: frame.screenHeight,
+      rotation: 0,
+      pitchBytes: frame.pitch,
+      writePointerAt: frame.dataOffset - 4,
+      dataAt: frame.dataOffset,
+      dataBytes: frame.wp,
+      truncated: false,
+      flags: frame.flags,
+    });
+    expect(region.view.getUint32(geometry.writePointerAt, true)).toBe(frame.wp);
+    const first = Buffer.from(bytes.subarray(geometry.dataAt, geometry.dataAt + 32));
+    expect(first.toString('hex')).toBe(frame.firstPixelsBGRX);
+  }
+});
+
+describe.each([
+  [19, 48],
+  [20, 56],
+] as const)('damage rects of KVMFR %i', (version, damageAt) => {
+  const layout = layoutOf(version);
+  const read = (rects: readonly (readonly number[])[], count = rects.length): unknown => {
+    const region = new Region(new ArrayBuffer(2048));
+    const words = new Uint32Array(region.buffer);
+    for (const [index, rect] of rects.entries()) words.set(rect, (damageAt + 16 * index) / 4);
+    return readDamage(region, layout, { at: 0, count, widthPx: 640, heightPx: 480 });
+  };
+
+  it('are x, y, width and height in pixels', () => {
+    expect(
+      read([
+        [1, 2, 3, 4],
+        [0, 0, 640, 480],
+      ]),
+    ).toEqual([
+      { x: 1, y: 2, width: 3, height: 4 },
+      { x: 0, y: 0, width: 640, height: 480 },
+    ]);
+  });
+
+  it('are clipped to the picture without wrapping', () => {
+    expect(
+      read([
+        [600, 470, 100, 100],
+        [639, 479, 0xffff_ffff, 0xffff_ffff],
+      ]),
+    ).toEqual([
+      { x: 600, y: 470, width: 40, height: 10 },
+      { x: 639, y: 479, width: 1, height: 1 },
+    ]);
+  });
+
+  it('are passed over when nothing of them is inside', () => {
+    const outside = [
+      [640, 0, 1, 1],
+      [0xffff_ffff, 0, 0xffff_ffff, 1],
+      [5, 5, 0, 5],
+    ];
+    expect(read([...outside, [5, 5, 1, 1]])).toEqual([{ x: 5, y: 5, width: 1, height: 1 }]);
+  });
+
+  it('are at most 64; more, or none, means all of it', () => {
+    const many = new Array<readonly number[]>(64).fill([1, 1, 1, 1]);
+    expect(read(many)).toHaveLength(64);
+    expect(read(many, 65)).toEqual([]);
+    expect(read(many, 0xffff_ffff)).toEqual([]);
+    expect(read(many, 0)).toEqual([]);
+  });
+});
+
+it.each([
+  [1080, 7680, 32],
+  [1440, 10240, 64],
+  [2160, 15360, 128],
+  [480, 2560, 16],
+])('a region for %i rows of %i bytes has %i MiB', (heightPx, pitchBytes, mib) => {
+  expect(regionMibFor(heightPx, pitchBytes)).toBe(mib);
+});
+
+describe('any bytes in a frame header', () => {
+  const word = fc.oneof(
+    fc.integer({ min: 0, max: 0xffff_ffff }),
+    fc.constantFrom(0, 1, 4, 5, 6, 640, 480, 2560, 1084, 4092, 32768, 32769, 0x8000_0000),
+  );
+  const place = fc.record({
+    at: fc.nat(1 << 20).map((at) => at * 4),
+    messageBytes: fc.oneof(fc.nat(1 << 24), fc.constant(0xffff_ffff)),
+    regionBytes: fc.nat(1 << 26),
+  });
+
+  it('are refused with an error of ours, or give numbers that stay inside', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(19 as const, 20 as const),
+        fc.array(word, { minLength: 271, maxLength: 271 }),
+        place,
+        (version, words, where) => {
+          const layout = layoutOf(version);
+          const region = new Region(Uint32Array.from(words).buffer);
+          const header = newFrameHeader();
+          layout.read(region, 0, header);
+          try {
+            const frame = checkFrame(header, layout, where);
+            expect(frame.writePointerAt).toBeGreaterThanOrEqual(where.at + layout.frameBytes);
+            expect(frame.writePointerAt % 4).toBe(0);
+            expect(frame.dataAt + frame.dataBytes).toBeLessThanOrEqual(where.regionBytes);
+            expect(frame.dataBytes).toBe(frame.dataHeightPx * frame.pitchBytes);
+          } catch (error) {
+            if (!KvmfrError.is(error)) throw error;
+          }
+        },
+      ),
+      { numRuns: 3000 },
+    );
+  });
+
+  it('near a sound header are refused, or give numbers that stay inside', () => {
+    let accepted = 0;
+    const names = Object.keys(PLACES[20]).filter(isField);
+    fc.assert(
+      fc.property(
+        fc.constantFrom(19 as const, 20 as const),
+        fc.dictionary(fc.constantFrom(...names), word, { maxKeys: 3 }),
+        fc.nat(2 * MESSAGE_BYTES),
+        (version, lie, bytes) => {
+          try {
+            const regionBytes = AT + bytes;
+            const frame = check(version, lie, { messageBytes: MESSAGE_BYTES, regionBytes });
+            accepted++;
+            expect(frame.dataAt + frame.dataBytes).toBeLessThanOrEqual(regionBytes);
+          } catch (error) {
+            if (!KvmfrError.is(error)) throw error;
+          }
+        },
+      ),
+      { numRuns: 3000 },
+    );
+    expect(accepted).toBeGreaterThan(100);
+  });
+
+  it('in damage rects give rects inside the picture', () => {
+    fc.assert(
+      fc.property(
+        fc.array(word, { minLength: 271, maxLength: 271 }),
+        fc.integer({ min: 0, max: 70 }),
+        (words, count) => {
+          const region = new Region(Uint32Array.from(words).buffer);
+          const size = { widthPx: 640, heightPx: 480 };
+          for (const { x, y, width, height } of readDamage(region, layoutOf(20), {
+            at: 0,
+            count,
+            ...size,
+          })) {
+            expect(x >= 0 && y >= 0 && width > 0 && height > 0).toBe(true);
+            expect(x + width <= 640 && y + height <= 480).toBe(true);
+          }
+        },
+      ),
+    );
+  });
+});

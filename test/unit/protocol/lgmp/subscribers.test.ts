@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest';
+import {
+  activeBits,
+  badBits,
+  clearSlots,
+  LGMP_LAYOUTS,
+  onBits,
+  Region,
+  setBad,
+  setOn,
+} from '../../../../protocol/index.ts';
+import { FIXTURE_NAMES, loadFixture } from '../../../support/fixture.ts';
+import { makeRegion, queueAt } from '../../../support/region-factory.ts';
+
+describe.each([...LGMP_LAYOUTS.values()])('subscribers of LGMP $version', (lgmp) => {
+  const at = queueAt(0);
+  const make = (on: number, bad: number): Region =>
+    makeRegion({ queues: [{ id: 2, subscribersOn: on, subscribersBad: bad }] });
+  /** The u64 `subs` of the wire: ON in its high half, BAD in its low half. */
+  const subs = (region: Region): bigint => region.view.getBigUint64(at + 416, true);
+
+  it('are on in the high half and bad in the low half', () => {
+    const region = make(0x8000_0001, 0x0000_0001);
+    expect(subs(region)).toBe(0x8000_0001_0000_0001n);
+    expect(onBits(region, lgmp, at)).toBe(0x8000_0001);
+    expect(badBits(region, lgmp, at)).toBe(0x0000_0001);
+    expect(activeBits(region, lgmp, at)).toBe(0x8000_0000);
+  });
+
+  it('are up to 32, the last one like the others', () => {
+    const region = make(0, 0);
+    for (let id = 0; id < lgmp.maxSubscribers; id++) setOn(region, lgmp, at, 1 << id);
+    expect(subs(region)).toBe(0xffff_ffff_0000_0000n);
+    setBad(region, lgmp, at, 1 << 31);
+    expect(subs(region)).toBe(0xffff_ffff_8000_0000n);
+    expect(activeBits(region, lgmp, at)).toBe(0x7fff_ffff);
+    clearSlots(region, lgmp, at, (1 << 31) | 1);
+    expect(subs(region)).toBe(0x7fff_fffe_0000_0000n);
+  });
+
+  it('leave the words beside them alone', () => {
+    const region = make(0, 0);
+    region.view.setUint32(at + 412, 0xaaaa_aaaa, true);
+    region.view.setUint32(at + 424, 0xbbbb_bbbb, true);
+    setOn(region, lgmp, at, 0xffff_ffff);
+    setBad(region, lgmp, at, 0xffff_ffff);
+    clearSlots(region, lgmp, at, 0x0000_ffff);
+    expect(region.view.getUint32(at + 412, true)).toBe(0xaaaa_aaaa);
+    expect(region.view.getUint32(at + 424, true)).toBe(0xbbbb_bbbb);
+    expect(subs(region)).toBe(0xffff_0000_ffff_0000n);
+  });
+});
+
+it.each(FIXTURE_NAMES)('the real publisher had one live subscriber on each queue, %s', (name) => {
+  const { bytes, facts } = loadFixture(name);
+  const lgmp = LGMP_LAYOUTS.get(6);
+  if (lgmp === undefined) throw new Error('no LGMP 6');
+  for (const queue of facts.lgmp.queues) {
+    const region = new Region(bytes.buffer);
+    expect(onBits(region, lgmp, queue.offset)).toBe(queue.subsOn);
+    expect(badBits(region, lgmp, queue.offset)).toBe(queue.subsBad);
+    expect(activeBits(region, lgmp, queue.offset)).toBe(1);
+  }
+});
