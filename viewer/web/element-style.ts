@@ -65,7 +65,7 @@ const CSS = `
   margin: auto;
   padding: 2rem 1.5rem;
   width: 100%;
-  max-width: 30rem;
+  max-width: 34rem;
   box-sizing: border-box;
   text-align: center;
 }

@@ -132,8 +132,13 @@ export class KvmfrView extends ElementBase {
   connect(): void {
     this.#wanted = true;
     if (!this.isConnected) return;
+    const url = this.#socketUrl();
+    if (url === undefined) {
+      this.#refuseAddress();
+      return;
+    }
     this.#start();
-    this.#send({ kind: 'connect', url: this.#socketUrl() });
+    this.#send({ kind: 'connect', url });
   }
 
   /** Ends the connection and stays without one until `connect`. The last picture stays. */
@@ -241,13 +246,29 @@ export class KvmfrView extends ElementBase {
     };
   }
 
-  #socketUrl(): string {
-    const url = new URL(this.src === '' ? 'ws' : this.src, document.baseURI);
+  #socketUrl(): string | undefined {
+    const given = this.src === '' ? 'ws' : this.src;
+    let url: URL;
+    try {
+      url = new URL(given, document.baseURI);
+    } catch {
+      return undefined;
+    }
     if (url.protocol === 'http:') url.protocol = 'ws:';
     if (url.protocol === 'https:') url.protocol = 'wss:';
+    if (url.protocol !== 'ws:' && url.protocol !== 'wss:') return undefined;
     url.hash = '';
     if (this.token !== '') url.searchParams.set('token', this.token);
     return url.href;
+  }
+
+  #refuseAddress(): void {
+    const code = 'ERR_KVMFR_ARGUMENT';
+    const message = `src must be an address of a socket, but is ${this.src}`;
+    const hint = 'Correct the address in the src attribute.';
+    this.#stop();
+    this.#setStatus({ state: 'failed', code, message, hint, retrying: false, sinceMs: Date.now() });
+    this.#emitError(code, message);
   }
 
   #report(report: Report): void {

@@ -1,5 +1,5 @@
 /** Pictograms of the message panel. */
-export type IconName = 'screen' | 'link' | 'lock' | 'memory' | 'versions' | 'alert';
+export type IconName = 'screen' | 'link' | 'key' | 'lock' | 'memory' | 'versions' | 'alert';
 
 // Paths on a grid of 48, drawn with a line of 2.
 const PATHS: { readonly [name in IconName]: readonly string[] } = {
@@ -12,6 +12,10 @@ const PATHS: { readonly [name in IconName]: readonly string[] } = {
     'M22 15l4-4a8 8 0 0 1 11.3 11.3l-4 4',
     'M26 33l-4 4A8 8 0 0 1 10.7 25.700l4-4',
     'M14 10l2 4M8 16l4 2M34 38l-2-4M40 32l-4-2',
+  ],
+  key: [
+    'M16 19.5a8.5 8.5 0 1 1 0 17 8.5 8.5 0 0 1 0-17z',
+    'M22 22L38 6M32.5 11.5l5 5M27.5 16.5l3.5 3.5',
   ],
   lock: [
     'M13 21h22a3 3 0 0 1 3 3v14a3 3 0 0 1-3 3H13a3 3 0 0 1-3-3V24a3 3 0 0 1 3-3z',

@@ -87,7 +87,7 @@ export function noticeFor(status: ViewStatus, hasPicture: boolean): Notice {
         ...NOTHING,
         place: 'panel',
         tone: 'warn',
-        icon: 'lock',
+        icon: 'key',
         title: 'This address needs its token',
         text: 'The relay shows the guest only to those who know its token.',
         hint: 'Open the URL that `kvmfr view` printed when it started.',
@@ -182,30 +182,49 @@ const TROUBLE: {
 
 function trouble(status: ViewStatus): Notice {
   const known = TROUBLE[status.state];
-  const isPageFault = status.state === 'failed' && status.code === 'ERR_KVMFR_WIRE';
-  const needs =
-    status.needMib === undefined ? '' : `It needs at least ${Math.ceil(status.needMib)} MiB. `;
-  if (isPageFault)
-    return {
-      ...NOTHING,
-      place: 'panel',
-      tone: 'error',
-      icon: 'versions',
-      title: 'Page and relay do not understand each other',
-      text: cut(status.message, ''),
-      hint: 'The relay may have been updated. Reload the page.',
-      action: 'reload',
-      code: 'ERR_KVMFR_WIRE',
-    };
+  // A relay that failed says so and stays; a failure that is tried again happened on this page.
+  if (status.state === 'failed' && status.retrying) return pageTrouble(status);
   return {
     ...NOTHING,
     place: 'panel',
     tone: status.state === 'denied' || status.state === 'failed' ? 'error' : 'warn',
     icon: known?.icon ?? 'alert',
     title: known?.title ?? 'Something went wrong',
-    text: `${needs}${cut(status.message, known?.text ?? '')}`,
+    text: `${cut(status.message, known?.text ?? '')}${needs(status)}`,
     hint: cut(status.hint, known?.hint ?? ''),
     code: cut(status.code, ''),
+  };
+}
+
+function needs({ needMib, message, hint }: ViewStatus): string {
+  if (needMib === undefined) return '';
+  const figure = String(Math.ceil(needMib));
+  // The relay's own words may have the figure already.
+  if (message?.includes(figure) || hint?.includes(figure)) return '';
+  return ` At least ${figure} MiB are needed.`;
+}
+
+function pageTrouble(status: ViewStatus): Notice {
+  const notice: Notice = {
+    ...NOTHING,
+    place: 'panel',
+    tone: 'error',
+    text: cut(status.message, ''),
+    code: cut(status.code, ''),
+  };
+  if (status.code !== 'ERR_KVMFR_WIRE')
+    return {
+      ...notice,
+      icon: 'alert',
+      title: 'This browser cannot show the guest',
+      hint: 'Another browser, or a smaller screen in the guest, may help.',
+    };
+  return {
+    ...notice,
+    icon: 'versions',
+    title: 'Page and relay do not understand each other',
+    hint: 'The relay may have been updated. Reload the page.',
+    action: 'reload',
   };
 }
 

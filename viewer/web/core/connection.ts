@@ -1,5 +1,6 @@
+import { KvmfrError } from '../../../protocol/error.ts';
 import { MAX_RELAY_MESSAGE_BYTES } from '../../../protocol/limits.ts';
-import { encodePing } from '../../../protocol/wire/index.ts';
+import { encodePing, wireError } from '../../../protocol/wire/index.ts';
 import type { Clock } from './clock.ts';
 import { backoffMs, RELAY_BACKOFF } from './reconnect.ts';
 
@@ -51,8 +52,8 @@ export interface ConnectionOptions {
   readonly probe: (url: string) => Promise<LossReason>;
   readonly opened: () => void;
   readonly message: (bytes: Uint8Array) => void;
-  /** Called with each message that breaks the rules of the socket itself. */
-  readonly malformed: (what: string) => void;
+  /** Called when the relay breaks the rules of the socket itself, or the browser opens none. */
+  readonly failed: (error: KvmfrError) => void;
   readonly linkChanged: (link: Link) => void;
 }
 
@@ -144,13 +145,18 @@ export class Connection {
       this.#drop(NORMAL_CLOSE, 'no answer');
       this.#lost('unreachable');
     });
-    this.#socket = this.#options.openSocket(url, {
-      opened: mine(() => this.#opened()),
-      closed: mine(() => this.#closed(url)),
-      message: (bytes) => {
-        if (generation === this.#generation) this.#message(bytes);
-      },
-    });
+    try {
+      this.#socket = this.#options.openSocket(url, {
+        opened: mine(() => this.#opened()),
+        closed: mine(() => this.#closed(url)),
+        message: (bytes) => {
+          if (generation === this.#generation) this.#message(bytes);
+        },
+      });
+    } catch (cause) {
+      const what = `the browser refuses a socket to ${url}`;
+      this.#options.failed(new KvmfrError('ERR_KVMFR_UNSUPPORTED', what, { cause }));
+    }
   }
 
   #opened(): void {
@@ -164,10 +170,13 @@ export class Connection {
 
   #message(bytes: Uint8Array | undefined): void {
     this.#silentTicks = 0;
-    if (bytes === undefined) this.#options.malformed('a message must be binary, but is text');
+    if (bytes === undefined)
+      this.#options.failed(wireError('a message must be binary, but is text'));
     else if (bytes.byteLength > MAX_RELAY_MESSAGE_BYTES)
-      this.#options.malformed(
-        `a message may have ${MAX_RELAY_MESSAGE_BYTES} bytes, but has ${bytes.byteLength}`,
+      this.#options.failed(
+        wireError(
+          `a message may have ${MAX_RELAY_MESSAGE_BYTES} bytes, but has ${bytes.byteLength}`,
+        ),
       );
     else this.#options.message(bytes);
   }

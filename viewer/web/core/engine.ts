@@ -107,7 +107,7 @@ export class Engine {
       probe: platform.probe,
       opened: () => this.#greet(),
       message: (bytes) => this.#message(bytes),
-      malformed: (what) => this.#fail(wireError(what)),
+      failed: (error) => this.#fail(error),
       linkChanged: (link) => this.#linkChanged(link),
     });
   }

@@ -6,7 +6,7 @@ export interface ViewStats {
   readonly fps: number;
   /** Megabits per second that arrived, all messages counted. */
   readonly mbitPerS: number;
-  /** Mean time from the last byte of an update to its pixels. Units: milliseconds. */
+  /** Mean time from the last byte of an update to its pixels, of the newest updates. Units: milliseconds. */
   readonly decodeMs: number;
   /** Mean time from the pixels to the display. Units: milliseconds. */
   readonly presentMs: number;
@@ -24,6 +24,8 @@ export class StatsCounter {
   #updates = 0;
   #decodeMs = 0;
   #presentMs = 0;
+  #meanDecodeMs = 0;
+  #meanPresentMs = 0;
   #roundTripMs: number | undefined;
   #relay: RelayStats | undefined;
 
@@ -61,12 +63,16 @@ export class StatsCounter {
   /** The numbers since the last sample; counting starts anew. */
   sample(nowMs: number): ViewStats {
     const seconds = Math.max(1, nowMs - this.#sinceMs) / 1000;
-    const updates = Math.max(1, this.#updates);
+    // A second without an update says nothing about how long one takes.
+    if (this.#updates > 0) {
+      this.#meanDecodeMs = this.#decodeMs / this.#updates;
+      this.#meanPresentMs = this.#presentMs / this.#updates;
+    }
     const stats: ViewStats = {
       fps: this.#frames / seconds,
       mbitPerS: (this.#bytes * 8) / 1_000_000 / seconds,
-      decodeMs: this.#decodeMs / updates,
-      presentMs: this.#presentMs / updates,
+      decodeMs: this.#meanDecodeMs,
+      presentMs: this.#meanPresentMs,
       roundTripMs: this.#roundTripMs,
       relay: this.#relay,
     };
@@ -84,5 +90,7 @@ export class StatsCounter {
     this.#roundTripMs = undefined;
     this.#relay = undefined;
     this.sample(nowMs);
+    this.#meanDecodeMs = 0;
+    this.#meanPresentMs = 0;
   }
 }

@@ -13,10 +13,7 @@ export function guestParticulars(
   if (session !== undefined) {
     const versions = `LGMP ${session.lgmpVersion}, KVMFR ${session.kvmfrVersion}`;
     if (session.os !== undefined && session.os !== '') lines.push(['System', session.os]);
-    lines.push([
-      'Looking Glass',
-      [session.release, session.hostVersion].filter(distinct).join(' · '),
-    ]);
+    lines.push(['Looking Glass', hostVersion(session.release, session.hostVersion)]);
     lines.push(['Protocol', versions]);
     if (session.capture !== undefined && session.capture !== '')
       lines.push(['Capture', session.capture]);
@@ -26,8 +23,10 @@ export function guestParticulars(
   return lines.filter(([, value]) => value !== '');
 }
 
-function distinct(value: string, index: number, all: readonly string[]): boolean {
-  return value !== '' && all.indexOf(value) === index;
+function hostVersion(release: string, version: string): string {
+  // The host's own version mostly begins with the name of its release.
+  if (version.startsWith(release)) return version;
+  return [release, version].filter((text) => text !== '').join(' · ');
 }
 
 function screenSize(picture: ViewPicture): string {

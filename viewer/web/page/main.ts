@@ -181,4 +181,8 @@ view.addEventListener('statechange', updateState);
 view.addEventListener('picture', updateState);
 updateState();
 roveFocus(bar);
-watchIdle(() => !sheet.hidden || bar.matches(':hover') || bar.matches(':has(:focus-visible)'));
+watchIdle(() => {
+  const focused = document.activeElement;
+  const byKeyboard = bar.contains(focused) && focused?.matches(':focus-visible') === true;
+  return byKeyboard || sheet.hidden === false || bar.matches(':hover');
+});

@@ -1,0 +1,154 @@
+import { describe, expect, it } from 'vitest';
+import { STATES } from '../../../protocol/wire/index.ts';
+import { sameStatus, viewStatus } from '../../../viewer/web/core/status.ts';
+import { noticeFor, shortDuration } from '../../../viewer/web/states.ts';
+
+const NONE = { state: undefined, session: undefined, bye: undefined, fault: undefined };
+const SESSION = { release: 'B7', lgmpVersion: 6, kvmfrVersion: 20, hostVersion: 'B7' };
+const SINCE = { retrying: false, sinceMs: 0 };
+
+describe('viewStatus()', () => {
+  it('is connecting before anything is known', () => {
+    expect(viewStatus({ ...NONE, link: { name: 'connecting' } })).toEqual({
+      state: 'connecting',
+      retrying: true,
+    });
+  });
+
+  it('is what the relay says while there is a connection', () => {
+    const state = { state: 'too-small', message: 'm', hint: 'h', code: 'c', needMib: 64 } as const;
+    expect(viewStatus({ ...NONE, link: { name: 'open' }, state, session: SESSION })).toEqual({
+      ...state,
+      session: SESSION,
+      retrying: false,
+    });
+  });
+
+  it('is disconnected without a connection, and remembers the guest', () => {
+    const link = { name: 'lost', reason: 'closed' } as const;
+    expect(viewStatus({ ...NONE, link, session: SESSION })).toEqual({
+      state: 'disconnected',
+      session: SESSION,
+      retrying: true,
+    });
+  });
+
+  it('gives the last words of the relay', () => {
+    const bye = { code: 'ERR_KVMFR_BUSY', message: 'too many viewers', retry: false };
+    expect(viewStatus({ ...NONE, link: { name: 'idle' }, bye })).toEqual({
+      state: 'disconnected',
+      code: 'ERR_KVMFR_BUSY',
+      message: 'too many viewers',
+      retrying: false,
+    });
+  });
+
+  it('is unauthorized when the relay wants its token, and says nothing about the guest', () => {
+    const link = { name: 'lost', reason: 'unauthorized' } as const;
+    expect(viewStatus({ ...NONE, link, session: SESSION })).toEqual({
+      state: 'unauthorized',
+      retrying: true,
+    });
+  });
+
+  it('is failed after a fault, until the relay has spoken again', () => {
+    const fault = { code: 'ERR_KVMFR_WIRE', message: 'm' };
+    const link = { name: 'lost', reason: 'closed' } as const;
+    expect(viewStatus({ ...NONE, link, fault })).toEqual({
+      state: 'failed',
+      ...fault,
+      retrying: true,
+    });
+  });
+
+  it('tells statuses apart by what a person sees', () => {
+    const one = viewStatus({ ...NONE, link: { name: 'connecting' } });
+    expect(sameStatus(one, { ...one })).toBe(true);
+    expect(sameStatus(one, { ...one, message: 'x' })).toBe(false);
+    expect(sameStatus(one, { ...one, session: SESSION })).toBe(false);
+  });
+});
+
+describe('noticeFor()', () => {
+  it('says nothing while the guest is shown', () => {
+    expect(noticeFor({ state: 'showing', ...SINCE }, true).place).toBe('none');
+  });
+
+  it('covers the view in every other state without a picture', () => {
+    const names = [...STATES, 'connecting', 'disconnected', 'unauthorized'] as const;
+    for (const state of names) {
+      const notice = noticeFor({ state, ...SINCE }, false);
+      expect(notice.place, state).toBe('panel');
+      expect(notice.title, state).not.toBe('');
+    }
+  });
+
+  it.each(['stale', 'disconnected', 'connecting'] as const)(
+    'keeps the picture when %s',
+    (state) => {
+      expect(noticeFor({ state, ...SINCE }, true).place).toBe('strip');
+    },
+  );
+
+  it.each(['waiting', 'incompatible', 'too-small', 'denied', 'failed', 'unauthorized'] as const)(
+    'covers an old picture when %s',
+    (state) => {
+      expect(noticeFor({ state, ...SINCE }, true).place).toBe('panel');
+    },
+  );
+
+  it('gives steps while it waits, unless the relay knows better', () => {
+    expect(noticeFor({ state: 'waiting', ...SINCE }, false).steps).toHaveLength(3);
+    const told = noticeFor({ state: 'waiting', hint: 'Start it.', ...SINCE }, false);
+    expect(told.steps).toEqual([]);
+    expect(told.hint).toBe('Start it.');
+  });
+
+  it('names the size that is needed once', () => {
+    const bare = noticeFor({ state: 'too-small', message: 'No.', needMib: 127.2, ...SINCE }, false);
+    expect(bare.text).toBe('No. At least 128 MiB are needed.');
+    const told = noticeFor(
+      { state: 'too-small', message: 'Needs 128 MiB.', needMib: 128, ...SINCE },
+      false,
+    );
+    expect(told.text).toBe('Needs 128 MiB.');
+  });
+
+  it('offers to connect only when nothing else will', () => {
+    expect(noticeFor({ state: 'disconnected', ...SINCE }, false).action).toBe('connect');
+    expect(
+      noticeFor({ state: 'disconnected', ...SINCE, retrying: true }, false).action,
+    ).toBeUndefined();
+  });
+
+  it('offers to reload when page and relay differ, but not when the relay failed', () => {
+    const wire = { state: 'failed', code: 'ERR_KVMFR_WIRE', ...SINCE } as const;
+    expect(noticeFor({ ...wire, retrying: true }, true)).toMatchObject({
+      place: 'panel',
+      action: 'reload',
+    });
+    expect(noticeFor(wire, true).action).toBeUndefined();
+    const browser = noticeFor({ ...wire, code: 'ERR_KVMFR_UNSUPPORTED', retrying: true }, false);
+    expect(browser.title).toBe('This browser cannot show the guest');
+  });
+
+  it('cuts a text that would push everything else away', () => {
+    const message = 'A'.repeat(5000);
+    const { text } = noticeFor({ state: 'waiting', message, ...SINCE }, false);
+    expect(text).toBe(`${'A'.repeat(400)}…`);
+  });
+});
+
+describe('shortDuration()', () => {
+  it.each([
+    [-5, 'just now'],
+    [1999, 'just now'],
+    [2000, '2 s'],
+    [59_999, '59 s'],
+    [60_000, '1 min'],
+    [3_599_999, '59 min'],
+    [7_200_000, '2 h'],
+  ])('says %i ms as %s', (ms, text) => {
+    expect(shortDuration(ms)).toBe(text);
+  });
+});
