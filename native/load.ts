@@ -1,7 +1,7 @@
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { arch, platform } from 'node:os';
-import { basename, dirname, join, sep } from 'node:path';
+import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { KvmfrError } from '../protocol/error.ts';
 import type { Addon } from './addon.ts';
@@ -21,12 +21,11 @@ export function addon(): Addon {
 }
 
 /**
- * The folder that holds `build/` and `prebuilds/`, from the folder this module runs in: `native`
- * of a checkout, or `dist/native` of a checkout or an installed package.
+ * The folder that holds `binding.gyp`, `build/` and `prebuilds/`, from the folder this module runs
+ * in: `native` itself in a checkout, or `dist/native` of a checkout or an installed package.
  */
 export function nativeFolder(here: string): string {
-  const parent = dirname(here);
-  return basename(parent) === 'dist' ? join(dirname(parent), 'native') : here;
+  return existsSync(join(here, 'binding.gyp')) ? here : join(here, '..', '..', 'native');
 }
 
 /** The files in which the module may be, best first: an own build goes before a prebuilt one. */
@@ -64,9 +63,9 @@ export function load(folder: string): Addon {
 
 /** The command that builds the module: another one inside an install than in a checkout. */
 export function buildCommand(folder: string): string {
-  const installed = folder.lastIndexOf(`${sep}node_modules${sep}`);
-  if (installed < 0) return 'npm run build:native';
-  return `npx node-gyp rebuild --directory ${folder.slice(installed + 1)}`;
+  if (!folder.split(sep).includes('node_modules')) return 'npm run build:native';
+  const here = relative(process.cwd(), folder);
+  return `npx node-gyp rebuild --directory ${here.startsWith('..') ? folder : here}`;
 }
 
 function prebuiltNames(folder: string): readonly string[] {

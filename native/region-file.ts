@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import {
   closeSync,
   fchmodSync,
@@ -8,6 +9,7 @@ import {
   unlinkSync,
 } from 'node:fs';
 import { constants } from 'node:os';
+import { dirname } from 'node:path';
 import { KvmfrError } from '../protocol/error.ts';
 import { fileAtDevicePath, isDevicePath, systemError } from './failure.ts';
 import { addon } from './load.ts';
@@ -15,7 +17,10 @@ import { unsupported } from './mapping.ts';
 
 /** How {@link createRegionFile} makes its file. */
 export interface RegionFileOptions {
-  /** Permission bits, taken as they are (no umask); 0o600 when left out. */
+  /**
+   * Permission bits of a new file, taken as they are (no umask). When left out: those of the file
+   * that it replaces, else 0o600.
+   */
   readonly mode?: number;
   /** Fail with ERR_KVMFR_BUSY when something is at the path already. */
   readonly exclusive?: boolean;
@@ -28,9 +33,10 @@ const MAX_BYTES = 0xffff_ffff;
  * Makes a region file of zeros with every block allocated, so that a full tmpfs is an error here
  * and not a crash at the first write.
  *
- * The file appears whole: whoever opens the path sees nothing or all of it. A file of that very
- * size that is already there is kept with its contents, so that who has it mapped stays with us;
- * one of another size is replaced by a new file, never cut under a reader.
+ * The file appears whole: whoever opens the path sees nothing or all of it. What is there already
+ * is never cut under a reader: a file of that size is kept with its contents, a smaller one (an
+ * empty one that was made for its owner and mode, for example) grows, a larger one is replaced by
+ * a new file.
  *
  * @throws ERR_KVMFR_ARGUMENT, ERR_KVMFR_BUSY, ERR_KVMFR_NOT_A_REGION, ERR_KVMFR_DENIED,
  *   ERR_KVMFR_ABSENT (no such folder), ERR_KVMFR_SYSCALL
@@ -40,13 +46,15 @@ export function createRegionFile(
   byteLength: number,
   options: RegionFileOptions = {},
 ): void {
-  const { mode = 0o600, exclusive = false } = options;
-  checkArguments(path, byteLength, mode);
+  const { exclusive = false } = options;
+  checkArguments(path, byteLength, options.mode ?? 0o600);
   if (isDevicePath(path)) throw fileAtDevicePath(path);
-  if (!exclusive && keepExisting(path, byteLength)) return;
+  const existing = exclusive ? 'nothing' : takeExisting(path, byteLength);
+  if (existing === 'taken') return;
 
-  const fresh = `${path}.${process.pid}-${Date.now().toString(36)}.new`;
-  const fd = attempt(path, 'open', () => openSync(fresh, 'wx', mode));
+  const mode = options.mode ?? (existing === 'nothing' ? 0o600 : existing.mode);
+  const fresh = `${path}.${randomUUID()}.new`;
+  const fd = createFresh(path, fresh, mode);
   try {
     attempt(path, 'fchmod', () => fchmodSync(fd, mode));
     allocate(path, fd, byteLength);
@@ -81,15 +89,31 @@ function checkArguments(path: string, byteLength: number, mode: number): void {
   }
 }
 
-/** Whether a file of that size was there; its blocks are allocated then. */
-function keepExisting(path: string, byteLength: number): boolean {
+function createFresh(path: string, fresh: string, mode: number): number {
+  try {
+    return openSync(fresh, 'wx', mode);
+  } catch (cause) {
+    const error = toKvmfrError(path, 'open', cause);
+    if (error.code !== 'ERR_KVMFR_ABSENT') throw error;
+    throw new KvmfrError(
+      'ERR_KVMFR_ABSENT',
+      `expected the folder ${dirname(path)} to exist, to make a region in it`,
+      { syscall: 'open', errno: error.errno ?? 'ENOENT', path, cause },
+    );
+  }
+}
+
+/** Uses the file that is there, if it is not larger than wanted; tells its mode if it is. */
+function takeExisting(
+  path: string,
+  byteLength: number,
+): 'nothing' | 'taken' | { readonly mode: number } {
   let fd: number;
   try {
-    // O_NONBLOCK would be needed for a fifo; r+ opens one without waiting on Linux.
     fd = openSync(path, 'r+');
   } catch (cause) {
     const error = toKvmfrError(path, 'open', cause);
-    if (error.code === 'ERR_KVMFR_ABSENT') return false;
+    if (error.code === 'ERR_KVMFR_ABSENT') return 'nothing';
     throw error;
   }
   try {
@@ -101,9 +125,9 @@ function keepExisting(path: string, byteLength: number): boolean {
         { path },
       );
     }
-    if (found.size !== byteLength) return false;
+    if (found.size > byteLength) return { mode: found.mode & 0o777 };
     allocate(path, fd, byteLength);
-    return true;
+    return 'taken';
   } finally {
     closeSync(fd);
   }
