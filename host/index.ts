@@ -10,6 +10,15 @@ export {
   packPicture,
   packPixels,
 } from './pack.ts';
+export { PATTERN_CONTENTS, type PatternContent } from './pattern/layout.ts';
+export {
+  type GuestEvents,
+  type GuestExit,
+  type GuestOptions,
+  GuestProcess,
+  type GuestStats,
+  spawnPattern,
+} from './pattern/process.ts';
 export {
   createHost,
   Host,
@@ -18,4 +27,11 @@ export {
   type HostStats,
   type QueueName,
 } from './publisher.ts';
+export {
+  type FrameSource,
+  openSource,
+  parseSource,
+  type SourceName,
+  type SourceOptions,
+} from './source.ts';
 export type { WireName } from './wire.ts';

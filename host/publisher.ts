@@ -54,7 +54,9 @@ export interface HostEvents {
    * until the next `publish`: who publishes on change only publishes again now.
    */
   session: [id: number];
-  /** The region's file was removed or replaced; the host has closed itself. */
+  /** The host was closed, by its owner, its signal or itself. */
+  close: [];
+  /** The region's file was removed or replaced (the host has closed itself), or a source failed. */
   error: [error: KvmfrError];
 }
 
@@ -156,6 +158,11 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
     return this.#closed ? 0 : this.#session.frameQueue.active();
   }
 
+  /** How many live subscribers the pointer queue has. */
+  get cursorWatchers(): number {
+    return this.#closed ? 0 : this.#session.pointerQueue.active();
+  }
+
   get closed(): boolean {
     return this.#closed;
   }
@@ -243,6 +250,7 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
       clearInterval(this.#timer);
       this.#signal?.removeEventListener('abort', this.#onAbort);
       this.#mapping?.close();
+      this.emit('close');
     }
     return Promise.resolve();
   }

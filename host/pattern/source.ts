@@ -1,0 +1,245 @@
+import { performance } from 'node:perf_hooks';
+import { type Rect, regionMibFor } from '../../protocol/index.ts';
+import { defaultPitchBytes, type PublishedFormat, packPixels } from '../pack.ts';
+import type { Host } from '../publisher.ts';
+import type { FrameSource, SourceOptions } from '../source.ts';
+import type { PatternContent } from './layout.ts';
+import { PointerPath } from './pointer.ts';
+import { makePointerShapes, type PointerShapeName } from './pointer-shapes.ts';
+import { PatternScene } from './scene.ts';
+
+/** What drawing has cost so far. */
+export interface PatternStats {
+  /** Frames that were drawn and published. */
+  readonly frames: number;
+  /** Milliseconds spent drawing, packing and publishing them. */
+  readonly busyMs: number;
+}
+
+/** More of a pattern than a source in general has. */
+export interface PatternSourceOptions extends SourceOptions {
+  /** The wall clock of the guest in its own time zone; this machine's when left out. */
+  readonly wallClock?: (() => number) | undefined;
+}
+
+// With nobody looking, the desk stands still; a subscriber wakes it.
+const IDLE_MS = 250;
+// A client that moved the pointer keeps it for so long.
+const HELD_POINTER_MS = 1500;
+const MAX_SHAPE_SCALE = 3;
+
+/**
+ * Publishes the {@link PatternScene}: frames with true damage while somebody looks, and the pointer
+ * beside them. Moves the pointer when a client asks for it.
+ */
+export class PatternSource implements FrameSource {
+  readonly kind = 'pattern' as const;
+  readonly #fps: number;
+  readonly #format: PublishedFormat;
+  readonly #content: PatternContent;
+  readonly #seed: number;
+  readonly #wallClock: () => number;
+  readonly #shapes: ReturnType<typeof makePointerShapes>;
+  #scene: PatternScene;
+  #path: PointerPath;
+  #packed: Uint8Array<ArrayBuffer> | undefined;
+  #pitchBytes = 0;
+  #fresh = true;
+  #host: Host | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #startedAt = 0;
+  #frame = -1;
+  #paused = false;
+  #pausedAt = 0;
+  #shape: PointerShapeName | undefined;
+  #held: { readonly x: number; readonly y: number; readonly untilMs: number } | undefined;
+  #frames = 0;
+  #busyMs = 0;
+  #finish: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | undefined;
+
+  /** @throws ERR_KVMFR_ARGUMENT for a size or rate that cannot be drawn */
+  constructor(options: PatternSourceOptions = {}) {
+    this.#fps = options.fps ?? 60;
+    this.#format = options.format ?? 'BGRA';
+    this.#content = options.content ?? 'demo';
+    this.#seed = options.seed ?? 1;
+    this.#wallClock = options.wallClock ?? localClock;
+    this.#scene = this.#makeScene(options.widthPx ?? 1920, options.heightPx ?? 1080);
+    this.#path = new PointerPath(this.#scene.layout, this.#seed);
+    const scale = Math.min(MAX_SHAPE_SCALE, Math.max(1, Math.round(this.#scene.layout.scale)));
+    this.#shapes = makePointerShapes(scale);
+  }
+
+  get regionMib(): number {
+    return regionMibFor(this.#scene.heightPx, this.#pitchBytes);
+  }
+
+  get stats(): PatternStats {
+    return { frames: this.#frames, busyMs: this.#busyMs };
+  }
+
+  run(host: Host): Promise<void> {
+    this.#host = host;
+    this.#startedAt = performance.now();
+    host.on('subscriber', this.#wake);
+    host.on('session', this.#wake);
+    host.on('client-message', this.#onMessage);
+    host.on('close', this.#onHostClosed);
+    return new Promise((resolve, reject) => {
+      this.#finish = { resolve, reject };
+      this.#tick(true);
+    });
+  }
+
+  /** Changes the guest's resolution. */
+  resize(widthPx: number, heightPx: number): void {
+    this.#scene = this.#makeScene(widthPx, heightPx);
+    this.#path = new PointerPath(this.#scene.layout, this.#seed);
+    this.#wake();
+  }
+
+  /** Stops publishing; the host lives on. */
+  pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#pausedAt = performance.now();
+    clearTimeout(this.#timer);
+  }
+
+  /** Goes on where {@link pause} stopped. */
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#startedAt += performance.now() - this.#pausedAt;
+    this.#wake();
+  }
+
+  close(): Promise<void> {
+    clearTimeout(this.#timer);
+    const host = this.#host;
+    this.#host = undefined;
+    host?.off('subscriber', this.#wake);
+    host?.off('session', this.#wake);
+    host?.off('client-message', this.#onMessage);
+    host?.off('close', this.#onHostClosed);
+    this.#finish?.resolve();
+    return Promise.resolve();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  readonly #onHostClosed = (): void => void this.close();
+
+  readonly #wake = (): void => {
+    if (this.#host === undefined || this.#paused || this.#finish === undefined) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#tick(true), 0);
+  };
+
+  readonly #onMessage = (message: { type: string; x?: number; y?: number }): void => {
+    if (message.type !== 'set-cursor-pos') return;
+    const { widthPx, heightPx } = this.#scene;
+    const inside = (value: number | undefined, end: number): number =>
+      Math.min(end - 1, Math.max(0, value ?? 0));
+    this.#held = {
+      x: inside(message.x, widthPx),
+      y: inside(message.y, heightPx),
+      untilMs: performance.now() + HELD_POINTER_MS,
+    };
+  };
+
+  #tick(always: boolean): void {
+    const host = this.#host;
+    if (host === undefined || this.#paused) return;
+    try {
+      const watched = host.watchers > 0 || host.cursorWatchers > 0;
+      if (watched || always) this.#publish(host, performance.now());
+      const delayMs = watched ? this.#untilNextFrame() : IDLE_MS;
+      this.#timer = setTimeout(() => this.#tick(false), delayMs);
+    } catch (error) {
+      this.#finish?.reject(error);
+      void this.close();
+    }
+  }
+
+  #untilNextFrame(): number {
+    const nextAt = this.#startedAt + ((this.#frame + 1) * 1000) / this.#fps;
+    return Math.max(0, nextAt - performance.now());
+  }
+
+  #publish(host: Host, nowMs: number): void {
+    const frame = Math.max(0, Math.floor(((nowMs - this.#startedAt) * this.#fps) / 1000));
+    this.#movePointer(host, frame, nowMs);
+    // Woken within the same frame: there is nothing new to show, unless nothing was shown yet.
+    if (frame === this.#frame && !this.#fresh) return;
+    this.#frame = frame;
+    const damage = this.#scene.draw(frame, this.#wallClock());
+    const { widthPx, heightPx, pixels } = this.#scene;
+    const picture = this.#packed ?? pixels;
+    if (this.#packed !== undefined) this.#pack(this.#packed, damage);
+    const published = host.publish({
+      pixels: picture,
+      format: this.#format,
+      widthPx,
+      heightPx,
+      pitchBytes: this.#pitchBytes,
+      damage: this.#fresh ? undefined : damage,
+    });
+    this.#fresh &&= !published;
+    if (published) this.#frames++;
+    this.#busyMs += performance.now() - nowMs;
+  }
+
+  #pack(target: Uint8Array, damage: readonly Rect[]): void {
+    const { pixels, widthPx } = this.#scene;
+    for (const rect of damage)
+      packPixels({
+        source: pixels,
+        sourcePitchBytes: widthPx * 4,
+        target,
+        targetPitchBytes: this.#pitchBytes,
+        format: this.#format,
+        ...rect,
+      });
+  }
+
+  #movePointer(host: Host, frame: number, nowMs: number): void {
+    if (this.#content === 'game') {
+      if (this.#shape !== undefined) host.setCursor({ visible: false });
+      this.#shape = undefined;
+      return;
+    }
+    if (this.#held !== undefined && nowMs > this.#held.untilMs) this.#held = undefined;
+    const tip = this.#held ?? this.#path.at({ frame, fps: this.#fps, clockMs: 0 });
+    const name = this.#path.shapeAt(tip);
+    const shape = this.#shapes[name];
+    host.setCursor({
+      position: { x: tip.x - shape.hotspotX, y: tip.y - shape.hotspotY },
+      visible: true,
+      shape: name === this.#shape ? undefined : shape,
+    });
+    this.#shape = name;
+  }
+
+  #makeScene(widthPx: number, heightPx: number): PatternScene {
+    const scene = new PatternScene({
+      widthPx,
+      heightPx,
+      content: this.#content,
+      fps: this.#fps,
+      seed: this.#seed,
+    });
+    this.#fresh = true;
+    this.#pitchBytes = defaultPitchBytes(this.#format, widthPx);
+    this.#packed =
+      this.#format === 'BGRA' ? undefined : new Uint8Array(this.#pitchBytes * heightPx);
+    return scene;
+  }
+}
+
+function localClock(): number {
+  const now = new Date();
+  return now.getTime() - now.getTimezoneOffset() * 60_000;
+}

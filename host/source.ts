@@ -1,0 +1,80 @@
+import { isAbsolute, resolve } from 'node:path';
+import { KvmfrError } from '../protocol/index.ts';
+import type { PublishedFormat } from './pack.ts';
+import type { PatternContent } from './pattern/layout.ts';
+import type { Host } from './publisher.ts';
+
+/** What a source was told to be. */
+export type SourceName =
+  | { readonly kind: 'pattern' }
+  | { readonly kind: 'image'; readonly path: string };
+
+/** Where frames come from. */
+export interface FrameSource extends AsyncDisposable {
+  readonly kind: SourceName['kind'];
+  /** The region that holds its frames whole. Units: MiB, a power of two. */
+  readonly regionMib: number;
+  /**
+   * Publishes until the source, or the host, is closed. Once.
+   *
+   * @throws what ended it, for example ERR_KVMFR_IMAGE
+   */
+  run(host: Host): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** How a source publishes; each source takes what concerns it. */
+export interface SourceOptions {
+  /** Size of the pattern; 1920 x 1080 when left out. A picture has its own. */
+  readonly widthPx?: number | undefined;
+  readonly heightPx?: number | undefined;
+  /** Frames per second of the pattern; 60 when left out. */
+  readonly fps?: number | undefined;
+  /** BGRA when left out. */
+  readonly format?: PublishedFormat | undefined;
+  readonly content?: PatternContent | undefined;
+  readonly seed?: number | undefined;
+}
+
+const LATER: readonly string[] = ['x11', 'fbdev'];
+
+/**
+ * Reads the name of a source: `pattern` or `image:FILE`.
+ *
+ * @throws ERR_KVMFR_UNSUPPORTED for one that is planned, ERR_KVMFR_USAGE for anything else
+ */
+export function parseSource(text: string): SourceName {
+  const colon = text.indexOf(':');
+  const kind = colon < 0 ? text : text.slice(0, colon);
+  const rest = colon < 0 ? '' : text.slice(colon + 1);
+  if (kind === 'pattern' && colon < 0) return { kind: 'pattern' };
+  if (kind === 'image' && rest !== '')
+    return { kind: 'image', path: isAbsolute(rest) ? rest : resolve(rest) };
+  if (LATER.includes(kind))
+    throw new KvmfrError(
+      'ERR_KVMFR_UNSUPPORTED',
+      `the source ${JSON.stringify(text)} is not supported yet; a source must be pattern or image:FILE`,
+    );
+  throw new KvmfrError(
+    'ERR_KVMFR_USAGE',
+    `a source must be pattern or image:FILE, but is ${JSON.stringify(text)}`,
+  );
+}
+
+/**
+ * Makes a source. A picture is read and checked here.
+ *
+ * @throws ERR_KVMFR_ARGUMENT, ERR_KVMFR_IMAGE
+ */
+export async function openSource(
+  source: SourceName,
+  options: SourceOptions = {},
+): Promise<FrameSource> {
+  // Loaded when needed: a publisher of its own pictures needs neither canvas nor decoder.
+  if (source.kind === 'image') {
+    const { ImageSource } = await import('./image.ts');
+    return await ImageSource.open(source.path, options);
+  }
+  const { PatternSource } = await import('./pattern/source.ts');
+  return new PatternSource(options);
+}
