@@ -1,4 +1,4 @@
-import type { ClientState, CursorShape, CursorState } from '../../client/index.ts';
+import type { ClientState } from '../../client/index.ts';
 import { stateOfError } from '../../client/state.ts';
 import { Picture, type PictureOutcome } from '../../client/tiles/picture.ts';
 import {
@@ -12,7 +12,7 @@ import {
 } from '../../protocol/wire/index.ts';
 import type { EncodedUpdate, Encoder } from '../encode/index.ts';
 import { pause } from './pause.ts';
-import type { GuestFrame, GuestSource } from './source.ts';
+import type { GuestCursor, GuestCursorShape, GuestFrame, GuestSource } from './source.ts';
 import { summariseState } from './summary.ts';
 
 /** What every viewer is told, each kind coded once into a message that all share. */
@@ -72,7 +72,7 @@ export class Hub {
   #state: State;
   /** What is wrong on our side with frames that the client takes for good. */
   #refusal: ClientState | undefined;
-  #shape: CursorShape | undefined;
+  #shape: GuestCursorShape | undefined;
   #shapeId = 0;
   readonly #messages: { [what in Notice]: Uint8Array | undefined };
   #pictureMessage: Uint8Array | undefined;
@@ -257,13 +257,14 @@ export class Hub {
     const gapMs = this.#options.maxFps === undefined ? 0 : 1000 / this.#options.maxFps;
     let dueMs = 0;
     for await (const frame of this.client.frames({ signal, partial: true })) {
+      const takenMs = performance.now();
       await this.#take(frame);
       if (signal.aborted) break;
       if (gapMs === 0) continue;
-      // Counted from when the frame was due, so that late timers do not add up.
-      const nowMs = performance.now();
-      dueMs = Math.max(dueMs + gapMs, nowMs);
-      if (dueMs > nowMs) await pause(dueMs - nowMs, signal);
+      // Counted from when the frame was due, so that timers that are a little late do not add up.
+      dueMs = (takenMs - dueMs < gapMs ? dueMs : takenMs) + gapMs;
+      const leftMs = dueMs - performance.now();
+      if (leftMs > 0) await pause(leftMs, signal);
     }
   }
 
@@ -293,7 +294,7 @@ export class Hub {
     for await (const cursor of this.client.cursor({ signal })) this.#point(cursor);
   }
 
-  #point(cursor: CursorState): void {
+  #point(cursor: GuestCursor): void {
     const { shape } = cursor;
     if (shape !== undefined && shape !== this.#shape) {
       this.#shape = shape;
@@ -301,8 +302,7 @@ export class Hub {
       this.#messages.shape = encodeCursorShape({ ...shape, shapeId: this.#shapeId });
       this.#notify('shape');
     }
-    const shapeId = shape === undefined ? 0 : this.#shapeId;
-    this.#messages.cursor = encodeCursor({ ...cursor, shapeId });
+    this.#messages.cursor = encodeCursor({ ...cursor, shapeId: this.#shapeId });
     this.#notify('cursor');
   }
 

@@ -2,5 +2,11 @@
 export { type Listening, type ListenOptions, listen } from './listen.ts';
 export type { ViewerOptions } from './options.ts';
 export { createViewer, type Viewer } from './relay.ts';
-export type { GuestFrame, GuestSource, StreamOptions } from './source.ts';
+export type {
+  GuestCursor,
+  GuestCursorShape,
+  GuestFrame,
+  GuestSource,
+  StreamOptions,
+} from './source.ts';
 export type { ViewerInfo } from './viewer.ts';

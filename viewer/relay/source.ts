@@ -1,9 +1,27 @@
-import type { ClientState, CursorState, SessionInfo } from '../../client/index.ts';
+import type { ClientState, SessionInfo } from '../../client/index.ts';
 import type { PictureFrame } from '../../client/tiles/picture.ts';
 
 /** A frame that is lent to the relay. */
 export interface GuestFrame extends PictureFrame {
   release(): void;
+}
+
+/** What a guest's pointer looks like: another object for each shape. */
+export interface GuestCursorShape {
+  readonly widthPx: number;
+  readonly heightPx: number;
+  readonly hotspotX: number;
+  readonly hotspotY: number;
+  /** R, G, B, A, straight alpha. */
+  readonly rgba: Uint8Array;
+}
+
+/** Where a guest's pointer is. Units: pixels of the guest's screen, left upper corner of the shape. */
+export interface GuestCursor {
+  readonly visible: boolean;
+  readonly x: number;
+  readonly y: number;
+  readonly shape: GuestCursorShape | undefined;
 }
 
 /** How a stream is asked for. */
@@ -29,6 +47,6 @@ export interface GuestSource {
   };
   states(options?: StreamOptions): AsyncIterable<ClientState>;
   frames(options?: StreamOptions & { readonly partial?: boolean }): AsyncIterable<GuestFrame>;
-  cursor(options?: StreamOptions): AsyncIterable<CursorState>;
+  cursor(options?: StreamOptions): AsyncIterable<GuestCursor>;
   close(): Promise<void>;
 }
