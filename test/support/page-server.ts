@@ -144,7 +144,7 @@ export interface PageServerOptions {
   readonly port?: number;
   /** Folder that is served; the built page if left out. */
   readonly folder?: string;
-  /** Further pages: path -> HTML. */
+  /** Further files: path -> text. */
   readonly pages?: { readonly [path: string]: string };
 }
 
@@ -234,7 +234,7 @@ export class PageServer implements AsyncDisposable {
     }
     const page = this.#options.pages?.[pathname];
     if (page !== undefined) {
-      response.setHeader('Content-Type', 'text/html; charset=utf-8');
+      response.setHeader('Content-Type', TYPES[extname(pathname)] ?? 'text/plain');
       response.end(page);
       return;
     }

@@ -318,10 +318,12 @@ export class KvmfrView extends ElementBase {
     if (this.#picture === undefined || this.#backend === undefined)
       return Promise.reject(noPicture());
     const ask = ++this.#asked;
-    this.#send(command(ask));
-    return new Promise((resolve, reject) => {
+    // An engine beside this code answers before `#send` returns.
+    const answer = new Promise<Answer>((resolve, reject) => {
       this.#questions.set(ask, { resolve, reject });
     });
+    this.#send(command(ask));
+    return answer;
   }
 
   #refuseQuestions(): void {
