@@ -86,7 +86,13 @@ function typescriptStale() {
     if (sources.length === 0) continue;
     const record = resolve(folder, compilerOptions.tsBuildInfoFile);
     if (!existsSync(record)) return `${short(folder)} was never built`;
-    const newer = newerThan([base, config, ...sources], modified(record));
+    const changed = newerThan([base, config], modified(record));
+    if (changed !== undefined) {
+      // The compiler keeps what it found under the old options; without its record it looks again.
+      if (!checkOnly) rmSync(record);
+      return changed;
+    }
+    const newer = newerThan(sources, modified(record));
     if (newer !== undefined) return newer;
     for (const source of sources.filter((path) => !path.endsWith('.d.ts'))) {
       const output = join(resolve(folder, compilerOptions.outDir), relative(folder, source));
