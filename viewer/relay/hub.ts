@@ -180,7 +180,8 @@ export class Hub {
   }
 
   /**
-   * Copies from a current picture, watching the guest meanwhile if nobody else does.
+   * Copies from a current picture, watching the guest meanwhile if nobody else does. Waits for it
+   * while the state lets one expect frames.
    *
    * @param copy is called at once when there is a picture that no update is tearing
    * @returns undefined when there is none: nothing came in this time, and nothing is left from before
@@ -190,8 +191,7 @@ export class Hub {
     this.demandChanged();
     const deadline = AbortSignal.any([AbortSignal.timeout(timeoutMs), this.#closing.signal]);
     try {
-      while (!deadline.aborted && !(this.#fresh && this.presentable))
-        await this.#nextFrame(deadline);
+      while (!deadline.aborted && !this.#settled) await this.#nextEvent(deadline);
       return this.presentable ? copy(this.picture) : undefined;
     } finally {
       this.#holds--;
@@ -286,7 +286,7 @@ export class Hub {
     } finally {
       frame.release();
     }
-    for (const wake of this.#waiting) wake();
+    this.#wake();
     this.#pumpAll();
   }
 
@@ -318,6 +318,11 @@ export class Hub {
     this.#state = summariseState(state, this.client.session);
     this.#messages.state = encodeState(this.#state);
     this.#notify('state');
+    this.#wake();
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting) wake();
   }
 
   #tick(): void {
@@ -349,7 +354,14 @@ export class Hub {
     for (const viewer of this.#viewers) viewer.pump();
   }
 
-  async #nextFrame(deadline: AbortSignal): Promise<void> {
+  /** Whether waiting longer would not give a better picture. */
+  get #settled(): boolean {
+    if (this.picture.updating) return false;
+    const { state } = this.#state;
+    return this.#fresh || (state !== 'showing' && state !== 'too-small');
+  }
+
+  async #nextEvent(deadline: AbortSignal): Promise<void> {
     await new Promise<void>((resolve) => {
       const wake = (): void => {
         deadline.removeEventListener('abort', wake);

@@ -53,7 +53,7 @@ export type Settings = Required<Omit<ViewerOptions, 'signal' | 'maxFps' | 'jpegQ
 const TOKEN_BYTES = 18;
 const ENCODE_NAMES: readonly string[] = ['auto', 'lossless', 'jpeg'];
 const ORIGIN = /^https?:\/\/[a-z0-9.:[\]_-]+$/i;
-const MOUNT = /^\/(?:[A-Za-z0-9._~-]+\/)*$/;
+const MOUNT = /^\/(?:(?!\.{1,2}\/)[A-Za-z0-9._~-]+\/)*$/;
 
 /** The options, checked and completed. @throws ERR_KVMFR_ARGUMENT */
 export function settle(options: ViewerOptions): Settings {
