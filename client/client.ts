@@ -7,7 +7,7 @@ import { HeartbeatWatch, type Sighting } from './detect.ts';
 import type { Frame } from './frame.ts';
 import { FrameStream, type FramesOptions } from './frames.ts';
 import { defaultRegionPath, type OpenRegion, openRegion } from './open.ts';
-import { type QueueInfo, readQueues } from './queue.ts';
+import { type QueueInfo, readQueues } from './ring.ts';
 import { Session, type SessionInfo, unsupportedLgmp } from './session.ts';
 import { type ClientState, sameState, stateOfError, stateOfOpenError } from './state.ts';
 import type { ClientStats, StreamHost, Subscription } from './subscription.ts';
@@ -213,7 +213,7 @@ export class Client implements AsyncDisposable {
       }
       const session = this.#session;
       if (session === undefined) {
-        this.#search(open, heartbeats.look(), nowMs);
+        this.#search(open, heartbeats.look(nowMs), nowMs);
       } else {
         const pulse = session.pulse(nowMs);
         if (pulse === 'ended') {

@@ -1,14 +1,21 @@
 import { findLgmpHeaders, type LgmpCandidate } from '../protocol/lgmp/detect.ts';
+import { HEARTBEAT_TIMEOUT_MS } from '../protocol/limits.ts';
 import type { Region } from '../protocol/memory/region.ts';
-import { loadU64 } from '../protocol/memory/word.ts';
+import { loadU32, loadU64 } from '../protocol/memory/word.ts';
 
 /** Moves of a heartbeat that prove a publisher alive: the first may be its start-up. */
 const MOVES_NEEDED = 2;
 
+/**
+ * Where LGMP 9 to 12 keep the offset of the first queue's ring. Their session blob ends behind their
+ * magic, and the rings lie behind the blob. Source: LGMPHeader.queues, LGMPHeaderQueue.messagesOffset.
+ */
+const FIRST_RING_AT = 64 + 304;
+
 interface Watched {
-  readonly candidate: LgmpCandidate;
   timestamp: bigint;
   moves: number;
+  movedMs: number;
 }
 
 /** What the region holds: a live publisher, headers without life, or nothing. */
@@ -29,32 +36,41 @@ export class HeartbeatWatch {
     this.#region = region;
   }
 
-  /** Looks once. Call it every few ten milliseconds. */
-  look(): Sighting {
+  /** Looks once. Call it every few ten milliseconds; `nowMs` is a clock that never runs backwards. */
+  look(nowMs: number): Sighting {
     const candidates = findLgmpHeaders(this.#region).filter((found) => found.plausible);
     const keys = new Set<string>();
-    let alive: LgmpCandidate | undefined;
+    const alive: LgmpCandidate[] = [];
     for (const candidate of candidates) {
       const key = `${candidate.magicAt}:${candidate.version}`;
       keys.add(key);
-      if (this.#moved(key, candidate) && alive === undefined) alive = candidate;
+      if (this.#isAlive(key, candidate, nowMs)) alive.push(candidate);
     }
     for (const key of this.#watched.keys()) if (!keys.has(key)) this.#watched.delete(key);
-    if (alive !== undefined) return { kind: 'alive', candidate: alive };
+    // LGMP 9 to 12 share one place for the heartbeat: there the rings tell whose it is.
+    const live = alive.find((found) => ringsFit(this.#region, found)) ?? alive[0];
+    if (live !== undefined) return { kind: 'alive', candidate: live };
     return candidates.length === 0 ? { kind: 'nothing' } : { kind: 'silent', candidates };
   }
 
-  #moved(key: string, candidate: LgmpCandidate): boolean {
+  #isAlive(key: string, candidate: LgmpCandidate, nowMs: number): boolean {
     const timestamp = loadU64(this.#region, candidate.timestampAt);
     const before = this.#watched.get(key);
     if (before === undefined) {
-      this.#watched.set(key, { candidate, timestamp, moves: 0 });
+      this.#watched.set(key, { timestamp, moves: 0, movedMs: nowMs });
       return false;
     }
     if (timestamp !== before.timestamp) {
       before.timestamp = timestamp;
       before.moves += 1;
+      before.movedMs = nowMs;
+    } else if (nowMs - before.movedMs > HEARTBEAT_TIMEOUT_MS) {
+      before.moves = 0;
     }
     return before.moves >= MOVES_NEEDED;
   }
+}
+
+function ringsFit(region: Region, { magicAt }: LgmpCandidate): boolean {
+  return magicAt === 0 || loadU32(region, FIRST_RING_AT) > magicAt;
 }

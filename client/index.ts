@@ -21,7 +21,8 @@ export {
   type OpenRegion,
   openRegion,
 } from './open.ts';
-export { Queue, type QueueInfo, type QueueStatus, readQueues } from './queue.ts';
+export { Queue, type QueueStatus } from './queue.ts';
+export { type QueueInfo, readQueues } from './ring.ts';
 export { Session, type SessionInfo } from './session.ts';
 export type { ClientState } from './state.ts';
 export type { ClientStats } from './subscription.ts';

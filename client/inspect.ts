@@ -15,7 +15,7 @@ import { loadU32 } from '../protocol/memory/word.ts';
 import type { PixelFormat } from '../protocol/pixel.ts';
 import { HeartbeatWatch } from './detect.ts';
 import { type OpenRegion, openRegion } from './open.ts';
-import { peekQueue, type QueueInfo, readQueues } from './queue.ts';
+import { peekQueue, type QueueInfo, readQueues } from './ring.ts';
 import { Session, type SessionInfo, unsupportedLgmp } from './session.ts';
 
 /** The newest frame in the ring, as its header tells. */
@@ -102,14 +102,20 @@ async function lookForLife(
   const watch = new HeartbeatWatch(open.region);
   const endMs = performance.now() + LOOK_MS;
   for (;;) {
-    const sighting = watch.look();
+    signal?.throwIfAborted();
+    const nowMs = performance.now();
+    const sighting = watch.look(nowMs);
     if (sighting.kind === 'alive') return { candidate: sighting.candidate, alive: true };
-    if (performance.now() >= endMs) {
+    if (nowMs >= endMs) {
       const candidates = sighting.kind === 'silent' ? sighting.candidates : [];
       const readable = candidates.find((found) => found.layout !== undefined);
       return { candidate: readable ?? candidates[0], alive: false };
     }
-    await sleep(STEP_MS, undefined, signal === undefined ? {} : { signal });
+    try {
+      await sleep(STEP_MS, undefined, signal === undefined ? {} : { signal });
+    } catch {
+      // Aborted: the next turn throws what it was aborted with.
+    }
   }
 }
 

@@ -1,20 +1,11 @@
+import { randomInt } from 'node:crypto';
 import { hex, KvmfrError, outOfRange } from '../protocol/error.ts';
 import { tryLock, unlock } from '../protocol/lgmp/lock.ts';
 import { badBits, clearSlots, onBits, setOn } from '../protocol/lgmp/subscribers.ts';
-import { CLIENT_MESSAGE_BYTES, MAX_RING_SLOTS } from '../protocol/limits.ts';
+import { CLIENT_MESSAGE_BYTES } from '../protocol/limits.ts';
 import { addU32, andU32, loadU32, loadU64, storeU32, storeU64 } from '../protocol/memory/word.ts';
+import { findQueue, messageAt, type QueueGeometry, readPosition } from './ring.ts';
 import type { Session } from './session.ts';
-
-/** Longest maxTime of a queue that is believed when we renew the front message's time. */
-const MAX_TIME_MS = 60_000;
-
-/** Where a queue's parts are. Read and checked once at subscribe, never again. */
-interface QueueGeometry {
-  readonly at: number;
-  readonly numMessages: number;
-  readonly messagesAt: number;
-  readonly maxTimeMs: bigint;
-}
 
 /** What a subscription can say besides "here is a message". All are ordinary. */
 export type QueueStatus = 'ok' | 'empty' | 'timed-out' | 'unsubscribed' | 'session-lost' | 'busy';
@@ -45,15 +36,24 @@ export class Queue {
   readonly #geometry: QueueGeometry;
   readonly #slot: number;
   readonly #bit: number;
+  /** Names us in the table of owners: another one for each subscription, since slots are reused. */
+  readonly #clientId: number;
   #position: number;
+  /** Whether {@link next} found a message that is not finished yet. */
+  #holding = false;
   #subscribed = true;
 
-  private constructor(session: Session, geometry: QueueGeometry, slot: number, position: number) {
+  private constructor(
+    session: Session,
+    geometry: QueueGeometry,
+    place: { readonly slot: number; readonly clientId: number; readonly position: number },
+  ) {
     this.#session = session;
     this.#geometry = geometry;
-    this.#slot = slot;
-    this.#bit = (1 << slot) >>> 0;
-    this.#position = position;
+    this.#slot = place.slot;
+    this.#bit = (1 << place.slot) >>> 0;
+    this.#clientId = place.clientId;
+    this.#position = place.position;
   }
 
   /**
@@ -77,15 +77,15 @@ export class Queue {
       while (slot < lgmp.maxSubscribers && ((taken >>> slot) & 1) === 1) slot++;
       if (slot >= lgmp.maxSubscribers) return 'full';
       const bit = (1 << slot) >>> 0;
-      const position = readIndex(session, geometry, at + lgmp.queue.position, 'position');
+      const clientId = randomInt(1, 0xffff_ffff);
+      const position = readPosition(session, geometry);
       // The slot's former owner may have left messages unread: they are not ours to finish.
-      for (let i = 0; i < geometry.numMessages; i++)
-        andU32(region, messageAt(session, geometry, i) + lgmp.message.pendingSubs, ~bit);
+      forget(session, geometry, bit);
       storeU64(region, at + lgmp.queue.timeout + slot * 8, 0n);
-      storeU32(region, at + lgmp.queue.clientID + slot * 4, session.clientId);
+      storeU32(region, at + lgmp.queue.clientID + slot * 4, clientId);
       setOn(region, lgmp, at, bit);
       addU32(region, at + lgmp.queue.newSubCount, 1);
-      return new Queue(session, geometry, slot, position);
+      return new Queue(session, geometry, { slot, clientId, position });
     } finally {
       unlock(region, at + lgmp.queue.lock, lgmp.lockBytes);
     }
@@ -106,35 +106,36 @@ export class Queue {
     return this.#slot;
   }
 
+  /** Slots of the ring: no more messages than this can wait at the same time. */
+  get ringSlots(): number {
+    return this.#geometry.numMessages;
+  }
+
   /** Whether the slot is still ours: not given up by the publisher, not reused, session the same. */
   check(): QueueStatus {
-    const { region, lgmp } = this.#session;
     if (!this.#subscribed) return 'unsubscribed';
-    if (!this.#session.holds()) return 'session-lost';
-    const { at } = this.#geometry;
-    if ((badBits(region, lgmp, at) & this.#bit) !== 0) return 'timed-out';
-    if (loadU32(region, at + lgmp.queue.clientID + this.#slot * 4) !== this.#session.clientId)
-      return 'timed-out';
-    if ((onBits(region, lgmp, at) & this.#bit) === 0) return 'unsubscribed';
-    return 'ok';
+    return this.#session.holds() ? this.#standing() : 'session-lost';
   }
 
   /**
    * Finds the oldest message that is ours and copies its entry to {@link message}. Takes nothing:
    * {@link done} does.
    *
-   * @throws ERR_KVMFR_BOUNDS when an index or the payload's place cannot be; the message is finished
+   * @throws ERR_KVMFR_BOUNDS when an index or the payload's place cannot be; a message with such a
+   *   payload is finished
    */
   next(): QueueStatus {
+    this.#holding = false;
     const status = this.check();
     if (status !== 'ok') return status;
     const { region, lgmp } = this.#session;
-    const end = this.#readPosition();
+    const end = readPosition(this.#session, this.#geometry);
     // Bounded: at most once around the ring.
     for (let turn = 0; turn < this.#geometry.numMessages; turn++) {
       if (this.#position === end) return 'empty';
       const at = messageAt(this.#session, this.#geometry, this.#position);
       if ((loadU32(region, at + lgmp.message.pendingSubs) & this.#bit) !== 0) {
+        this.#holding = true;
         this.#readMessage(at);
         return 'ok';
       }
@@ -144,43 +145,51 @@ export class Queue {
     return 'empty';
   }
 
-  /** Whether something newer than the message that {@link next} found waits. */
+  /**
+   * Whether something newer than the message that {@link next} found waits.
+   *
+   * @throws ERR_KVMFR_BOUNDS when the publisher's position cannot be
+   */
   hasNewer(): boolean {
-    return this.#after(this.#position) !== this.#readPosition();
+    return this.#after(this.#position) !== readPosition(this.#session, this.#geometry);
   }
 
-  /** Finishes the message that {@link next} found. The payload may change from now on. */
+  /**
+   * Finishes the message that {@link next} found; `empty` when there is none, or it is finished
+   * already. The payload may change from now on.
+   */
   done(): QueueStatus {
+    const holding = this.#holding;
+    this.#holding = false;
     const status = this.check();
     if (status !== 'ok') return status;
+    if (!holding) return 'empty';
     const { region, lgmp } = this.#session;
     const at = messageAt(this.#session, this.#geometry, this.#position);
     const before = andU32(region, at + lgmp.message.pendingSubs, ~this.#bit);
-    if ((before & ~this.#bit) === 0) this.#freeFront();
+    if (before === this.#bit) this.#freeFront();
     this.#position = this.#after(this.#position);
     return 'ok';
   }
 
   /**
-   * Gives the subscriber slot back.
+   * Gives the subscriber slot back. Also after the session was ended from our side, as long as the
+   * region still holds it.
    *
    * @returns `busy` when the queue's lock was taken all the time: try again
    */
   unsubscribe(): QueueStatus {
-    const status = this.check();
-    if (status !== 'ok') {
-      // Not ours any more; whoever subscribes next reaps it.
-      this.#subscribed = false;
-      return status;
-    }
+    if (!this.#subscribed) return 'unsubscribed';
+    const status = this.#present();
+    if (status !== 'ok') return status;
     const { region, lgmp } = this.#session;
-    const { at, numMessages } = this.#geometry;
-    if (!tryLock(region, at + lgmp.queue.lock, lgmp.lockBytes)) return 'busy';
+    const { at } = this.#geometry;
+    if (!this.#lock()) return 'busy';
     try {
-      for (let i = 0; i < numMessages; i++) {
-        const pendingAt = messageAt(this.#session, this.#geometry, i) + lgmp.message.pendingSubs;
-        andU32(region, pendingAt, ~this.#bit);
-      }
+      // We may have been given up while we waited for the lock.
+      const locked = this.#present();
+      if (locked !== 'ok') return locked;
+      forget(this.#session, this.#geometry, this.#bit);
       storeU64(region, at + lgmp.queue.timeout + this.#slot * 8, 0n);
       storeU32(region, at + lgmp.queue.clientID + this.#slot * 4, 0);
       clearSlots(region, lgmp, at, this.#bit);
@@ -195,6 +204,8 @@ export class Queue {
    * Sends up to 64 bytes to the publisher.
    *
    * @returns the serial to ask {@link acknowledged} about, or why it could not be sent
+   * @throws ERR_KVMFR_ARGUMENT for more bytes, ERR_KVMFR_BOUNDS or ERR_KVMFR_CORRUPT when a number of
+   *   the ring, or its lock, cannot be
    */
   send(bytes: Uint8Array): number | QueueStatus | 'full' {
     if (bytes.byteLength > CLIENT_MESSAGE_BYTES)
@@ -228,6 +239,7 @@ export class Queue {
 
   /** Whether the publisher has acted on the message with this serial. Serials wrap. */
   acknowledged(serial: number): boolean {
+    if (!this.#session.holds()) return false;
     const { region, lgmp } = this.#session;
     const reached = loadU32(region, this.#geometry.at + lgmp.queue.cMsgRSerial);
     return ((reached - serial) | 0) >= 0;
@@ -237,8 +249,23 @@ export class Queue {
     return index + 1 === this.#geometry.numMessages ? 0 : index + 1;
   }
 
-  #readPosition(): number {
-    return readIndex(this.#session, this.#geometry, this.positionAt, 'position');
+  /** What the queue's header says of our slot. */
+  #standing(): QueueStatus {
+    const { region, lgmp } = this.#session;
+    const { at } = this.#geometry;
+    if ((badBits(region, lgmp, at) & this.#bit) !== 0) return 'timed-out';
+    if (loadU32(region, at + lgmp.queue.clientID + this.#slot * 4) !== this.#clientId)
+      return 'timed-out';
+    return (onBits(region, lgmp, at) & this.#bit) === 0 ? 'unsubscribed' : 'ok';
+  }
+
+  #present(): QueueStatus {
+    // The header may be whole again later, so the slot is not written off.
+    if (!this.#session.present()) return 'session-lost';
+    const status = this.#standing();
+    // Not ours any more; whoever subscribes next reaps it.
+    if (status !== 'ok') this.#subscribed = false;
+    return status;
   }
 
   #readMessage(at: number): void {
@@ -262,17 +289,29 @@ export class Queue {
     this.message.bytes = bytes;
   }
 
+  // A lock word that cannot be is the publisher's to put right: to us it is one that is held.
+  #lock(spins?: number): boolean {
+    const { region, lgmp } = this.#session;
+    try {
+      return tryLock(region, this.#geometry.at + lgmp.queue.lock, lgmp.lockBytes, spins);
+    } catch (error) {
+      if (KvmfrError.is(error)) return false;
+      throw error;
+    }
+  }
+
   /** Frees the front message if it is ours. When the lock is busy the publisher does it. */
   #freeFront(): void {
     const { region, lgmp } = this.#session;
-    const { at, maxTimeMs } = this.#geometry;
-    if (!tryLock(region, at + lgmp.queue.lock, lgmp.lockBytes, 1)) return;
+    const { at, maxTimeMs, numMessages } = this.#geometry;
+    if (!this.#lock(1)) return;
     try {
+      const count = loadU32(region, at + lgmp.queue.count);
       if (loadU32(region, at + lgmp.queue.start) !== this.#position) return;
+      // The publisher has freed it already; a count below zero would fill the ring for ever.
+      if (count === 0 || count > numMessages) return;
       storeU32(region, at + lgmp.queue.start, this.#after(this.#position));
-      if (addU32(region, at + lgmp.queue.count, -1) === 0)
-        // Somebody freed it as well: a count below zero would fill the ring for ever.
-        storeU32(region, at + lgmp.queue.count, 0);
+      addU32(region, at + lgmp.queue.count, -1);
       const until = loadU64(region, lgmp.header.timestamp) + maxTimeMs;
       const timeAt = at + lgmp.queue.msgTimeout;
       // Only ever later: our view of the publisher's clock may be old.
@@ -283,15 +322,11 @@ export class Queue {
   }
 }
 
-function messageAt(session: Session, geometry: QueueGeometry, index: number): number {
-  return geometry.messagesAt + index * session.lgmp.message.sizeBytes;
-}
-
-function readIndex(session: Session, geometry: QueueGeometry, at: number, what: string): number {
-  const index = loadU32(session.region, at);
-  if (index >= geometry.numMessages)
-    throw outOfRange(what, index, { max: geometry.numMessages - 1, where: hex(at) });
-  return index;
+/** Clears a subscriber's bit in every entry of the ring. Under the lock. */
+function forget(session: Session, geometry: QueueGeometry, bit: number): void {
+  const { pendingSubs } = session.lgmp.message;
+  for (let i = 0; i < geometry.numMessages; i++)
+    andU32(session.region, messageAt(session, geometry, i) + pendingSubs, ~bit);
 }
 
 /** Frees the slots of subscribers that timed out long enough ago. Under the lock. */
@@ -308,119 +343,4 @@ function reap(session: Session, at: number): void {
     storeU64(region, timeoutAt, 0n);
     storeU32(region, at + lgmp.queue.clientID + slot * 4, 0);
   }
-}
-
-function findQueue(session: Session, queueId: number): QueueGeometry | undefined {
-  const { region, lgmp } = session;
-  const numQueues = loadU32(region, lgmp.header.numQueues);
-  if (numQueues > lgmp.maxQueues)
-    throw outOfRange('numQueues', numQueues, {
-      max: lgmp.maxQueues,
-      where: hex(lgmp.header.numQueues),
-    });
-  for (let i = 0; i < numQueues; i++) {
-    const at = lgmp.header.queues + i * lgmp.queue.sizeBytes;
-    if (loadU32(region, at + lgmp.queue.queueID) !== queueId) continue;
-    return readGeometry(session, at);
-  }
-  return undefined;
-}
-
-function readGeometry(session: Session, at: number): QueueGeometry {
-  const { region, lgmp } = session;
-  const where = `queue ${hex(at)}`;
-  const numMessages = loadU32(region, at + lgmp.queue.numMessages);
-  const messagesAt = loadU32(region, at + lgmp.queue.messagesOffset);
-  const maxTime = loadU32(region, at + lgmp.queue.maxTime);
-  if (numMessages < 2 || numMessages > MAX_RING_SLOTS)
-    throw outOfRange('numMessages', numMessages, { min: 2, max: MAX_RING_SLOTS, where });
-  if (lgmp.powerOfTwoRings && (numMessages & (numMessages - 1)) !== 0)
-    throw new KvmfrError(
-      'ERR_KVMFR_CORRUPT',
-      `numMessages at ${where} must be a power of two, but is ${numMessages}`,
-    );
-  const ringBytes = numMessages * lgmp.message.sizeBytes;
-  if (
-    messagesAt < session.payloadFloor ||
-    messagesAt % Math.max(4, lgmp.ringAlignBytes) !== 0 ||
-    messagesAt + ringBytes > region.byteLength
-  )
-    throw new KvmfrError(
-      'ERR_KVMFR_BOUNDS',
-      `the ring of ${where} needs ${ringBytes} bytes between ${hex(session.payloadFloor)} and ${hex(region.byteLength)}, but starts at ${hex(messagesAt)}`,
-    );
-  return { at, numMessages, messagesAt, maxTimeMs: BigInt(Math.min(maxTime, MAX_TIME_MS)) };
-}
-
-/** What can be told of a queue without subscribing: for `info`. */
-export interface QueueInfo {
-  readonly id: number;
-  readonly slots: number;
-  readonly used: number;
-  readonly position: number;
-  /** Bitmap of the slots that are taken. */
-  readonly subscribers: number;
-  /** Bitmap of the slots whose subscriber timed out. */
-  readonly timedOut: number;
-  readonly maxTimeMs: number;
-}
-
-/**
- * Reads the queues of a session without writing anything.
- *
- * @throws ERR_KVMFR_BOUNDS when there are more than a session can have
- */
-export function readQueues(session: Session): readonly QueueInfo[] {
-  const { region, lgmp } = session;
-  const numQueues = loadU32(region, lgmp.header.numQueues);
-  if (numQueues > lgmp.maxQueues)
-    throw outOfRange('numQueues', numQueues, {
-      max: lgmp.maxQueues,
-      where: hex(lgmp.header.numQueues),
-    });
-  const queues: QueueInfo[] = [];
-  for (let i = 0; i < numQueues; i++) {
-    const at = lgmp.header.queues + i * lgmp.queue.sizeBytes;
-    queues.push({
-      id: loadU32(region, at + lgmp.queue.queueID),
-      slots: loadU32(region, at + lgmp.queue.numMessages),
-      used: loadU32(region, at + lgmp.queue.count),
-      position: loadU32(region, at + lgmp.queue.position),
-      subscribers: onBits(region, lgmp, at),
-      timedOut: badBits(region, lgmp, at),
-      maxTimeMs: loadU32(region, at + lgmp.queue.maxTime),
-    });
-  }
-  return queues;
-}
-
-/** An entry of a queue's ring, looked at from outside. */
-export interface PeekedMessage {
-  readonly udata: number;
-  readonly offset: number;
-  readonly bytes: number;
-}
-
-/**
- * The entries of a queue, newest first, without subscribing and without writing anything. What they
- * name may already be in use for something newer.
- *
- * @throws ERR_KVMFR_BOUNDS or ERR_KVMFR_CORRUPT when the queue's header cannot be
- */
-export function peekQueue(session: Session, queueId: number): readonly PeekedMessage[] {
-  const geometry = findQueue(session, queueId);
-  if (geometry === undefined) return [];
-  const { region, lgmp } = session;
-  const end = readIndex(session, geometry, geometry.at + lgmp.queue.position, 'position');
-  const found: PeekedMessage[] = [];
-  for (let back = 1; back <= geometry.numMessages; back++) {
-    const index = (end - back + geometry.numMessages) % geometry.numMessages;
-    const at = messageAt(session, geometry, index);
-    const udata = region.view.getUint32(at + lgmp.message.udata, true);
-    const bytes = region.view.getUint32(at + lgmp.message.size, true);
-    const offset = region.view.getUint32(at + lgmp.message.offset, true);
-    if (bytes === 0 || offset % 4 !== 0 || offset < session.payloadFloor) continue;
-    if (offset + bytes <= region.byteLength) found.push({ udata, offset, bytes });
-  }
-  return found;
 }

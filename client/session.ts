@@ -1,6 +1,5 @@
-import { randomInt } from 'node:crypto';
 import type { Mapping } from '../native/index.ts';
-import { hex, KvmfrError } from '../protocol/error.ts';
+import { hex, KvmfrError, outOfRange } from '../protocol/error.ts';
 import type { FrameLayout } from '../protocol/kvmfr/frame.ts';
 import { FRAME_LAYOUTS } from '../protocol/kvmfr/index.ts';
 import { type OsRecord, parseSession, type VmRecord } from '../protocol/kvmfr/session.ts';
@@ -25,6 +24,9 @@ export interface SessionInfo {
   readonly os: OsRecord | undefined;
 }
 
+/** What a session needs of a mapping: waiting for a word of the region to change. */
+export type RegionWaiter = Pick<Mapping, 'wait'>;
+
 /** How a session is doing. */
 export type Pulse = 'alive' | 'stale' | 'ended';
 
@@ -34,21 +36,20 @@ export type Pulse = 'alive' | 'stale' | 'ended';
  * Ownership: looks at a mapping that belongs to somebody else; of no use once that closed.
  */
 export class Session {
-  readonly mapping: Mapping;
+  readonly mapping: RegionWaiter;
   readonly region: Region;
   readonly lgmp: LgmpLayout;
   readonly frames: FrameLayout;
   readonly info: SessionInfo;
   /** First byte behind the session blob: rings and payloads lie there. */
   readonly payloadFloor: number;
-  /** Our id in subscriber tables: random, never 0. Peers choose theirs badly; it is no key. */
-  readonly clientId: number = randomInt(1, 0xffff_ffff);
   #heartbeat: bigint;
   #heartbeatMs: number;
   #ended = false;
+  #queueCount = 0;
 
   private constructor(parts: {
-    readonly mapping: Mapping;
+    readonly mapping: RegionWaiter;
     readonly region: Region;
     readonly lgmp: LgmpLayout;
     readonly frames: FrameLayout;
@@ -73,7 +74,7 @@ export class Session {
    * @throws ERR_KVMFR_KVMFR_VERSION, ERR_KVMFR_MAGIC, ERR_KVMFR_BOUNDS
    */
   static attach(
-    place: { readonly mapping: Mapping; readonly region: Region; readonly lgmp: LgmpLayout },
+    place: { readonly mapping: RegionWaiter; readonly region: Region; readonly lgmp: LgmpLayout },
     nowMs: number,
   ): Session | undefined {
     const { region, lgmp } = place;
@@ -120,16 +121,40 @@ export class Session {
     this.#ended = true;
   }
 
-  /** Whether what is read now still belongs to this session. Cheap: two words. */
-  holds(): boolean {
-    if (this.ended) return false;
+  /** Whether the region holds this session now, ended from our side or not. Cheap: two words. */
+  present(): boolean {
+    if (this.region.detached) return false;
     const { header } = this.lgmp;
-    if (
-      loadU32(this.region, header.sessionID) !== this.info.id ||
-      loadU32(this.region, header.magic) !== LGMP_MAGIC
-    )
-      this.#ended = true;
+    return (
+      loadU32(this.region, header.sessionID) === this.info.id &&
+      loadU32(this.region, header.magic) === LGMP_MAGIC
+    );
+  }
+
+  /** Whether what is read now still belongs to this session. One that ever did not is over. */
+  holds(): boolean {
+    if (!this.#ended && !this.present()) this.#ended = true;
     return !this.#ended;
+  }
+
+  /**
+   * How many queues there are; grows while the publisher sets up.
+   *
+   * @throws ERR_KVMFR_BOUNDS when there are more than a session can have, ERR_KVMFR_CORRUPT when there
+   *   are fewer than before
+   */
+  queueCount(): number {
+    const { maxQueues, header } = this.lgmp;
+    const count = loadU32(this.region, header.numQueues);
+    const where = hex(header.numQueues);
+    if (count > maxQueues) throw outOfRange('numQueues', count, { max: maxQueues, where });
+    if (count < this.#queueCount)
+      throw new KvmfrError(
+        'ERR_KVMFR_CORRUPT',
+        `numQueues at ${where} must not shrink in a session, but went from ${this.#queueCount} to ${count}`,
+      );
+    this.#queueCount = count;
+    return count;
   }
 
   /** Looks at the heartbeat: it is compared for change, and never taken for a clock. */
