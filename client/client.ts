@@ -1,7 +1,6 @@
 import { channel } from 'node:diagnostics_channel';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { hex, KvmfrError } from '../protocol/error.ts';
-import { lgmpVersionName } from '../protocol/lgmp/detect.ts';
+import { KvmfrError, type KvmfrErrorCode } from '../protocol/error.ts';
 import { type CursorOptions, type CursorState, CursorStream } from './cursor.ts';
 import { HeartbeatWatch, type Sighting } from './detect.ts';
 import type { Frame } from './frame.ts';
@@ -9,7 +8,17 @@ import { FrameStream, type FramesOptions } from './frames.ts';
 import { defaultRegionPath, type OpenRegion, openRegion } from './open.ts';
 import { type QueueInfo, readQueues } from './ring.ts';
 import { Session, type SessionInfo, unsupportedLgmp } from './session.ts';
-import { type ClientState, sameState, stateOfError, stateOfOpenError } from './state.ts';
+import {
+  type ClientState,
+  noHost,
+  sameState,
+  showing,
+  stale,
+  stateOfAttachError,
+  stateOfError,
+  stateOfOpenError,
+} from './state.ts';
+import { StateStream } from './states.ts';
 import type { ClientStats, StreamHost, Subscription } from './subscription.ts';
 
 /** How a client is made. */
@@ -20,14 +29,22 @@ export interface ClientOptions {
 
 /** Between two looks for a publisher. */
 const SEARCH_MS = 20;
-/** Between two looks at the heartbeat of the publisher we are attached to. */
+/** Between two looks at the heartbeat of the publisher we are attached to, or cannot read. */
 const PULSE_MS = 100;
 /** Between two attempts to open a region that is not there. */
 const OPEN_MS = 250;
 /** Between two looks at whether the path still names what is mapped. */
 const PRESENCE_MS = 500;
-/** How long a session that could not be used is left alone. */
-const ABANDONED_MS = 1000;
+
+/** Errors that time does not mend: the machine or the call is wrong, not the region. */
+const LASTING: ReadonlySet<KvmfrErrorCode> = new Set([
+  'ERR_KVMFR_ARGUMENT',
+  'ERR_KVMFR_NATIVE',
+  'ERR_KVMFR_UNSUPPORTED',
+]);
+
+const HOST_ENDED = stale('its Looking Glass host has ended');
+const HEART_STOPPED = stale('the heartbeat of its Looking Glass host has stopped');
 
 const states = channel('kvmfr:client:state');
 
@@ -51,27 +68,28 @@ export class Client implements AsyncDisposable {
     cursorRefused: 0,
   };
   readonly #stop: AbortController = new AbortController();
+  readonly #signal: AbortSignal | undefined;
+  readonly #onAbort: () => void = () => void this.close();
   readonly #subscriptions: Set<Subscription> = new Set();
+  /** What keeps single streams from giving what they should. */
+  readonly #issues: Map<Subscription, ClientState> = new Map();
+  readonly #waiting: Set<() => void> = new Set();
   readonly #running: Promise<void>;
   #open: OpenRegion | undefined;
   #session: Session | undefined;
   #lastInfo: SessionInfo | undefined;
   #base: ClientState;
-  #frameIssue: ClientState | undefined;
   #shown: ClientState;
-  #changed: PromiseWithResolvers = resolvers();
-  #abandoned:
-    | { readonly id: number; readonly untilMs: number; readonly state: ClientState }
-    | undefined;
+  #lasting: KvmfrError | undefined;
 
   /** Starts reading; returns at once, in state `waiting`. Most programs want {@link connect}. */
   constructor(path: string = defaultRegionPath(), options: ClientOptions = {}) {
     this.path = path;
     this.#base = { name: 'waiting', message: `opening ${path}` };
     this.#shown = this.#base;
-    const { signal } = options;
-    if (signal?.aborted) this.#stop.abort();
-    signal?.addEventListener('abort', () => void this.close(), { once: true });
+    this.#signal = options.signal;
+    if (this.#signal?.aborted) this.#stop.abort();
+    else this.#signal?.addEventListener('abort', this.#onAbort, { once: true });
     this.#running = this.#run();
   }
 
@@ -94,25 +112,29 @@ export class Client implements AsyncDisposable {
     return this.#open?.mapping.byteLength;
   }
 
-  /** The queues of the live session and who reads them. */
+  /**
+   * The queues of the live session and who reads them; none while no publisher is attached.
+   *
+   * @throws ERR_KVMFR_BOUNDS or ERR_KVMFR_CORRUPT when their number cannot be
+   */
   queues(): readonly QueueInfo[] {
     const session = this.#session;
     return session?.holds() === true ? readQueues(session) : [];
   }
 
   /** The state now, then each change, until the client closes or the signal fires. */
-  async *states(
-    options: { readonly signal?: AbortSignal } = {},
-  ): AsyncGenerator<ClientState, void> {
-    let seen: ClientState | undefined;
-    while (!this.closed && options.signal?.aborted !== true) {
-      if (this.#shown !== seen) {
-        seen = this.#shown;
-        yield seen;
-        continue;
-      }
-      await this.#change(options.signal);
-    }
+  states(options: { readonly signal?: AbortSignal } = {}): AsyncIterableIterator<ClientState> {
+    const client = this;
+    const source = {
+      get state(): ClientState {
+        return client.state;
+      },
+      get closed(): boolean {
+        return client.closed;
+      },
+      change: (signal: AbortSignal) => this.#change(signal),
+    };
+    return new StateStream(source, options.signal);
   }
 
   /**
@@ -128,20 +150,31 @@ export class Client implements AsyncDisposable {
     return new CursorStream(this.#host, options);
   }
 
-  /** Waits until a publisher is attached. @throws what the signal was aborted with; ERR_KVMFR_CLOSED */
+  /**
+   * Waits until a publisher is attached.
+   *
+   * @throws what the signal was aborted with; ERR_KVMFR_CLOSED; and what time does not mend:
+   *   ERR_KVMFR_ARGUMENT, ERR_KVMFR_NATIVE, ERR_KVMFR_UNSUPPORTED
+   */
   async attached(signal?: AbortSignal): Promise<SessionInfo> {
-    const session = await this.#whenSession(signal);
-    if (session !== undefined) return session.info;
-    signal?.throwIfAborted();
-    throw new KvmfrError('ERR_KVMFR_CLOSED', `the client of ${this.path} was closed`);
+    for (;;) {
+      signal?.throwIfAborted();
+      if (this.#lasting !== undefined) throw this.#lasting;
+      if (this.closed)
+        throw new KvmfrError('ERR_KVMFR_CLOSED', `the client of ${this.path} was closed`);
+      const session = this.#session;
+      if (session?.holds() === true) return session.info;
+      await this.#change(signal);
+    }
   }
 
   /** Gives everything back. A second call waits for the first. */
   async close(): Promise<void> {
     if (!this.closed) {
       this.#stop.abort();
-      await Promise.all([...this.#subscriptions].map((stream) => stream.close()));
+      this.#signal?.removeEventListener('abort', this.#onAbort);
       this.#notify();
+      await this.#closeStreams();
     }
     await this.#running;
   }
@@ -153,20 +186,23 @@ export class Client implements AsyncDisposable {
   readonly #host: StreamHost = {
     stats: this.stats,
     whenSession: (signal) => this.#whenSession(signal),
-    setFrameIssue: (issue) => {
-      this.#frameIssue = issue;
+    setIssue: (stream, issue) => {
+      if (issue === undefined) this.#issues.delete(stream);
+      else this.#issues.set(stream, issue);
       this.#show();
     },
-    abandon: (session, why) => this.#abandon(session, why),
-    describe: stateOfError,
     register: (stream) => void this.#subscriptions.add(stream),
-    unregister: (stream) => void this.#subscriptions.delete(stream),
+    unregister: (stream) => {
+      this.#subscriptions.delete(stream);
+      if (this.#issues.delete(stream)) this.#show();
+    },
   };
 
   async #run(): Promise<void> {
     while (!this.closed) {
       const open = this.#tryOpen();
       if (open === undefined) {
+        if (this.#lasting !== undefined) return;
         await this.#pause(OPEN_MS);
         continue;
       }
@@ -179,7 +215,7 @@ export class Client implements AsyncDisposable {
       } finally {
         await this.#letGo(open);
       }
-      if (!this.closed) await this.#pause(SEARCH_MS);
+      await this.#pause(SEARCH_MS);
     }
   }
 
@@ -187,18 +223,34 @@ export class Client implements AsyncDisposable {
     try {
       return openRegion(this.path);
     } catch (error) {
-      const state = KvmfrError.is(error) ? stateOfOpenError(error) : stateOfError(error);
-      this.#setBase(state);
+      this.#setBase(this.#stateWithoutRegion(error));
       return undefined;
     }
   }
 
+  #stateWithoutRegion(error: unknown): ClientState {
+    if (!KvmfrError.is(error)) return stateOfError(error);
+    if (LASTING.has(error.code)) {
+      this.#lasting = error;
+      // Whoever waits for a publisher need not wait any longer.
+      this.#notify();
+    }
+    // Who has seen a picture keeps it, also while the file is away.
+    if (error.code === 'ERR_KVMFR_ABSENT' && this.stats.sessions > 0) return HOST_ENDED;
+    return stateOfOpenError(error);
+  }
+
   async #letGo(open: OpenRegion): Promise<void> {
-    if (this.closed) await Promise.all([...this.#subscriptions].map((stream) => stream.close()));
     this.#session?.end();
     this.#session = undefined;
     this.#open = undefined;
+    if (this.closed) await this.#closeStreams();
+    else await Promise.all([...this.#subscriptions].map((stream) => stream.leave()));
     open.mapping.close();
+  }
+
+  async #closeStreams(): Promise<void> {
+    await Promise.all([...this.#subscriptions].map((stream) => stream.close()));
   }
 
   /** Looks after one mapping until the path names something else. */
@@ -209,70 +261,49 @@ export class Client implements AsyncDisposable {
       const nowMs = performance.now();
       if (nowMs - presenceMs >= PRESENCE_MS) {
         presenceMs = nowMs;
-        if (open.mapping.stillThere() !== 'same') return;
+        if (isAway(open)) {
+          if (this.stats.sessions > 0) this.#setBase(HOST_ENDED);
+          return;
+        }
       }
       const session = this.#session;
-      if (session === undefined) {
-        this.#search(open, heartbeats.look(nowMs), nowMs);
-      } else {
-        const pulse = session.pulse(nowMs);
-        if (pulse === 'ended') {
-          this.#session = undefined;
-          heartbeats = new HeartbeatWatch(open.region);
-          this.#setBase(stale('its publisher has ended'));
-          continue;
-        }
-        this.#setBase(
-          pulse === 'alive' ? showing(session.info) : stale('its heartbeat has stopped'),
-        );
+      const pulse = session?.pulse(nowMs);
+      if (session !== undefined && pulse !== 'ended') {
+        this.#setBase(pulse === 'alive' ? showing(session.info) : HEART_STOPPED);
+        await this.#pause(PULSE_MS);
+        continue;
       }
-      await this.#pause(this.#session === undefined ? SEARCH_MS : PULSE_MS);
+      if (session !== undefined) {
+        this.#session = undefined;
+        heartbeats = new HeartbeatWatch(open.region);
+      }
+      const sighting = heartbeats.look(nowMs);
+      this.#search(open, sighting, nowMs);
+      await this.#pause(sighting.kind === 'alive' ? PULSE_MS : SEARCH_MS);
     }
   }
 
   #search(open: OpenRegion, sighting: Sighting, nowMs: number): void {
     if (sighting.kind !== 'alive') {
-      const waiting = noHost(this.path, sighting);
-      this.#setBase(this.stats.sessions === 0 ? waiting : stale('no publisher runs'));
+      this.#setBase(this.stats.sessions > 0 ? HOST_ENDED : noHost(this.path, sighting));
       return;
     }
     const { candidate } = sighting;
-    if (candidate.layout === undefined) {
-      this.#setBase({ ...stateOfError(unsupportedLgmp(candidate)), name: 'incompatible' });
-      return;
-    }
     try {
+      if (candidate.layout === undefined) throw unsupportedLgmp(candidate);
       const session = Session.attach({ ...open, lgmp: candidate.layout }, nowMs);
-      if (session !== undefined) this.#attach(session, nowMs);
+      if (session !== undefined) this.#attach(session);
     } catch (error) {
-      const state = stateOfError(error);
-      const isVersion = KvmfrError.is(error) && error.code === 'ERR_KVMFR_KVMFR_VERSION';
-      this.#setBase(isVersion ? { ...state, name: 'incompatible' } : state);
+      this.#setBase(stateOfAttachError(error));
     }
   }
 
-  #attach(session: Session, nowMs: number): void {
-    const left = this.#abandoned;
-    if (left !== undefined && left.id === session.info.id && nowMs < left.untilMs) {
-      this.#setBase(left.state);
-      return;
-    }
-    this.#abandoned = undefined;
+  #attach(session: Session): void {
     this.#session = session;
     this.#lastInfo = session.info;
-    this.#frameIssue = undefined;
     this.stats.sessions += 1;
     this.#setBase(showing(session.info));
     this.#notify();
-  }
-
-  #abandon(session: Session, why: unknown): void {
-    session.end();
-    if (this.#session !== session) return;
-    this.#session = undefined;
-    const state = stateOfError(why);
-    this.#abandoned = { id: session.info.id, untilMs: performance.now() + ABANDONED_MS, state };
-    this.#setBase(state);
   }
 
   async #whenSession(signal: AbortSignal | undefined): Promise<Session | undefined> {
@@ -291,8 +322,9 @@ export class Client implements AsyncDisposable {
   }
 
   #show(): void {
-    // What is wrong with the frames only matters while frames come.
-    const state = this.#base.name === 'showing' ? (this.#frameIssue ?? this.#base) : this.#base;
+    // What is wrong with single streams only matters while a publisher is alive.
+    const [issue] = this.#base.name === 'showing' ? this.#issues.values() : [];
+    const state = issue ?? this.#base;
     if (sameState(state, this.#shown)) return;
     this.#shown = state;
     if (states.hasSubscribers) states.publish({ path: this.path, state });
@@ -300,22 +332,20 @@ export class Client implements AsyncDisposable {
   }
 
   #notify(): void {
-    const waiting = this.#changed;
-    this.#changed = resolvers();
-    waiting.resolve();
+    for (const wake of [...this.#waiting]) wake();
   }
 
   /** Waits for any change: of state, session, or the end. */
-  async #change(signal: AbortSignal | undefined): Promise<void> {
-    const change = this.#changed.promise;
-    if (signal === undefined) return change;
-    let onAbort = (): void => {};
-    const aborted = new Promise<void>((resolve) => {
-      onAbort = resolve;
-      signal.addEventListener('abort', onAbort, { once: true });
+  #change(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        this.#waiting.delete(wake);
+        signal?.removeEventListener('abort', wake);
+        resolve();
+      };
+      this.#waiting.add(wake);
+      signal?.addEventListener('abort', wake, { once: true });
     });
-    await Promise.race([change, aborted]);
-    signal.removeEventListener('abort', onAbort);
   }
 
   async #pause(ms: number): Promise<void> {
@@ -330,7 +360,8 @@ export class Client implements AsyncDisposable {
 /**
  * Opens a region and waits for a live publisher in it.
  *
- * @throws what the signal was aborted with
+ * @throws what the signal was aborted with; and what time does not mend: ERR_KVMFR_ARGUMENT,
+ *   ERR_KVMFR_NATIVE, ERR_KVMFR_UNSUPPORTED
  */
 export async function connect(
   path: string = defaultRegionPath(),
@@ -347,43 +378,12 @@ export async function connect(
   }
 }
 
-interface PromiseWithResolvers {
-  readonly promise: Promise<void>;
-  readonly resolve: () => void;
-}
-
-function resolvers(): PromiseWithResolvers {
-  let resolve = (): void => {};
-  const promise = new Promise<void>((done) => {
-    resolve = done;
-  });
-  return { promise, resolve };
-}
-
-function showing(info: SessionInfo): ClientState {
-  return { name: 'showing', message: `showing a guest with Looking Glass ${info.release}` };
-}
-
-function stale(why: string): ClientState {
-  return {
-    name: 'stale',
-    code: 'ERR_KVMFR_NO_HOST',
-    message: `the guest does not answer: ${why}`,
-    hint: 'The last picture stays; it goes on by itself when the guest does.',
-  };
-}
-
-function noHost(path: string, sighting: Sighting): ClientState {
-  const dead =
-    sighting.kind === 'silent'
-      ? `; ${sighting.candidates
-          .map((found) => `${lgmpVersionName(found.version)} at ${hex(found.magicAt)}`)
-          .join(' and ')} ran here and is gone`
-      : '';
-  return {
-    name: 'waiting',
-    code: 'ERR_KVMFR_NO_HOST',
-    message: `no Looking Glass host runs in ${path}${dead}`,
-    hint: 'Start the guest and the Looking Glass host in it. If it runs and the file stays empty, the device lacks share=on.',
-  };
+/** Whether the path no longer names what is mapped. Not to be told is no reason to let go. */
+function isAway({ mapping }: OpenRegion): boolean {
+  try {
+    return mapping.stillThere() !== 'same';
+  } catch (error) {
+    if (KvmfrError.is(error)) return false;
+    throw error;
+  }
 }

@@ -12,6 +12,7 @@ import { QUEUE_IDS } from '../protocol/kvmfr/index.ts';
 import type { Queue } from './queue.ts';
 import type { Session } from './session.ts';
 import { type StreamHost, Subscription } from './subscription.ts';
+import { Turns } from './turns.ts';
 
 /**
  * What the pointer looks like.
@@ -54,11 +55,14 @@ const MAX_DRAIN = 64;
 export class CursorStream implements AsyncIterableIterator<CursorState> {
   readonly #host: StreamHost;
   readonly #subscription: Subscription;
-  #sessionId: number | undefined;
+  readonly #turns: Turns = new Turns();
+  #session: Session | undefined;
   #visible = false;
   #x = 0;
   #y = 0;
   #shape: CursorShape | undefined;
+  /** The newest shape that was read; the ones before it are never made into bitmaps. */
+  #raw: RawCursorShape | undefined;
   #nextShapeId = 1;
   #changed = false;
 
@@ -71,7 +75,11 @@ export class CursorStream implements AsyncIterableIterator<CursorState> {
     return this;
   }
 
-  async next(): Promise<IteratorResult<CursorState, undefined>> {
+  next(): Promise<IteratorResult<CursorState, undefined>> {
+    return this.#turns.take(() => this.#next());
+  }
+
+  async #next(): Promise<IteratorResult<CursorState, undefined>> {
     for (;;) {
       let queue = await this.#subscription.message();
       if (queue === undefined) return { done: true, value: undefined };
@@ -79,6 +87,7 @@ export class CursorStream implements AsyncIterableIterator<CursorState> {
         this.#read(queue);
         queue = this.#subscription.tryMessage();
       }
+      this.#reshape();
       if (!this.#changed) continue;
       this.#changed = false;
       return {
@@ -95,7 +104,7 @@ export class CursorStream implements AsyncIterableIterator<CursorState> {
 
   #read(queue: Queue): void {
     const { session } = this.#subscription;
-    if (session === undefined) return;
+    if (session === undefined || session.ended) return;
     this.#host.stats.cursorMessages += 1;
     try {
       this.#apply(session, queue);
@@ -120,10 +129,7 @@ export class CursorStream implements AsyncIterableIterator<CursorState> {
         : readCursorShape(session.region, offset, bytes);
     // Copied; now make sure that it was still lent to us while we copied.
     if (queue.check() !== 'ok') return;
-    if (this.#sessionId !== session.info.id) {
-      this.#sessionId = session.info.id;
-      this.#changed = true;
-    }
+    if (this.#session !== session) this.#begin(session);
     // In 19 and 20 the flag counts in every message: absent means hidden.
     const visible = (udata & CURSOR_FLAGS.visible) !== 0;
     if (visible !== this.#visible) {
@@ -131,7 +137,15 @@ export class CursorStream implements AsyncIterableIterator<CursorState> {
       this.#changed = true;
     }
     if ((udata & CURSOR_FLAGS.position) !== 0) this.#move(position.x, position.y);
-    if (raw !== undefined) this.#reshape(raw);
+    if (raw !== undefined) this.#raw = raw;
+  }
+
+  /** What another publisher said of its pointer is of no use. */
+  #begin(session: Session): void {
+    this.#session = session;
+    this.#raw = undefined;
+    this.#shape = undefined;
+    this.#changed = true;
   }
 
   #move(x: number, y: number): void {
@@ -141,8 +155,10 @@ export class CursorStream implements AsyncIterableIterator<CursorState> {
     this.#changed = true;
   }
 
-  #reshape(raw: RawCursorShape): void {
-    if (this.#shape !== undefined && sameShape(this.#shape.raw, raw)) return;
+  #reshape(): void {
+    const raw = this.#raw;
+    this.#raw = undefined;
+    if (raw === undefined || (this.#shape !== undefined && sameShape(this.#shape.raw, raw))) return;
     this.#shape = {
       id: this.#nextShapeId,
       kind: raw.kind,

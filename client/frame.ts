@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { KvmfrError } from '../protocol/error.ts';
 import type { FrameGeometry } from '../protocol/kvmfr/frame.ts';
 import { FRAME_TIMEOUT_MS, QUEUE_MAX_TIME_MS } from '../protocol/limits.ts';
@@ -7,6 +8,18 @@ import type { Rect } from '../protocol/rect.ts';
 import type { Queue } from './queue.ts';
 import type { Session } from './session.ts';
 
+/** Longest wait for all rows of a frame: below the time after which the publisher gives us up. */
+const FRAME_TOTAL_MS = QUEUE_MAX_TIME_MS - FRAME_TIMEOUT_MS;
+/** Moves of a write pointer after which the event loop gets its turn: they may never end. */
+const MOVES_PER_TURN = 16;
+
+/**
+ * How a loan ended: `intact` (all of it could be trusted till then), `stalled` (rows were waited for
+ * and never came), `partial` (given back before all rows had come), `lost` (the publisher took it
+ * back, or is gone).
+ */
+export type LoanEnd = 'intact' | 'stalled' | 'partial' | 'lost';
+
 /** What a frame needs from the stream that lends it. */
 export interface FrameLoan {
   readonly session: Session;
@@ -15,8 +28,10 @@ export interface FrameLoan {
   readonly damage: readonly Rect[];
   readonly skipped: number;
   readonly pixels: Uint8Array;
-  /** Told once, when the frame is given back: whether all of it could be trusted till then. */
-  readonly released: (intact: boolean) => void;
+  /** Ends every wait for rows. */
+  readonly stopped: AbortSignal;
+  /** Told once, when the frame is given back. */
+  readonly released: (frame: Frame, end: LoanEnd) => void;
 }
 
 /**
@@ -54,6 +69,7 @@ export class Frame implements Disposable {
   readonly flags: number;
   readonly #loan: FrameLoan;
   #released = false;
+  #stalled = false;
 
   constructor(loan: FrameLoan) {
     const { geometry } = loan;
@@ -109,23 +125,34 @@ export class Frame implements Disposable {
   /**
    * Waits until this many rows are valid.
    *
-   * @returns false when the guest stopped writing, for {@link FRAME_TIMEOUT_MS}, or went away
+   * @returns false when the guest stopped writing, for {@link FRAME_TIMEOUT_MS}, or took the frame
+   *   back, or went away
    */
   async whenRows(rows: number): Promise<boolean> {
-    const { geometry, session } = this.#loan;
+    const { geometry, session, stopped } = this.#loan;
     const need = wholeBytes(geometry, Math.min(rows, geometry.dataHeightPx));
     const at = geometry.writePointerAt;
-    const endMs = performance.now() + QUEUE_MAX_TIME_MS;
-    while (!this.#released && session.holds()) {
+    let endMs = 0;
+    for (let moves = 0; this.intact; moves++) {
       const bytes = loadU32(session.region, at);
-      if (bytes >= need) return true;
-      const leftMs = Math.min(FRAME_TIMEOUT_MS, endMs - performance.now());
-      if (leftMs <= 0) return false;
-      const outcome = await session.mapping.wait([{ offsetBytes: at, value: bytes }], {
-        timeoutMs: leftMs,
-        cadence: true,
-      });
+      if (bytes >= need) {
+        this.#stalled = false;
+        return true;
+      }
+      const nowMs = performance.now();
+      if (endMs === 0) endMs = nowMs + FRAME_TOTAL_MS;
+      const leftMs = Math.min(FRAME_TIMEOUT_MS, endMs - nowMs);
+      const outcome =
+        leftMs <= 0
+          ? 'timed-out'
+          : await session.mapping.wait([{ offsetBytes: at, value: bytes }], {
+              timeoutMs: leftMs,
+              cadence: true,
+              signal: stopped,
+            });
+      if (outcome === 'timed-out') this.#stalled = true;
       if (outcome !== 'changed') return false;
+      if (moves % MOVES_PER_TURN === MOVES_PER_TURN - 1) await turn();
     }
     return false;
   }
@@ -133,11 +160,16 @@ export class Frame implements Disposable {
   /** Gives the frame back to the guest. A second call does nothing. */
   release(): void {
     if (this.#released) return;
-    const { session, geometry, queue } = this.#loan;
-    const whole = this.complete === geometry.dataHeightPx;
+    const whole = this.complete === this.dataHeightPx;
     this.#released = true;
-    const finished = !session.ended && queue.done() === 'ok';
-    this.#loan.released(whole && finished);
+    const finished = this.#loan.queue.done() === 'ok';
+    this.#loan.released(this, this.#endOf(whole, finished));
+  }
+
+  #endOf(whole: boolean, finished: boolean): LoanEnd {
+    if (!finished) return 'lost';
+    if (whole) return 'intact';
+    return this.#stalled ? 'stalled' : 'partial';
   }
 
   [Symbol.dispose](): void {

@@ -8,16 +8,21 @@ import {
   regionMibFor,
 } from '../protocol/kvmfr/frame.ts';
 import { QUEUE_IDS } from '../protocol/kvmfr/index.ts';
-import { MAX_DAMAGE_RECTS } from '../protocol/limits.ts';
+import { FRAME_TIMEOUT_MS, MAX_DAMAGE_RECTS } from '../protocol/limits.ts';
 import type { Rect } from '../protocol/rect.ts';
-import { Frame } from './frame.ts';
+import { Frame, type LoanEnd } from './frame.ts';
 import type { Queue } from './queue.ts';
 import type { Session } from './session.ts';
-import type { ClientState } from './state.ts';
+import { type ClientState, stateOfError } from './state.ts';
 import { type StreamHost, Subscription } from './subscription.ts';
+import { Turns } from './turns.ts';
 
 /** Pixel formats that are read in this version; the others are named and refused. */
 const READABLE: ReadonlySet<string> = new Set(['BGRA', 'RGBA', 'BGR_32', 'RGB_24']);
+/** Frames in a row that cannot be read, after which a person is told. One may be a slip. */
+const MAX_FAILED_RUN = 3;
+/** Views of frame data that are kept; publishers use two or three places. */
+const MAX_VIEWS = 8;
 
 /** How frames are given. */
 export interface FramesOptions {
@@ -28,14 +33,23 @@ export interface FramesOptions {
 
 /** What was learnt of the frames since the last one that was given. */
 interface Chain {
+  /** Whose frames these are: serials of another session say nothing. */
+  session: Session | undefined;
   have: boolean;
-  sessionId: number;
   serial: number;
   formatVer: number;
   /** Everything is to be taken as changed: something on the way was not read. */
   broken: boolean;
   damage: Rect[];
-  skipped: number;
+  /** Frames that were published, by their serials. */
+  fresh: number;
+  /** How many of those were given up. */
+  givenUp: number;
+}
+
+interface Found {
+  readonly geometry: FrameGeometry;
+  readonly rects: readonly Rect[];
 }
 
 /** The frames of a guest, newest first and only: an endless loop that survives its restarts. */
@@ -43,19 +57,27 @@ export class FrameStream implements AsyncIterableIterator<Frame> {
   readonly #host: StreamHost;
   readonly #subscription: Subscription;
   readonly #partial: boolean;
+  readonly #turns: Turns = new Turns();
   readonly #header: RawFrameHeader = newFrameHeader();
   readonly #views: Map<number, Uint8Array> = new Map();
-  #viewsOf: Session | undefined;
   readonly #chain: Chain = {
+    session: undefined,
     have: false,
-    sessionId: 0,
     serial: 0,
     formatVer: 0,
     broken: true,
     damage: [],
-    skipped: 0,
+    fresh: 0,
+    givenUp: 0,
   };
+  readonly #onReleased: (frame: Frame, end: LoanEnd) => void = (frame, end) =>
+    this.#released(frame, end);
   #lent: Frame | undefined;
+  /** Whether the frame that is lent was given to who iterates. */
+  #given = false;
+  #issue: ClientState | undefined;
+  #refusedRun = 0;
+  #stalledRun = 0;
 
   constructor(host: StreamHost, options: FramesOptions) {
     this.#host = host;
@@ -67,69 +89,92 @@ export class FrameStream implements AsyncIterableIterator<Frame> {
     return this;
   }
 
-  async next(): Promise<IteratorResult<Frame, undefined>> {
-    for (;;) {
-      this.#lent?.release();
-      this.#lent = undefined;
-      const queue = await this.#subscription.message();
-      if (queue === undefined) return { done: true, value: undefined };
-      try {
-        const frame = this.#take(queue);
-        if (frame === undefined) continue;
-        this.#lent = frame;
-        if (this.#partial || (await frame.whenRows(frame.dataHeightPx))) {
-          this.#host.stats.framesSeen += 1;
-          return { done: false, value: frame };
-        }
-        this.#giveUp(frame);
-      } catch (error) {
-        this.#refuse(queue, error);
-      }
-    }
+  next(): Promise<IteratorResult<Frame, undefined>> {
+    return this.#turns.take(() => this.#next());
   }
 
   async return(): Promise<IteratorResult<Frame, undefined>> {
-    this.#lent?.release();
-    this.#lent = undefined;
+    this.#takeBack();
     await this.#subscription.close();
     return { done: true, value: undefined };
+  }
+
+  async #next(): Promise<IteratorResult<Frame, undefined>> {
+    for (;;) {
+      this.#takeBack();
+      const queue = await this.#subscription.message();
+      if (queue === undefined) return { done: true, value: undefined };
+      const frame = this.#take(queue);
+      if (frame === undefined) continue;
+      this.#lent = frame;
+      this.#given = false;
+      const ready = this.#partial || (await frame.whenRows(frame.dataHeightPx));
+      if (!ready || !frame.intact) continue;
+      const { stats } = this.#host;
+      stats.framesSeen += 1;
+      stats.framesSkipped += frame.skipped - this.#chain.givenUp;
+      this.#chain.givenUp = 0;
+      this.#chain.fresh = 0;
+      this.#given = true;
+      return { done: false, value: frame };
+    }
+  }
+
+  #takeBack(): void {
+    this.#lent?.release();
+    this.#lent = undefined;
   }
 
   /** Walks to the newest message, reading the header of each: damage adds up. */
   #take(queue: Queue): Frame | undefined {
     const { session } = this.#subscription;
-    if (session === undefined) return undefined;
-    for (;;) {
-      const { offset, bytes } = queue.message;
-      const last = !queue.hasNewer();
-      const damage = this.#read(session, { at: offset, bytes });
-      if (last) return this.#lend(session, queue, damage);
-      this.#chain.skipped += 1;
-      this.#host.stats.framesSkipped += 1;
-      this.#follow(damage);
-      if (queue.done() !== 'ok' || queue.next() !== 'ok') {
-        this.#chain.broken = true;
-        return undefined;
+    if (session === undefined || session.ended) return undefined;
+    const chain = this.#chain;
+    if (chain.session !== session) this.#begin(session);
+    try {
+      // Bounded: a publisher that never stops posting does not keep us here.
+      for (let left = queue.ringSlots; ; left--) {
+        const last = left <= 0 || !queue.hasNewer();
+        const found = this.#read(session, queue);
+        const isNew = this.#follow(found);
+        if (last) return this.#lend(session, queue, found, isNew);
+        if (queue.done() !== 'ok' || queue.next() !== 'ok') {
+          chain.broken = true;
+          return undefined;
+        }
       }
+    } catch (error) {
+      if (!KvmfrError.is(error)) throw error;
+      this.#refuse(queue, error);
+      return undefined;
     }
   }
 
-  /** Reads the header into #header and gives its damage, unchecked against what came before. */
-  #read(session: Session, place: { readonly at: number; readonly bytes: number }): Damage {
+  #begin(session: Session): void {
+    this.#views.clear();
+    this.#refusedRun = 0;
+    this.#stalledRun = 0;
+    this.#issue = undefined;
+    Object.assign(this.#chain, { session, have: false, broken: true, damage: [], fresh: 0 });
+  }
+
+  /** Reads the header that a message names, each field once, and its damage. */
+  #read(session: Session, queue: Queue): Found {
+    const { offset, bytes } = queue.message;
     const { frames, region } = session;
-    if (place.bytes < frames.frameBytes)
+    if (bytes < frames.frameBytes)
       throw new KvmfrError(
         'ERR_KVMFR_BOUNDS',
-        `a frame header needs ${frames.frameBytes} bytes, but its message names ${place.bytes}`,
+        `a frame header needs ${frames.frameBytes} bytes, but its message names ${bytes}`,
       );
-    frames.read(region, place.at, this.#header);
+    frames.read(region, offset, this.#header);
     const geometry = checkFrame(this.#header, frames, {
-      at: place.at,
-      messageBytes: place.bytes,
+      at: offset,
+      messageBytes: bytes,
       regionBytes: region.byteLength,
     });
     const rects = readDamage(region, frames, {
-      at: place.at,
+      at: offset,
       count: this.#header.damageRectsCount,
       widthPx: geometry.widthPx,
       heightPx: geometry.dataHeightPx,
@@ -137,118 +182,124 @@ export class FrameStream implements AsyncIterableIterator<Frame> {
     return { geometry, rects };
   }
 
-  /** Adds the damage of a frame that is passed over, or remembers that it cannot be added. */
-  #follow({ geometry, rects }: Damage): void {
+  /** Puts a frame in line with those before; false for the same frame once more. */
+  #follow({ geometry, rects }: Found): boolean {
     const chain = this.#chain;
-    // The same frame once more, for somebody who has just subscribed.
-    if (
-      chain.have &&
-      geometry.serial === chain.serial &&
-      geometry.formatVersion === chain.formatVer
-    )
-      return;
-    const sequel =
-      chain.have &&
-      geometry.serial === (chain.serial + 1) >>> 0 &&
-      geometry.formatVersion === chain.formatVer;
+    const step = chain.have ? (geometry.serial - chain.serial) | 0 : 1;
+    const sameFormat = chain.have && geometry.formatVersion === chain.formatVer;
+    if (sameFormat && step === 0) return false;
+    chain.fresh += Math.max(1, step);
+    if (!sameFormat || step !== 1 || rects.length === 0) chain.broken = true;
+    else if (chain.damage.length + rects.length > MAX_DAMAGE_RECTS) chain.broken = true;
+    else if (!chain.broken) chain.damage.push(...rects);
+    chain.have = true;
     chain.serial = geometry.serial;
     chain.formatVer = geometry.formatVersion;
-    chain.have = true;
-    if (!sequel || rects.length === 0) chain.broken = true;
-    else if (!chain.broken) chain.damage.push(...rects);
-    if (chain.damage.length > MAX_DAMAGE_RECTS) chain.broken = true;
+    return true;
   }
 
-  #lend(session: Session, queue: Queue, found: Damage): Frame | undefined {
+  #lend(session: Session, queue: Queue, found: Found, isNew: boolean): Frame | undefined {
     const { geometry } = found;
     const chain = this.#chain;
-    if (chain.sessionId !== session.info.id) {
-      chain.sessionId = session.info.id;
-      chain.have = false;
+    // Copied; now make sure that it was still lent to us while we copied.
+    if (queue.check() !== 'ok') {
       chain.broken = true;
+      return undefined;
     }
     // A repeat for a new subscriber: ours already, unless the last read of it failed.
-    if (chain.have && !chain.broken && geometry.serial === chain.serial) {
-      if (geometry.formatVersion === chain.formatVer && chain.damage.length === 0) {
-        queue.done();
-        return undefined;
-      }
+    if (!isNew && !chain.broken && chain.damage.length === 0) {
+      queue.done();
+      return undefined;
     }
-    if (!READABLE.has(geometry.format))
-      throw new KvmfrError(
-        'ERR_KVMFR_FORMAT',
-        `the guest sends ${geometry.format} frames (${geometry.widthPx} x ${geometry.heightPx}); this version of kvmfr reads BGRA, RGBA, BGR_32 and RGB_24`,
-        { hint: 'Switch HDR off in the guest.' },
-      );
-    const gap = chain.have ? (geometry.serial - chain.serial - 1) | 0 : 0;
-    this.#follow(found);
+    if (!READABLE.has(geometry.format)) throw unreadable(geometry);
+    this.#refusedRun = 0;
+    // That frames stall is only known to be over when one has come whole.
+    if (this.#stalledRun < MAX_FAILED_RUN)
+      this.#report(geometry.truncated ? this.#tooSmall(geometry, session) : undefined);
     const damage = chain.broken ? [] : chain.damage;
-    const skipped = chain.skipped + Math.max(0, gap);
-    if (gap > 0) this.#host.stats.framesSkipped += gap;
     chain.damage = [];
-    chain.skipped = 0;
     chain.broken = true;
-    this.#host.setFrameIssue(geometry.truncated ? tooSmall(geometry, session) : undefined);
     return new Frame({
       session,
       queue,
       geometry,
       damage,
-      skipped,
+      skipped: Math.max(0, chain.fresh - 1),
       pixels: this.#view(session, geometry),
-      released: (intact) => {
-        chain.broken = !intact;
-      },
+      stopped: this.#subscription.stopped,
+      released: this.#onReleased,
     });
+  }
+
+  #released(frame: Frame, end: LoanEnd): void {
+    this.#chain.broken = end !== 'intact';
+    if (end === 'intact') this.#stalledRun = 0;
+    if (end !== 'stalled') return;
+    this.#host.stats.framesGivenUp += 1;
+    if (!this.#given) this.#chain.givenUp += 1;
+    this.#stalledRun += 1;
+    if (this.#stalledRun === MAX_FAILED_RUN) this.#report(stateOfError(stalled(frame)));
   }
 
   /** The publisher uses a handful of places again and again: a view of each is kept. */
   #view(session: Session, geometry: FrameGeometry): Uint8Array {
-    if (this.#viewsOf !== session || this.#views.size > 8) this.#views.clear();
-    this.#viewsOf = session;
     const kept = this.#views.get(geometry.dataAt);
     if (kept !== undefined && kept.byteLength === geometry.dataBytes) return kept;
     const view = session.region.bytes.subarray(
       geometry.dataAt,
       geometry.dataAt + geometry.dataBytes,
     );
+    if (this.#views.size >= MAX_VIEWS) this.#views.clear();
     this.#views.set(geometry.dataAt, view);
     return view;
   }
 
-  #giveUp(frame: Frame): void {
-    frame.release();
-    this.#lent = undefined;
-    this.#chain.broken = true;
-    if (this.#subscription.session?.holds() !== true) return;
-    this.#host.stats.framesGivenUp += 1;
-  }
-
-  #refuse(queue: Queue, error: unknown): void {
-    this.#lent = undefined;
+  #refuse(queue: Queue, error: KvmfrError): void {
     this.#chain.broken = true;
     this.#host.stats.framesRefused += 1;
-    this.#host.setFrameIssue(this.#host.describe(error));
-    if (this.#subscription.session?.holds() === true) queue.done();
+    this.#refusedRun += 1;
+    // A format that is not read is no slip.
+    if (error.code === 'ERR_KVMFR_FORMAT' || this.#refusedRun >= MAX_FAILED_RUN)
+      this.#report(stateOfError(error));
+    queue.done();
+  }
+
+  #report(issue: ClientState | undefined): void {
+    // The first of a kind stays: what differs is an address at most.
+    if (issue?.code === this.#issue?.code && issue?.needMib === this.#issue?.needMib) return;
+    this.#issue = issue;
+    this.#subscription.setContentIssue(issue);
+  }
+
+  #tooSmall(geometry: FrameGeometry, session: Session): ClientState {
+    const heightPx = Math.max(geometry.heightPx, geometry.screenHeightPx);
+    const haveMib = session.region.byteLength / 2 ** 20;
+    // A publisher that cuts frames has too little, whatever the rule gives.
+    const more = 2 ** Math.floor(Math.log2(haveMib) + 1);
+    const needMib = Math.max(more, regionMibFor(heightPx, geometry.pitchBytes));
+    if (this.#issue?.needMib === needMib) return this.#issue;
+    return {
+      name: 'too-small',
+      code: 'ERR_KVMFR_SIZE',
+      needMib,
+      message: `the region of ${haveMib} MiB has no room for a whole frame of ${geometry.screenWidthPx} x ${geometry.screenHeightPx}: rows are missing at the bottom`,
+      hint: `Give the virtual machine a shared memory of ${needMib} MiB and start it again.`,
+    };
   }
 }
 
-interface Damage {
-  readonly geometry: FrameGeometry;
-  readonly rects: readonly Rect[];
+function stalled(frame: Frame): KvmfrError {
+  return new KvmfrError(
+    'ERR_KVMFR_TIMEOUT',
+    `the guest announces frames of ${frame.dataHeightPx} rows, but ${FRAME_TIMEOUT_MS} ms went by without a new row before all of them were there`,
+    { hint: 'Restart the Looking Glass host in the guest, or let it capture another way.' },
+  );
 }
 
-function tooSmall(geometry: FrameGeometry, session: Session): ClientState {
-  const needMib = regionMibFor(
-    Math.max(geometry.heightPx, geometry.screenHeightPx),
-    geometry.pitchBytes,
+function unreadable({ format, widthPx, heightPx }: FrameGeometry): KvmfrError {
+  return new KvmfrError(
+    'ERR_KVMFR_FORMAT',
+    `the guest sends ${format} frames (${widthPx} x ${heightPx}); this version of kvmfr reads BGRA, RGBA, BGR_32 and RGB_24`,
+    { hint: 'Switch HDR off in the guest.' },
   );
-  const haveMib = session.region.byteLength / 2 ** 20;
-  return {
-    name: 'too-small',
-    code: 'ERR_KVMFR_SIZE',
-    needMib,
-    message: `the region of ${haveMib} MiB has no room for a whole frame of ${geometry.screenWidthPx} x ${geometry.screenHeightPx}: rows are missing at the bottom`,
-    hint: `Give the virtual machine a shared memory of ${needMib} MiB and start it again.`,
-  };
 }

@@ -1,9 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { hex, KvmfrError } from '../protocol/error.ts';
+import { QUEUE_IDS } from '../protocol/kvmfr/index.ts';
 import { LOCK_TIMEOUT_MS } from '../protocol/limits.ts';
-import { Queue } from './queue.ts';
+import { Queue, type QueueStatus, type SubscribeRefusal } from './queue.ts';
 import type { Session } from './session.ts';
-import type { ClientState } from './state.ts';
+import { type ClientState, stateOfError } from './state.ts';
 
 /** Numbers a client keeps while it lives. They only grow. */
 export interface ClientStats {
@@ -16,7 +17,7 @@ export interface ClientStats {
   framesGivenUp: number;
   /** Frames whose header was not to be believed, or whose format is not read. */
   framesRefused: number;
-  /** Entries of a queue that name something outside of the region. */
+  /** Entries of a queue that name something outside of the region, and positions outside of it. */
   messagesRefused: number;
   /** Times the publisher stopped waiting for us. */
   timedOut: number;
@@ -29,27 +30,33 @@ export interface StreamHost {
   readonly stats: ClientStats;
   /** The live session; waits for one. Undefined once the client closed or the signal fired. */
   whenSession(signal: AbortSignal | undefined): Promise<Session | undefined>;
-  /** Says what is wrong with the frames, or that nothing is. */
-  setFrameIssue(issue: ClientState | undefined): void;
-  /** Says that a session cannot be used, and why; the client looks for it anew. */
-  abandon(session: Session, why: unknown): void;
-  describe(error: unknown): ClientState;
+  /** Says what keeps a stream from giving what it should, or that nothing does. */
+  setIssue(stream: Subscription, issue: ClientState | undefined): void;
   register(stream: Subscription): void;
+  /** The stream is closed, and its issue of no interest any more. */
   unregister(stream: Subscription): void;
 }
 
-/** How often a queue that is not there, full or locked is tried again. */
+/** How often a queue that is not there, full or locked is tried again, at first and later. */
 const RETRY_MS = 20;
-const FULL_RETRY_MS = 250;
+const LATER_RETRY_MS = 250;
+/** How long a queue may refuse us before a person is told. Publishers need a moment to set up. */
+const REFUSAL_MS = LOCK_TIMEOUT_MS;
 /** Longest native wait in one piece: the session is looked at in between. */
 const WAIT_MS = 250;
-/** Bad messages in a row after which the session is looked at anew. */
-const MAX_BAD_RUN = 64;
+/** Bad messages in a row after which a person is told. */
+const MAX_BAD_RUN = 16;
+/**
+ * Messages after which the event loop gets its turn: a publisher that posts as fast as we read must
+ * not keep everything else from running.
+ */
+const MESSAGES_PER_TURN = 32;
 
 /**
  * A subscription that renews itself: after a time-out, a new session, a new region.
  *
- * Ownership: holds a subscriber slot between the first {@link message} and {@link close}.
+ * Ownership: holds a subscriber slot between the first {@link message} and {@link close}. One caller
+ * at a time may wait for a message.
  */
 export class Subscription {
   readonly #host: StreamHost;
@@ -59,9 +66,13 @@ export class Subscription {
   readonly #onAbort: () => void;
   #session: Session | undefined;
   #queue: Queue | undefined;
-  #busySinceMs: number | undefined;
+  /** A queue that was lost: its slot is given back if the region turns out to know it still. */
+  #lost: Queue | undefined;
+  #refusedSinceMs: number | undefined;
+  #refusal: ClientState | undefined;
+  #contentIssue: ClientState | undefined;
   #badRun = 0;
-  #closed = false;
+  #sinceTurn = 0;
   #closing: Promise<void> | undefined;
 
   constructor(host: StreamHost, queueId: number, signal: AbortSignal | undefined) {
@@ -79,88 +90,114 @@ export class Subscription {
     return this.#session;
   }
 
+  /** Fires when the subscription closes. */
+  get stopped(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  get closed(): boolean {
+    return this.#stop.signal.aborted;
+  }
+
+  /** Says what is wrong with what the messages name, or that nothing is. */
+  setContentIssue(issue: ClientState | undefined): void {
+    if (issue === this.#contentIssue) return;
+    this.#contentIssue = issue;
+    this.#tell();
+  }
+
   /**
    * Waits for a message that is not finished yet, subscribing as often as it takes.
    *
    * @returns the queue, its entry read; undefined once closed
    */
   async message(): Promise<Queue | undefined> {
-    while (!this.#closed) {
+    this.#sinceTurn += 1;
+    if (this.#sinceTurn >= MESSAGES_PER_TURN) {
+      this.#sinceTurn = 0;
+      await turn();
+    }
+    while (!this.closed) {
       const queue = this.#queue ?? (await this.#subscribe());
       if (queue === undefined) continue;
-      let status: ReturnType<Queue['next']>;
-      try {
-        status = queue.next();
-        this.#badRun = 0;
-      } catch (error) {
-        this.#bad(error);
-        continue;
-      }
-      switch (status) {
-        case 'ok':
-          return queue;
-        case 'empty':
-          await this.#wait(queue);
-          break;
-        case 'timed-out':
-          this.#host.stats.timedOut += 1;
-          this.#queue = undefined;
-          break;
-        default:
-          this.#queue = undefined;
-      }
+      const status = this.#poll(queue);
+      if (status === 'ok') return queue;
+      if (status === 'empty') await this.#wait(queue);
+      else if (status === 'refused') await this.#pause(RETRY_MS);
+      else if (queue === this.#queue) this.#lose(status);
     }
     return undefined;
   }
 
-  /** Whether a message is there without waiting, on the queue that is subscribed. */
+  /** The next message if one is there without waiting, on the queue that is subscribed. */
   tryMessage(): Queue | undefined {
-    try {
-      return this.#queue?.next() === 'ok' ? this.#queue : undefined;
-    } catch (error) {
-      this.#bad(error);
-      return undefined;
-    }
+    const queue = this.#queue;
+    return queue !== undefined && this.#poll(queue) === 'ok' ? queue : undefined;
   }
 
-  /** Gives the slot back and ends {@link message}. */
+  /** Gives the slot back, because the region goes away; the next message needs a new session. */
+  async leave(): Promise<void> {
+    const queue = this.#queue ?? this.#lost;
+    this.#queue = undefined;
+    this.#lost = undefined;
+    if (queue === undefined) return;
+    const untilMs = performance.now() + LOCK_TIMEOUT_MS;
+    while (queue.unsubscribe() === 'busy' && performance.now() < untilMs) await sleep(1);
+  }
+
+  /** Gives the slot back and ends {@link message}. A second call waits for the first. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
   }
 
   async #close(): Promise<void> {
-    this.#closed = true;
     this.#stop.abort();
     this.#signal?.removeEventListener('abort', this.#onAbort);
-    const untilMs = performance.now() + LOCK_TIMEOUT_MS;
-    while (this.#leave() === 'busy' && performance.now() < untilMs) await sleep(1);
-    this.#queue = undefined;
+    await this.leave();
     this.#host.unregister(this);
   }
 
-  #leave(): string {
-    if (this.#queue === undefined || this.#session?.ended !== false) return 'gone';
-    return this.#queue.unsubscribe();
+  /** Looks for a message; `refused` when what is there cannot be. */
+  #poll(queue: Queue): QueueStatus | 'refused' {
+    try {
+      const status = queue.next();
+      if (status === 'ok' && this.#badRun > 0) this.#goodAgain();
+      return status;
+    } catch (error) {
+      if (!KvmfrError.is(error)) throw error;
+      this.#host.stats.messagesRefused += 1;
+      this.#badRun += 1;
+      if (this.#badRun === MAX_BAD_RUN) this.#setRefusal(stateOfError(error));
+      return 'refused';
+    }
+  }
+
+  #goodAgain(): void {
+    this.#badRun = 0;
+    this.#setRefusal(undefined);
+  }
+
+  #lose(status: QueueStatus): void {
+    if (status === 'timed-out') this.#host.stats.timedOut += 1;
+    this.#lost = this.#queue;
+    this.#queue = undefined;
   }
 
   async #subscribe(): Promise<Queue | undefined> {
     const session = await this.#host.whenSession(this.#stop.signal);
-    if (session === undefined || this.#closed) {
+    if (session === undefined || this.closed) {
       // The client closed, or we were stopped.
       await this.close();
       return undefined;
     }
-    this.#session = session;
-    let found: ReturnType<typeof Queue.subscribe>;
-    try {
-      found = Queue.subscribe(session, this.#queueId);
-    } catch (error) {
-      this.#host.abandon(session, error);
-      return undefined;
-    }
-    if (typeof found !== 'string') {
-      this.#busySinceMs = undefined;
+    if (session !== this.#session) this.#beginSession(session);
+    this.#lost?.unsubscribe();
+    this.#lost = undefined;
+    const found = this.#trySubscribe(session);
+    if (found instanceof Queue) {
+      this.#refusedSinceMs = undefined;
+      this.#goodAgain();
       this.#queue = found;
       return found;
     }
@@ -168,16 +205,69 @@ export class Subscription {
     return undefined;
   }
 
-  async #pauseAfter(refusal: string, session: Session): Promise<void> {
-    if (refusal === 'busy') {
-      const nowMs = performance.now();
-      this.#busySinceMs ??= nowMs;
-      if (nowMs - this.#busySinceMs > LOCK_TIMEOUT_MS) {
-        this.#busySinceMs = undefined;
-        this.#host.abandon(session, lockHeld(session));
-      }
+  #beginSession(session: Session): void {
+    this.#session = session;
+    this.#refusedSinceMs = undefined;
+    this.#goodAgain();
+    this.setContentIssue(undefined);
+  }
+
+  #trySubscribe(session: Session): Queue | SubscribeRefusal | KvmfrError {
+    try {
+      return Queue.subscribe(session, this.#queueId);
+    } catch (error) {
+      if (KvmfrError.is(error)) return error;
+      throw error;
     }
-    await this.#pause(refusal === 'full' ? FULL_RETRY_MS : RETRY_MS);
+  }
+
+  async #pauseAfter(refusal: SubscribeRefusal | KvmfrError, session: Session): Promise<void> {
+    const nowMs = performance.now();
+    this.#refusedSinceMs ??= nowMs;
+    const late = nowMs - this.#refusedSinceMs > REFUSAL_MS;
+    const error = this.#reason(refusal, session);
+    if (late && error !== undefined) this.#setRefusal(stateOfError(error));
+    await this.#pause(late ? LATER_RETRY_MS : RETRY_MS);
+  }
+
+  #reason(refusal: SubscribeRefusal | KvmfrError, session: Session): KvmfrError | undefined {
+    if (typeof refusal !== 'string') return refusal;
+    const name = this.#queueId === QUEUE_IDS.frame ? 'frame' : 'pointer';
+    switch (refusal) {
+      case 'busy':
+        return new KvmfrError(
+          'ERR_KVMFR_LOCK',
+          `the lock of the ${name} queue of session ${hex(session.info.id)} was not given back for ${LOCK_TIMEOUT_MS} ms: a client or the publisher died with it`,
+          { hint: 'Restart the Looking Glass host in the guest.' },
+        );
+      case 'full':
+        return new KvmfrError(
+          'ERR_KVMFR_QUEUE_FULL',
+          `all ${session.lgmp.maxSubscribers} subscriber slots of the ${name} queue are taken`,
+          { hint: 'Close another program that reads this guest.' },
+        );
+      case 'no-queue':
+        // A guest without a pointer still has a screen.
+        if (this.#queueId !== QUEUE_IDS.frame) return undefined;
+        return new KvmfrError(
+          'ERR_KVMFR_NO_QUEUE',
+          `session ${hex(session.info.id)} has no ${name} queue`,
+          { hint: 'Restart the Looking Glass host in the guest.' },
+        );
+      case 'session-lost':
+        return undefined;
+    }
+  }
+
+  #setRefusal(refusal: ClientState | undefined): void {
+    // The first of a kind stays: what differs is an address at most.
+    if (refusal?.code === this.#refusal?.code) return;
+    this.#refusal = refusal;
+    this.#tell();
+  }
+
+  #tell(): void {
+    if (!this.closed) this.#host.setIssue(this, this.#refusal ?? this.#contentIssue);
   }
 
   async #pause(ms: number): Promise<void> {
@@ -189,30 +279,12 @@ export class Subscription {
   }
 
   async #wait(queue: Queue): Promise<void> {
-    const { mapping } = this.#session ?? {};
-    if (mapping === undefined) return;
-    await mapping.wait([{ offsetBytes: queue.positionAt, value: queue.position }], {
+    const session = this.#session;
+    if (session === undefined || session.region.detached) return;
+    await session.mapping.wait([{ offsetBytes: queue.positionAt, value: queue.position }], {
       timeoutMs: WAIT_MS,
       cadence: true,
       signal: this.#stop.signal,
     });
   }
-
-  #bad(error: unknown): void {
-    this.#host.stats.messagesRefused += 1;
-    this.#badRun += 1;
-    if (this.#badRun < MAX_BAD_RUN || this.#session === undefined) return;
-    this.#badRun = 0;
-    this.#leave();
-    this.#queue = undefined;
-    this.#host.abandon(this.#session, error);
-  }
-}
-
-function lockHeld(session: Session): KvmfrError {
-  return new KvmfrError(
-    'ERR_KVMFR_LOCK',
-    `a queue lock of session ${hex(session.info.id)} was not given back for ${LOCK_TIMEOUT_MS} ms: a client or the publisher died with it`,
-    { hint: 'Restart the Looking Glass host in the guest.' },
-  );
 }
