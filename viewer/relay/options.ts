@@ -80,7 +80,7 @@ export function settle(options: ViewerOptions): Settings {
 }
 
 function check(settings: Settings): void {
-  const { token, encode, mount, maxFps } = settings;
+  const { token, encode, mount, maxFps, jpegQuality } = settings;
   if (!ENCODE_NAMES.includes(encode))
     throw badArgument('encode', ENCODE_NAMES.join(', '), String(encode));
   if (token !== false && (typeof token !== 'string' || token === ''))
@@ -90,6 +90,7 @@ function check(settings: Settings): void {
   if (!MOUNT.test(mount)) throw badArgument('mount', 'a path like /screen/', mount);
   if (maxFps !== undefined && !(maxFps > 0 && maxFps <= 1000))
     throw badArgument('maxFps', 'above 0 and at most 1000', String(maxFps));
+  if (jpegQuality !== undefined) checkCount('jpegQuality', jpegQuality, { min: 1, max: 100 });
   checkCount('maxViewers', settings.maxViewers, { min: 1, max: 10_000 });
   checkCount('credit', settings.credit, { min: 1, max: 16 });
   checkCount('ackTimeoutMs', settings.ackTimeoutMs, { min: 1, max: 3_600_000 });
