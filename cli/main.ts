@@ -65,10 +65,16 @@ async function main(argv: readonly string[]): Promise<number> {
   return command.run(parsed, signal);
 }
 
+function commandName(name: string | undefined): string {
+  return COMMANDS.some(({ spec }) => spec.name === name) ? ` ${name}` : '';
+}
+
 // A reader that went away (a closed pipe) is no failure of ours.
 process.stdout.on('error', () => process.exit(EXIT.done));
 
 const argv = process.argv.slice(2);
+// Should the event loop run dry before a command is through, that is no success.
+process.exitCode = EXIT.failed;
 main(argv).then(
   (status) => {
     process.exitCode = status;
@@ -76,8 +82,7 @@ main(argv).then(
   (error: unknown) => {
     if (argv.includes('--json')) print(JSON.stringify(errorJson(error)));
     say(`kvmfr: ${errorText(error)}`);
-    if (exitStatus(error) === EXIT.usage && KvmfrError.is(error))
-      say(`       See kvmfr${argv[0]?.match(/^[a-z]+$/) ? ` ${argv[0]}` : ''} --help.`);
+    if (exitStatus(error) === EXIT.usage) say(`       See kvmfr${commandName(argv[0])} --help.`);
     process.exitCode = exitStatus(error);
   },
 );

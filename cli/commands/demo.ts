@@ -1,0 +1,56 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client } from '../../client/index.ts';
+import { type GuestProcess, spawnPattern } from '../../host/index.ts';
+import { GUEST_FLAGS, guestOptions } from '../guest.ts';
+import { SERVE_FLAGS, SERVE_LATER, serve, serveOptions } from '../serve.ts';
+import type { CommandSpec, ParsedCommand } from '../spec.ts';
+import { EXIT, errorText, say } from '../terminal.ts';
+
+/** What `kvmfr demo` takes. */
+export const spec: CommandSpec = {
+  name: 'demo',
+  summary: 'a synthetic guest in a temporary region, and `view` on it',
+  args: '',
+  positionals: [],
+  flags: { ...SERVE_FLAGS, ...GUEST_FLAGS },
+  later: SERVE_LATER,
+  example: 'kvmfr demo --size 1280x720 --content scroll',
+};
+
+/** Runs `kvmfr demo` until it is interrupted. */
+export async function run(command: ParsedCommand, signal: AbortSignal): Promise<number> {
+  const serving = serveOptions(command);
+  const options = guestOptions(command);
+  const folder = await temporaryFolder();
+  try {
+    const region = join(folder, 'looking-glass');
+    await using guest = await spawnPattern({ region, ...options });
+    tellEnd(guest, signal);
+    await using client = new Client(region);
+    await serve(client, serving, {
+      signal,
+      title: `a synthetic guest of ${options.widthPx} x ${options.heightPx}, wire ${options.wire}`,
+    });
+    return EXIT.interrupted;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Shared memory where there is some: a region on a disk would be written to it again and again. */
+async function temporaryFolder(): Promise<string> {
+  try {
+    return await mkdtemp('/dev/shm/kvmfr-demo-');
+  } catch {
+    return mkdtemp(join(tmpdir(), 'kvmfr-demo-'));
+  }
+}
+
+function tellEnd(guest: GuestProcess, signal: AbortSignal): void {
+  guest.on('error', (error) => say(`  the synthetic guest: ${errorText(error)}`));
+  void guest.exited.then(() => {
+    if (!signal.aborted) say('  the synthetic guest has ended; the page shows its last picture');
+  });
+}

@@ -1,0 +1,47 @@
+import { createHost, openSource, parseSource } from '../../host/index.ts';
+import { GUEST_FLAGS, guestOptions } from '../guest.ts';
+import { type CommandSpec, numberFlag, type ParsedCommand, usageError } from '../spec.ts';
+import { EXIT, errorText, say } from '../terminal.ts';
+
+/** What `kvmfr host` takes. */
+export const spec: CommandSpec = {
+  name: 'host',
+  summary: "be the guest's side: publish frames as a Looking Glass host does",
+  args: 'REGION',
+  positionals: [{ name: 'REGION', required: true }],
+  flags: {
+    source: { value: 'WHAT', help: 'pattern, or image:FILE (default pattern)' },
+    ...GUEST_FLAGS,
+    'region-size': {
+      value: 'MIB',
+      help: 'size of the file if it has to be made (default: enough)',
+    },
+  },
+  later: { assume: 'only B6 and B7 are spoken' },
+  example: 'kvmfr host /dev/shm/looking-glass --source image:desk.png',
+};
+
+/** Runs `kvmfr host` until it is interrupted. */
+export async function run(command: ParsedCommand, signal: AbortSignal): Promise<number> {
+  const path = command.positionals[0] ?? '';
+  const options = guestOptions(command);
+  const source = parseSource(command.text('source') ?? 'pattern');
+  if (source.kind === 'image')
+    for (const flag of ['size', 'fps', 'content'])
+      if (command.text(flag) !== undefined)
+        throw usageError(`--${flag} is for the pattern; a picture has its own size and no motion`);
+  const regionMib = numberFlag(command, 'region-size', { min: 8, max: 4095 });
+  await using frames = await openSource(source, options);
+  await using host = await createHost(path, {
+    wire: options.wire,
+    regionMib: regionMib ?? frames.regionMib,
+  });
+  host.on('error', (error) => say(`  ${errorText(error)}`));
+  host.on('subscriber', ({ queue }) => say(`  a client reads the ${queue} queue`));
+  host.on('session', (id) => say(`  session 0x${id.toString(16)}`));
+  const what = source.kind === 'image' ? source.path : `the pattern ${options.content}`;
+  say(`publishing ${what} in ${path} as Looking Glass ${options.wire} (Ctrl+C ends it)`);
+  signal.addEventListener('abort', () => void frames.close(), { once: true });
+  if (!signal.aborted) await frames.run(host);
+  return signal.aborted ? EXIT.interrupted : EXIT.done;
+}

@@ -1,0 +1,37 @@
+import type { PatternContent, PublishedFormat, WireName } from '../host/index.ts';
+import { choiceFlag, type FlagSpec, numberFlag, type ParsedCommand, sizeFlag } from './spec.ts';
+
+/** Flags of every command that publishes a synthetic guest. */
+export const GUEST_FLAGS: { readonly [flag: string]: FlagSpec } = {
+  size: { value: 'WxH', help: 'size of the pattern (default 1920x1080)' },
+  fps: { value: 'N', help: 'frames a second of the pattern (default 60)' },
+  content: { value: 'WHAT', help: 'demo, desk, scroll or game (default demo)' },
+  format: { value: 'NAME', help: 'BGRA, RGBA, BGR_32 or RGB_24 (default BGRA)' },
+  wire: { value: 'NAME', help: 'speak as Looking Glass B6 or B7 does (default B7)' },
+};
+
+/** What a synthetic guest was told on the command line. */
+export interface GuestOptions {
+  readonly widthPx: number;
+  readonly heightPx: number;
+  readonly fps: number;
+  readonly content: PatternContent;
+  readonly format: PublishedFormat;
+  readonly wire: WireName;
+}
+
+/** Reads the flags of a synthetic guest. @throws ERR_KVMFR_USAGE, ERR_KVMFR_UNSUPPORTED */
+export function guestOptions(command: ParsedCommand): GuestOptions {
+  const size = sizeFlag(command, 'size') ?? { widthPx: 1920, heightPx: 1080 };
+  return {
+    ...size,
+    fps: numberFlag(command, 'fps', { min: 1, max: 1000 }) ?? 60,
+    content: choiceFlag(command, 'content', { now: ['demo', 'desk', 'scroll', 'game'] }) ?? 'demo',
+    format:
+      choiceFlag(command, 'format', {
+        now: ['BGRA', 'RGBA', 'BGR_32', 'RGB_24'],
+        later: ['RGBA10', 'RGBA16F'],
+      }) ?? 'BGRA',
+    wire: choiceFlag(command, 'wire', { now: ['B6', 'B7'], later: ['dev10', 'dev12'] }) ?? 'B7',
+  };
+}
