@@ -3,7 +3,7 @@ import type { Region } from '../../../protocol/index.ts';
 /** Where the queue headers are in LGMP 5 and 6. */
 export const FRAME_QUEUE_AT = 32;
 /** See {@link FRAME_QUEUE_AT}. */
-export const POINTER_QUEUE_AT = 32 + 1144;
+export const POINTER_QUEUE_AT: number = 32 + 1144;
 
 /** A message as a client sees it. */
 export interface SeenMessage {
