@@ -581,7 +581,7 @@ needs('chromium').describe('the page in Chromium', () => {
       expect(await sheet.locator('dl').textContent()).toMatch(
         /Windows 11.*B7-1-g0.*LGMP 6, KVMFR 20.*300 × 200/s,
       );
-      await sheet.getByRole('radio', { name: 'Lossless' }).check();
+      await sheet.getByRole('radio', { name: /^Lossless/ }).check();
       expect(await at.viewer.saidJson(VIEW)).toEqual({ encoding: 'lossless' });
       await at.page.keyboard.press('Escape');
       expect(await sheet.isVisible()).toBe(false);
@@ -616,7 +616,8 @@ needs('chromium').describe('the page in Chromium', () => {
   describe('the element in a page of somebody else', () => {
     const EMBED = {
       '/embed.html':
-        '<!doctype html><script type="module" src="/embed.js"></script><kvmfr-view token="a b" scale="1:1"></kvmfr-view>',
+        '<!doctype html><link rel="stylesheet" href="/embed.css"><script type="module" src="/embed.js"></script><kvmfr-view token="a b" scale="1:1"></kvmfr-view>',
+      '/embed.css': 'kvmfr-view { width: 500px; height: 400px; }',
       '/embed.js': "import { defineKvmfrView } from '/viewer/web/index.js';\ndefineKvmfrView();",
     };
 

@@ -86,7 +86,7 @@ h2 {
   text-wrap: balance;
 }
 .text, .hint, .code, li, h2 { overflow-wrap: anywhere; unicode-bidi: isolate; }
-.text { margin: 0; color: var(--muted); text-wrap: pretty; }
+.text { margin: 0; color: var(--muted); text-wrap: balance; }
 .hint {
   margin: 1.5rem 0 0;
   padding: 0.9rem 1.1rem;

@@ -2,7 +2,7 @@ import { CursorLayer } from './cursor.ts';
 import { addStyle } from './element-style.ts';
 import { type IconName, newIcon } from './icons.ts';
 import type { Layout } from './render/layout.ts';
-import { type Notice, type NoticeAction, shortDuration } from './states.ts';
+import { type Notice, type NoticeAction, timeAgo } from './states.ts';
 
 function element<Tag extends keyof HTMLElementTagNameMap>(
   tag: Tag,
@@ -151,7 +151,7 @@ export class ElementView {
   /** Says since when the picture stands still. Units: milliseconds. */
   tellSince(sinceMs: number, nowMs: number): void {
     const clock = new Date(sinceMs).toLocaleTimeString();
-    this.#stripSince.textContent = `Last picture from ${clock} · ${shortDuration(nowMs - sinceMs)}`;
+    this.#stripSince.textContent = `Last picture from ${clock} · ${timeAgo(nowMs - sinceMs)}`;
   }
 
   #fillPanel(notice: Notice): void {

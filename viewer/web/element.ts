@@ -1,4 +1,5 @@
 import { ERROR_CODES, KvmfrError, type KvmfrErrorCode } from '../../protocol/error.ts';
+import type { Encoding } from '../../protocol/wire/index.ts';
 import { type Backend, startBackend } from './backend.ts';
 import type { Command, EncodingChoice, Report } from './core/messages.ts';
 import type { PicturePixels } from './core/render/surface.ts';
@@ -55,6 +56,7 @@ export class KvmfrView extends ElementBase {
   #notice: Notice | undefined;
   #stats: ViewStats | undefined;
   #picture: ViewPicture | undefined;
+  #encodings: readonly Encoding[] = [];
   #wanted = true;
   #questions = new Map<number, Question>();
   #asked = 0;
@@ -126,6 +128,11 @@ export class KvmfrView extends ElementBase {
   /** The picture on the canvas; undefined before there was one. */
   get picture(): ViewPicture | undefined {
     return this.#picture;
+  }
+
+  /** What the relay offers; empty before it has introduced itself. */
+  get encodings(): readonly Encoding[] {
+    return this.#encodings;
   }
 
   /** Connects, or connects anew. An element on a page does so by itself. */
@@ -274,6 +281,9 @@ export class KvmfrView extends ElementBase {
   #report(report: Report): void {
     switch (report.kind) {
       case 'ready':
+        break;
+      case 'hello':
+        this.#encodings = report.encodings;
         break;
       case 'status':
         this.#setStatus(report.status);

@@ -1,3 +1,4 @@
+export type { Encoding } from '../../protocol/wire/index.ts';
 export type { CursorPosition, CursorShape, EncodingChoice } from './core/messages.ts';
 export type { PicturePixels } from './core/render/surface.ts';
 export type { ViewStats } from './core/stats.ts';

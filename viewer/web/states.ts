@@ -49,6 +49,13 @@ function cut(text: string | undefined, otherwise: string): string {
   return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
 }
 
+// The relay's messages begin like error messages do; here they stand alone.
+function sentence(text: string | undefined, otherwise: string): string {
+  const said = cut(text, otherwise).trim();
+  const end = said === '' || /[.!?…]$/.test(said) ? '' : '.';
+  return `${said.charAt(0).toUpperCase()}${said.slice(1)}${end}`;
+}
+
 /** What to tell a person, given the state and whether there is a picture on the canvas. */
 export function noticeFor(status: ViewStatus, hasPicture: boolean): Notice {
   const place = hasPicture ? 'strip' : 'panel';
@@ -76,8 +83,8 @@ export function noticeFor(status: ViewStatus, hasPicture: boolean): Notice {
         place,
         tone: 'warn',
         title: 'The guest has stopped answering',
-        text: cut(status.message, ''),
-        hint: cut(status.hint, 'The picture goes on by itself when the guest is back.'),
+        text: sentence(status.message, ''),
+        hint: sentence(status.hint, 'The picture goes on by itself when the guest is back.'),
         since: true,
       };
     case 'disconnected':
@@ -113,8 +120,8 @@ function waiting(status: ViewStatus): Notice {
     place: 'panel',
     tone: 'busy',
     title: 'Waiting for the guest',
-    text: cut(status.message, 'No guest is publishing its screen yet.'),
-    hint: cut(status.hint, ''),
+    text: sentence(status.message, 'No guest is publishing its screen yet.'),
+    hint: sentence(status.hint, ''),
     steps,
   };
 }
@@ -127,8 +134,8 @@ function disconnected(status: ViewStatus, place: 'panel' | 'strip'): Notice {
       tone: 'warn',
       icon: 'link',
       title: 'Disconnected',
-      text: cut(status.message, 'The view is not connected to a relay.'),
-      hint: cut(status.hint, ''),
+      text: sentence(status.message, 'The view is not connected to a relay.'),
+      hint: sentence(status.hint, ''),
       action: 'connect',
       code: cut(status.code, ''),
       since: place === 'strip',
@@ -139,8 +146,11 @@ function disconnected(status: ViewStatus, place: 'panel' | 'strip'): Notice {
     tone: 'warn',
     icon: 'link',
     title: place === 'strip' ? 'Connection lost, reconnecting' : 'The relay does not answer',
-    text: cut(status.message, ''),
-    hint: place === 'strip' ? '' : `Is \`kvmfr view\` running on the VM host? ${RECONNECTS}`,
+    text: sentence(status.message, ''),
+    hint:
+      place === 'strip'
+        ? ''
+        : sentence(status.hint, `Is \`kvmfr view\` running on the VM host? ${RECONNECTS}`),
     code: cut(status.code, ''),
     since: place === 'strip',
   };
@@ -190,8 +200,8 @@ function trouble(status: ViewStatus): Notice {
     tone: status.state === 'denied' || status.state === 'failed' ? 'error' : 'warn',
     icon: known?.icon ?? 'alert',
     title: known?.title ?? 'Something went wrong',
-    text: `${cut(status.message, known?.text ?? '')}${needs(status)}`,
-    hint: cut(status.hint, known?.hint ?? ''),
+    text: `${sentence(status.message, known?.text ?? '')}${needs(status)}`,
+    hint: sentence(status.hint, known?.hint ?? ''),
     code: cut(status.code, ''),
   };
 }
@@ -209,7 +219,7 @@ function pageTrouble(status: ViewStatus): Notice {
     ...NOTHING,
     place: 'panel',
     tone: 'error',
-    text: cut(status.message, ''),
+    text: sentence(status.message, ''),
     code: cut(status.code, ''),
   };
   if (status.code !== 'ERR_KVMFR_WIRE')
@@ -228,11 +238,11 @@ function pageTrouble(status: ViewStatus): Notice {
   };
 }
 
-/** A length of time in the fewest words: `just now`, `40 s`, `3 min`, `2 h`. */
-export function shortDuration(ms: number): string {
+/** How long ago, in the fewest words: `just now`, `40 s ago`, `3 min ago`, `2 h ago`. */
+export function timeAgo(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   if (seconds < 2) return 'just now';
-  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 60) return `${seconds} s ago`;
   const minutes = Math.floor(seconds / 60);
-  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h`;
+  return minutes < 60 ? `${minutes} min ago` : `${Math.floor(minutes / 60)} h ago`;
 }

@@ -199,18 +199,18 @@ describe('Connection', () => {
     connection.disconnect();
     expect(links.at(-1)).toEqual({ name: 'idle' });
     connection.hurry();
-    connection.retryLater(1000, '');
+    connection.retry('soon', { code: 1000, reason: '' });
     clock.pass(60_000);
     await settle();
     expect(network.sockets).toHaveLength(1);
     expect(clock.waitingMs).toEqual([]);
   });
 
-  it('gives a relay that ended it the longest pause', () => {
+  it('gives a relay with which it would only fail again the longest pause', () => {
     const { clock, network, connection } = setUp();
     connection.connect(URL);
     network.last.handlers.opened();
-    connection.retryLater(4002, 'ERR_KVMFR_WIRE');
+    connection.retry('later', { code: 4002, reason: 'ERR_KVMFR_WIRE' });
     expect(network.last.closedWith).toEqual({ code: 4002, reason: 'ERR_KVMFR_WIRE' });
     expect(clock.waitingMs).toEqual([1500]);
   });

@@ -125,15 +125,26 @@ describe('Engine', () => {
   });
 
   it('asks for the encoding that was chosen, at once and on each new connection', () => {
-    const { network, engine, connect } = setUp();
+    const { network, engine, receive, connect } = setUp();
     engine.handle({ kind: 'encoding', encoding: 'jpeg' });
     connect();
+    expect(network.last.sentOf(VIEW)).toEqual([]);
+    receive(helloBytes());
     expect(network.last.sentOf(VIEW).map(sentJson)).toEqual([{ encoding: 'jpeg' }]);
     engine.handle({ kind: 'encoding', encoding: 'auto' });
     expect(network.last.sentOf(VIEW).map(sentJson)).toEqual([
       { encoding: 'jpeg' },
       { encoding: 'auto' },
     ]);
+  });
+
+  it('does not ask for an encoding that the relay does not offer', () => {
+    const { network, engine, receive, reports, connect } = setUp();
+    engine.handle({ kind: 'encoding', encoding: 'jpeg' });
+    connect();
+    receive(helloBytes({ encodings: ['lossless'] }));
+    expect(network.last.sentOf(VIEW)).toEqual([]);
+    expect(reports).toContainEqual({ kind: 'hello', version: '0.1.0', encodings: ['lossless'] });
   });
 
   it('draws an update whole, then gives the credit back in literal bytes', async () => {
@@ -168,9 +179,10 @@ describe('Engine', () => {
     refresh();
     expect(drawn).toEqual([]);
     receive(tilesBytes({ epoch: 1, serial: 5 }, wide, { coding: 'deflate', tiles: [1] }));
-    await settle();
-    refresh();
-    expect(drawn).toEqual(['64x1 at 0,0: 9,9,9,255', '64x1 at 64,0: 9,9,9,255']);
+    await vi.waitFor(() => {
+      refresh();
+      expect(drawn).toEqual(['64x1 at 0,0: 9,9,9,255', '64x1 at 64,0: 9,9,9,255']);
+    });
     expect(network.last.sentOf(ACK)).toHaveLength(1);
   });
 
@@ -263,7 +275,7 @@ describe('Engine', () => {
     const { network, receive, reports, states, clock, connect } = setUp();
     connect();
     receive(...messages);
-    await settle();
+    await vi.waitFor(() => expect(network.last.closedWith).toBeDefined());
     expect(network.last.closedWith).toEqual({ code: 4002, reason: 'ERR_KVMFR_WIRE' });
     expect(reports).toContainEqual(
       expect.objectContaining({ kind: 'error', code: 'ERR_KVMFR_WIRE' }),
@@ -354,8 +366,29 @@ describe('Engine', () => {
     expect(reports.at(-1)).toMatchObject({
       status: { state: 'disconnected', message: 'Restarting.', retrying: true },
     });
-    clock.pass(1500);
+    clock.pass(50);
     expect(network.sockets).toHaveLength(2);
+  });
+
+  it('leaves a relay that is full alone for longer', () => {
+    const { network, receive, clock, connect } = setUp();
+    connect();
+    receive(helloBytes(), byeBytes({ code: 'ERR_KVMFR_BUSY', message: 'Full.', retry: true }));
+    clock.pass(1400);
+    expect(network.sockets).toHaveLength(1);
+    clock.pass(100);
+    expect(network.sockets).toHaveLength(2);
+  });
+
+  it('forgets the last words of a relay that is gone', async () => {
+    const { network, receive, reports, clock, connect } = setUp();
+    connect();
+    receive(helloBytes(), byeBytes({ code: '', message: 'Restarting.', retry: true }));
+    clock.pass(50);
+    network.last.handlers.closed();
+    await settle();
+    expect(reports.at(-1)).toMatchObject({ kind: 'status' });
+    expect(reports.at(-1)).not.toHaveProperty('status.message');
   });
 
   it('is unauthorized when the relay wants its token', async () => {

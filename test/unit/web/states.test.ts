@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { STATES } from '../../../protocol/wire/index.ts';
 import { sameStatus, viewStatus } from '../../../viewer/web/core/status.ts';
-import { noticeFor, shortDuration } from '../../../viewer/web/states.ts';
+import { noticeFor, timeAgo } from '../../../viewer/web/states.ts';
 
 const NONE = { state: undefined, session: undefined, bye: undefined, fault: undefined };
 const SESSION = { release: 'B7', lgmpVersion: 6, kvmfrVersion: 20, hostVersion: 'B7' };
@@ -132,6 +132,13 @@ describe('noticeFor()', () => {
     expect(browser.title).toBe('This browser cannot show the guest');
   });
 
+  it('makes sentences of what the relay says', () => {
+    const said = { message: 'no host runs in /dev/shm/x', hint: 'start it!' };
+    const notice = noticeFor({ state: 'waiting', ...said, ...SINCE }, false);
+    expect(notice.text).toBe('No host runs in /dev/shm/x.');
+    expect(notice.hint).toBe('Start it!');
+  });
+
   it('cuts a text that would push everything else away', () => {
     const message = 'A'.repeat(5000);
     const { text } = noticeFor({ state: 'waiting', message, ...SINCE }, false);
@@ -139,16 +146,16 @@ describe('noticeFor()', () => {
   });
 });
 
-describe('shortDuration()', () => {
+describe('timeAgo()', () => {
   it.each([
     [-5, 'just now'],
     [1999, 'just now'],
-    [2000, '2 s'],
-    [59_999, '59 s'],
-    [60_000, '1 min'],
-    [3_599_999, '59 min'],
-    [7_200_000, '2 h'],
+    [2000, '2 s ago'],
+    [59_999, '59 s ago'],
+    [60_000, '1 min ago'],
+    [3_599_999, '59 min ago'],
+    [7_200_000, '2 h ago'],
   ])('says %i ms as %s', (ms, text) => {
-    expect(shortDuration(ms)).toBe(text);
+    expect(timeAgo(ms)).toBe(text);
   });
 });

@@ -65,6 +65,8 @@ const SETTLED_MS = 2000;
 // Asking again and again with a wrong token looks like guessing it.
 const UNAUTHORIZED_RETRY_MS = 5000;
 const NORMAL_CLOSE = 1000;
+// As many as lead to the longest wait.
+const LATER_FAILURES = 5;
 
 /**
  * One relay, connected to for as long as it is wanted: reconnects by itself, and notices when the
@@ -107,11 +109,14 @@ export class Connection {
     this.#setLink({ name: 'idle' });
   }
 
-  /** Gives up the present socket and tries again later, not sooner than a restarted relay needs. */
-  retryLater(code: number, reason: string): void {
+  /**
+   * Gives up the present socket and tries again: `soon`, as after any loss, or `later`, where the
+   * same would only happen again.
+   */
+  retry(when: 'soon' | 'later', close: { readonly code: number; readonly reason: string }): void {
     if (this.#url === undefined) return;
-    this.#drop(code, reason);
-    this.#failures = Math.max(this.#failures, 5);
+    this.#drop(close.code, close.reason);
+    if (when === 'later') this.#failures = Math.max(this.#failures, LATER_FAILURES);
     this.#lost('closed');
   }
 

@@ -16,6 +16,7 @@ import {
   encodeAck,
   encodeView,
   encodeViewerHello,
+  type Hello,
   type PictureMessage,
   readEnvelope,
   type SessionSummary,
@@ -70,7 +71,7 @@ export class Engine {
 
   #visible: boolean;
   #encoding: EncodingChoice = 'auto';
-  #tilePx = 0;
+  #hello: Hello | undefined;
   #picture: PictureMessage | undefined;
   #state: State | undefined;
   #session: SessionSummary | undefined;
@@ -131,7 +132,7 @@ export class Engine {
         break;
       case 'encoding':
         this.#encoding = command.encoding;
-        this.#connection.send(encodeView({ encoding: command.encoding }));
+        this.#askForEncoding();
         break;
       case 'pixels':
         this.#readPixels(command.ask);
@@ -162,7 +163,6 @@ export class Engine {
     this.#connection.send(
       encodeViewerHello({ wire: WIRE_VERSION, encodings, visible: this.#visible }),
     );
-    if (this.#encoding !== 'auto') this.#connection.send(encodeView({ encoding: this.#encoding }));
   }
 
   #linkChanged(link: Link): void {
@@ -174,10 +174,12 @@ export class Engine {
       this.#cancelStats = undefined;
       this.#assembler.clear();
       this.#presenter.flush();
-      this.#tilePx = 0;
+      this.#hello = undefined;
       this.#picture = undefined;
       this.#state = undefined;
     }
+    // What the relay said, or did wrong, is of no interest once it is gone.
+    if (link.name === 'lost' && link.reason === 'unreachable') this.#forgetEnd();
     this.#updateStatus();
   }
 
@@ -212,11 +214,7 @@ export class Engine {
   #dispatch(envelope: Envelope): void {
     switch (envelope.type) {
       case WIRE_TYPES.hello:
-        this.#tilePx = decodeHello(envelope).tilePx;
-        this.#report({
-          kind: 'cursor',
-          cursor: { visible: false, x: 0, y: 0, shapeId: 0 },
-        });
+        this.#takeHello(decodeHello(envelope));
         break;
       case WIRE_TYPES.state:
         this.#takeState(decodeState(envelope));
@@ -251,6 +249,21 @@ export class Engine {
     }
   }
 
+  #takeHello(hello: Hello): void {
+    this.#hello = hello;
+    this.#report({ kind: 'hello', version: hello.version, encodings: hello.encodings });
+    this.#report({ kind: 'cursor', cursor: { visible: false, x: 0, y: 0, shapeId: 0 } });
+    if (this.#encoding !== 'auto') this.#askForEncoding();
+  }
+
+  // A relay may offer less than this viewer can; what is not offered must not be asked for.
+  #askForEncoding(): void {
+    const offered = this.#hello?.encodings;
+    const encoding = this.#encoding;
+    if (encoding === 'auto' ? offered !== undefined : offered?.includes(encoding))
+      this.#connection.send(encodeView({ encoding }));
+  }
+
   #takeState(state: State): void {
     this.#state = state;
     this.#session = state.session ?? this.#session;
@@ -259,7 +272,7 @@ export class Engine {
   }
 
   #takePicture(picture: PictureMessage): void {
-    if (this.#tilePx === 0) throw wireError('a picture message must come after the hello');
+    if (this.#hello === undefined) throw wireError('a picture message must come after the hello');
     this.#picture = picture;
     // The canvas changes with the first update, so that the former picture stays until then.
     this.#assembler.dropOpen();
@@ -267,8 +280,8 @@ export class Engine {
   }
 
   #takeTiles(envelope: Envelope): void {
-    const picture = this.#needPicture('tiles');
-    const grid = { widthPx: picture.widthPx, heightPx: picture.heightPx, tilePx: this.#tilePx };
+    const { widthPx, heightPx } = this.#needPicture('tiles');
+    const grid = { widthPx, heightPx, tilePx: this.#hello?.tilePx ?? 0 };
     const message = decodeTiles(envelope, grid);
     const part = async (): Promise<Part> => {
       const decoded = await decodeTilePixels(message, grid, this.#pool);
@@ -318,8 +331,9 @@ export class Engine {
   #takeBye(bye: Bye): void {
     this.#bye = bye;
     this.#fault = undefined;
-    if (bye.retry) this.#connection.retryLater(CLOSE_NORMAL, '');
-    else this.#connection.disconnect();
+    const close = { code: CLOSE_NORMAL, reason: '' };
+    if (!bye.retry) this.#connection.disconnect();
+    else this.#connection.retry(bye.code === 'ERR_KVMFR_BUSY' ? 'later' : 'soon', close);
   }
 
   #paint(part: Part): void {
@@ -350,7 +364,7 @@ export class Engine {
     this.#report({ kind: 'error', code, message });
     this.#bye = undefined;
     this.#fault = { code, message };
-    this.#connection.retryLater(CLOSE_WIRE, code);
+    this.#connection.retry('later', { code: CLOSE_WIRE, reason: code });
   }
 
   #scheduleStats(): void {

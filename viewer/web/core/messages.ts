@@ -45,6 +45,8 @@ export interface CursorShape {
 export type Report =
   /** The engine runs. Comes first, once. */
   | { readonly kind: 'ready' }
+  /** The relay has introduced itself. */
+  | { readonly kind: 'hello'; readonly version: string; readonly encodings: readonly Encoding[] }
   | { readonly kind: 'status'; readonly status: ViewStatus }
   /** The first update of this picture is on the canvas. */
   | { readonly kind: 'picture'; readonly picture: PictureMessage }

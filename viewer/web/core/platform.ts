@@ -46,7 +46,7 @@ export async function probeRelay(url: string): Promise<LossReason> {
   const answer = await fetch(at, { cache: 'no-store', credentials: 'same-origin' });
   // The body is of no interest, but the connection should be free for the next attempt.
   await answer.body?.cancel();
-  return answer.status === 401 || answer.status === 403 ? 'unauthorized' : 'refused';
+  return answer.status === 401 ? 'unauthorized' : 'refused';
 }
 
 /** The browser this runs in: a page or a worker. */

@@ -37,6 +37,11 @@ export interface StatusParts {
   readonly fault: { readonly code: string; readonly message: string } | undefined;
 }
 
+const REFUSED = {
+  message: 'Something answers at this address, but it refuses the connection.',
+  hint: 'A proxy in between has to pass WebSockets on, and pages of other origins have to be allowed with `--allow-origin`.',
+} as const;
+
 /** Puts the status together, all but when it began. */
 export function viewStatus(parts: StatusParts): Omit<ViewStatus, 'sinceMs'> {
   const { link, state, bye, fault } = parts;
@@ -51,6 +56,8 @@ export function viewStatus(parts: StatusParts): Omit<ViewStatus, 'sinceMs'> {
     return { ...session, state: 'connecting', retrying: true };
   if (link.name === 'lost' && link.reason === 'unauthorized')
     return { state: 'unauthorized', retrying: true };
+  if (link.name === 'lost' && link.reason === 'refused' && bye === undefined)
+    return { ...session, ...REFUSED, state: 'disconnected', retrying: true };
   const said =
     bye === undefined
       ? {}

@@ -57,6 +57,13 @@ function setEncoding(encoding: EncodingChoice): void {
     input.checked = input.value === encoding;
 }
 
+// The relay may have been told to offer one of them only.
+function updateEncodings(): void {
+  const offered: readonly string[] = view.encodings;
+  for (const input of sheet.querySelectorAll<HTMLInputElement>('input[name="encoding"]'))
+    input.disabled = input.value !== 'auto' && offered.length > 0 && !offered.includes(input.value);
+}
+
 function watchEncoding(): void {
   sheet.addEventListener('change', ({ target }) => {
     if (!(target instanceof HTMLInputElement)) return;
@@ -165,6 +172,7 @@ function updateState(): void {
   const name = session?.os ?? '';
   document.title = name === '' ? 'kvmfr' : `${name} · kvmfr`;
   updateGuest();
+  updateEncodings();
   updateStats();
 }
 
@@ -181,8 +189,11 @@ view.addEventListener('statechange', updateState);
 view.addEventListener('picture', updateState);
 updateState();
 roveFocus(bar);
+const canHover = matchMedia('(hover: hover)');
 watchIdle(() => {
   const focused = document.activeElement;
   const byKeyboard = bar.contains(focused) && focused?.matches(':focus-visible') === true;
-  return byKeyboard || sheet.hidden === false || bar.matches(':hover');
+  // A touch leaves the button under it hovered.
+  const byPointer = canHover.matches && bar.matches(':hover');
+  return byKeyboard || byPointer || sheet.hidden === false;
 });

@@ -1,8 +1,11 @@
-import type { Rect } from '../../../../protocol/rect.ts';
+import { containsRect, type Rect } from '../../../../protocol/rect.ts';
 import { TILE_CODINGS, type TilesMessage, tileRect } from '../../../../protocol/wire/index.ts';
 import { plainBytes } from './bytes.ts';
 import { inflateRaw } from './inflate.ts';
 import type { BufferPool } from './pool.ts';
+
+// Alpha 255 in the highest byte of a pixel.
+const OPAQUE = 0xff000000;
 
 /** The size of a picture and of its tiles. Units: pixels. */
 export interface Grid {
@@ -69,49 +72,72 @@ export function spreadTiles(
   rgba: Uint32Array,
   plan: { readonly tiles: Uint32Array; readonly blocks: readonly Rect[]; readonly grid: Grid },
 ): void {
+  const words = wordsOf(rgb);
   let from = 0;
   let blockIndex = 0;
   let blockStart = 0;
   for (const index of plan.tiles) {
     const tile = tileRect(index, plan.grid);
     let block = plan.blocks[blockIndex];
-    while (block !== undefined && !holds(block, tile)) {
+    while (block !== undefined && !containsRect(block, tile)) {
       blockStart += block.width * block.height;
       block = plan.blocks[++blockIndex];
     }
     if (block === undefined) return;
-    let row = blockStart + (tile.y - block.y) * block.width + (tile.x - block.x);
-    for (let y = 0; y < tile.height; y++) {
-      from = spreadRow(rgb, rgba, { from, to: row, count: tile.width });
-      row += block.width;
+    const to = blockStart + (tile.y - block.y) * block.width + (tile.x - block.x);
+    const rows = { from, to, stride: block.width, width: tile.width, height: tile.height };
+    const isWhole = words !== undefined && from % 4 === 0 && tile.width % 4 === 0;
+    if (isWhole) spreadWords(words, rgba, rows);
+    else spreadBytes(rgb, rgba, rows);
+    from += tile.width * tile.height * 3;
+  }
+}
+
+/** Where the pixels of a tile are: `from` in bytes, the rest in pixels. */
+interface TileRows {
+  readonly from: number;
+  readonly to: number;
+  readonly stride: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+function wordsOf(bytes: Uint8Array): Uint32Array | undefined {
+  if (bytes.byteOffset % 4 !== 0) return undefined;
+  return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
+}
+
+function spreadBytes(rgb: Uint8Array, rgba: Uint32Array, rows: TileRows): void {
+  let from = rows.from;
+  for (let y = 0; y < rows.height; y++) {
+    const start = rows.to + y * rows.stride;
+    for (let to = start; to < start + rows.width; to++) {
+      const red = rgb[from] ?? 0;
+      const green = rgb[from + 1] ?? 0;
+      const blue = rgb[from + 2] ?? 0;
+      rgba[to] = OPAQUE | (blue << 16) | (green << 8) | red;
+      from += 3;
     }
   }
 }
 
-function holds(block: Rect, tile: Rect): boolean {
-  return (
-    tile.x >= block.x &&
-    tile.x < block.x + block.width &&
-    tile.y >= block.y &&
-    tile.y < block.y + block.height
-  );
-}
-
-function spreadRow(
-  rgb: Uint8Array,
-  rgba: Uint32Array,
-  span: { readonly from: number; readonly to: number; readonly count: number },
-): number {
-  let from = span.from;
-  const end = span.to + span.count;
-  for (let to = span.to; to < end; to++) {
-    const red = rgb[from] ?? 0;
-    const green = rgb[from + 1] ?? 0;
-    const blue = rgb[from + 2] ?? 0;
-    rgba[to] = 0xff000000 | (blue << 16) | (green << 8) | red;
-    from += 3;
+// Three words hold four pixels: a third of the loads, and most tiles are a multiple of four wide.
+function spreadWords(words: Uint32Array, rgba: Uint32Array, rows: TileRows): void {
+  let from = rows.from >> 2;
+  for (let y = 0; y < rows.height; y++) {
+    const start = rows.to + y * rows.stride;
+    const end = start + rows.width;
+    for (let to = start; to < end; to += 4) {
+      const a = words[from] ?? 0;
+      const b = words[from + 1] ?? 0;
+      const c = words[from + 2] ?? 0;
+      rgba[to] = OPAQUE | a;
+      rgba[to + 1] = OPAQUE | (a >>> 24) | (b << 8);
+      rgba[to + 2] = OPAQUE | (b >>> 16) | (c << 16);
+      rgba[to + 3] = OPAQUE | (c >>> 8);
+      from += 3;
+    }
   }
-  return from;
 }
 
 /**
