@@ -90,15 +90,12 @@ export class Mapping implements Disposable {
   #keptAlive = 0;
   #closed = false;
 
-  private constructor(path: string, access: 'read-write' | 'read-only', native: NativeMapping) {
-    const buffer = native.buffer();
-    if (buffer === undefined) {
-      throw new KvmfrError(
-        'ERR_KVMFR_UNSUPPORTED',
-        `the region at ${path} was mapped, but this JavaScript engine allows no ArrayBuffer over memory it does not own`,
-        { path },
-      );
-    }
+  private constructor(
+    path: string,
+    access: 'read-write' | 'read-only',
+    native: NativeMapping,
+    buffer: ArrayBuffer,
+  ) {
     this.path = path;
     this.kind = native.isDevice ? 'kvmfr-device' : 'file';
     this.byteLength = native.byteLength;
@@ -131,7 +128,16 @@ export class Mapping implements Disposable {
       native.close();
       throw fileAtDevicePath(path);
     }
-    return new Mapping(path, access, native);
+    const buffer = native.buffer();
+    if (buffer === undefined) {
+      native.close();
+      throw new KvmfrError(
+        'ERR_KVMFR_UNSUPPORTED',
+        `the region at ${path} was mapped, but this JavaScript engine allows no ArrayBuffer over memory it does not own`,
+        { path },
+      );
+    }
+    return new Mapping(path, access, native, buffer);
   }
 
   /**
@@ -148,6 +154,7 @@ export class Mapping implements Disposable {
     return this.#buffer;
   }
 
+  /** Whether {@link close} was called. */
   get closed(): boolean {
     return this.#closed;
   }

@@ -6,8 +6,8 @@ namespace kvmfr {
 namespace {
 
 // A stream that has not changed for this long is idle, and its last interval says nothing.
-constexpr Nanos kIdleAfter = 300 * kMilli;
-constexpr Nanos kLongestPeriod = 250 * kMilli;
+constexpr Nanos kIdleAfter = 150 * kMilli;
+constexpr Nanos kLongestPeriod = 150 * kMilli;
 // The densest looks. Denser ones would mostly pay for the timer.
 constexpr Nanos kFineLook = 50 * kMicro;
 // Between looks at a steady stream, far from where its change is expected.

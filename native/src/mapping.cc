@@ -1,6 +1,6 @@
-#include "mapping.h"
-
 #ifdef __linux__
+
+#include "mapping.h"
 
 #include <cerrno>
 #include <cmath>

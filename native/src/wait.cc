@@ -1,6 +1,6 @@
-#include "wait.h"
-
 #ifdef __linux__
+
+#include "wait.h"
 
 #include <signal.h>
 #include <sys/prctl.h>

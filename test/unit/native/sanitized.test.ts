@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { type ChildResult, run, scratchFolder } from './scratch.ts';
 
 const folder = scratchFolder();
@@ -10,7 +10,7 @@ const native = fileURLToPath(new URL('../../../native', import.meta.url));
 async function runSanitized(
   program: string,
   sources: readonly string[],
-  sanitizer: string,
+  sanitizer: 'address,undefined' | 'thread',
 ): Promise<ChildResult> {
   const output = join(folder, program);
   const files = [join('test', program), ...sources.map((name) => join('src', name))];
@@ -40,3 +40,46 @@ describe('the native code under a sanitizer', () => {
     expect(result.stdout).toMatch(/^[1-9]\d{2,} waits\n$/);
   }, 120_000);
 });
+
+describe('the moments at which the waiter looks', () => {
+  let streams: ReadonlyMap<string, Stream>;
+
+  beforeAll(async () => {
+    const result = await runSanitized('cadence-main.cc', ['cadence.cc'], 'address,undefined');
+    expect(result).toMatchObject({ status: 0, stderr: '' });
+    const lines = result.stdout.trimEnd().split('\n');
+    streams = new Map(lines.map((line) => asStream(JSON.parse(line))));
+  }, 120_000);
+
+  test.each([
+    ['60 Hz, steady', { looksPerSecond: 650, p50Us: 50, p99Us: 100 }],
+    ['60 Hz, half a millisecond to either side', { looksPerSecond: 650, p50Us: 150, p99Us: 400 }],
+    ['60 Hz, every second frame left out', { looksPerSecond: 1100, p50Us: 50, p99Us: 800 }],
+    ['144 Hz', { looksPerSecond: 1000, p50Us: 100, p99Us: 250 }],
+    ['1000 Hz', { looksPerSecond: 1200, p50Us: 600, p99Us: 1200 }],
+    ['60 Hz and 120 Hz in turn', { looksPerSecond: 1250, p50Us: 60, p99Us: 500 }],
+    ['at random, 30 a second', { looksPerSecond: 1200, p50Us: 600, p99Us: 1200 }],
+    ['one a second', { looksPerSecond: 500, p50Us: 3000, p99Us: 4000 }],
+  ])('%s: seldom enough for the budget, and soon enough after the change', (name, atMost) => {
+    const stream = streams.get(name);
+    expect(stream?.looksPerSecond).toBeLessThanOrEqual(atMost.looksPerSecond);
+    expect(stream?.p50Us).toBeLessThanOrEqual(atMost.p50Us);
+    expect(stream?.p99Us).toBeLessThanOrEqual(atMost.p99Us);
+  });
+});
+
+/** What a stream of the simulation cost and gave; its clock is its own, so these never vary. */
+interface Stream {
+  readonly looksPerSecond: number;
+  readonly p50Us: number;
+  readonly p99Us: number;
+}
+
+function asStream(line: {
+  readonly stream: string;
+  readonly looksPerSecond: number;
+  readonly p50Us: number;
+  readonly p99Us: number;
+}): readonly [string, Stream] {
+  return [line.stream, line];
+}
