@@ -1,0 +1,67 @@
+// The guest of the latency bench: publishes frames at a steady rate and notes when.
+import { randomInt } from 'node:crypto';
+import { createHost } from '../../host/index.ts';
+import { serve } from '../support/child.ts';
+import { numberOf } from '../support/messages.ts';
+import { waitUntil } from '../support/pace.ts';
+import { latencyHistogram, nowNs } from '../support/stats.ts';
+import { Stamps } from './stamps.ts';
+
+const [path = '', stampsPath = ''] = process.argv.slice(2);
+const stamps = new Stamps(stampsPath);
+const host = await createHost(path, { wire: 'B7' });
+const widthPx = 1920;
+const heightPx = 1080;
+const pixels = new Uint8Array(widthPx * heightPx * 4).fill(0x5a);
+const late = latencyHistogram();
+const busy = latencyHistogram();
+let serial = 0;
+let dropped = 0;
+let running = false;
+let loop: Promise<void> = Promise.resolve();
+
+async function publishFrames(fps: number, jitterUs: number): Promise<void> {
+  const periodNs = 1e9 / fps;
+  const startNs = nowNs();
+  for (let frame = 1; running; frame++) {
+    const jitterNs = jitterUs === 0 ? 0 : randomInt(-jitterUs * 1000, jitterUs * 1000 + 1);
+    const dueNs = startNs + BigInt(Math.round(frame * periodNs + jitterNs));
+    await waitUntil(dueNs);
+    publishOne(dueNs);
+  }
+}
+
+function publishOne(dueNs: bigint): void {
+  const stampNs = nowNs();
+  stamps.set(serial, stampNs);
+  if (host.publish({ pixels, format: 'BGRA', widthPx, heightPx })) serial++;
+  else dropped++;
+  late.record(Math.max(1, Number(stampNs - dueNs)));
+  busy.record(Number(nowNs() - stampNs));
+}
+
+serve({
+  start(report) {
+    running = true;
+    dropped = 0;
+    late.reset();
+    busy.reset();
+    loop = publishFrames(numberOf(report, 'fps'), numberOf(report, 'jitterUs'));
+    return {};
+  },
+  async stop() {
+    running = false;
+    await loop;
+    if (host.stats.framesPosted !== serial)
+      throw new Error(
+        `${serial} frames must have been posted, but ${host.stats.framesPosted} were`,
+      );
+    return {
+      dropped,
+      lateP99Ns: late.percentile(99),
+      publishP50Ns: busy.percentile(50),
+      publishP99Ns: busy.percentile(99),
+      timedOut: host.stats.subscribersTimedOut,
+    };
+  },
+});

@@ -1,0 +1,63 @@
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { ENCODE_CASES } from './encode/cases.ts';
+import { LATENCY_CASES } from './latency/cases.ts';
+import { MICRO_CASES } from './micro/kernels.ts';
+import { QUEUE_CASES } from './queue/cases.ts';
+import { READER_CASES } from './reader/cases.ts';
+import { RELAY_CASES } from './relay/cases.ts';
+import type { BenchCase } from './support/bench-case.ts';
+import { machineFacts } from './support/machine.ts';
+import { type Row, reportText } from './support/report.ts';
+
+const CASES: readonly BenchCase[] = [
+  ...QUEUE_CASES,
+  ...LATENCY_CASES,
+  ...READER_CASES,
+  ...ENCODE_CASES,
+  ...RELAY_CASES,
+  ...MICRO_CASES,
+];
+
+const HELP = `npm run bench -- [--json FILE] [--only PATTERN] [--quick] [--list]
+
+  --json FILE     write the figures as [{name, unit, value, limit, ok, samples, note}]
+  --only PATTERN  run the cases whose name matches this regular expression
+  --quick         fewer samples
+  --list          name the cases and run none
+
+Exit status 0 when everything could be measured, whatever the limits say; 1 when not.
+`;
+
+const { values: flags } = parseArgs({
+  options: {
+    json: { type: 'string' },
+    only: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    list: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+});
+
+if (flags.help) process.stdout.write(HELP);
+else if (flags.list) for (const { name } of CASES) process.stdout.write(`${name}\n`);
+else await main();
+
+async function main(): Promise<void> {
+  const pattern = new RegExp(flags.only ?? '');
+  const chosen = CASES.filter(({ name }) => pattern.test(name));
+  if (chosen.length === 0) throw new Error(`no case matches ${flags.only}; see --list`);
+  const facts = machineFacts();
+  const rows: Row[] = [];
+  for (const each of chosen) {
+    process.stderr.write(`${each.name} ...\n`);
+    try {
+      rows.push(...(await each.run({ quick: flags.quick })));
+    } catch (error) {
+      process.exitCode = 1;
+      process.stderr.write(`${each.name} could not be measured: ${String(error)}\n`);
+    }
+  }
+  process.stdout.write(reportText(rows, facts));
+  if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(rows, null, 2)}\n`);
+}

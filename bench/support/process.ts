@@ -1,0 +1,27 @@
+import { readFileSync } from 'node:fs';
+
+/** Memory of a process as the kernel counts it. Units: bytes. */
+export interface ProcessMemory {
+  /** All resident pages, those of a mapped region included. */
+  readonly residentBytes: number;
+  /** Resident pages that are no shared memory: heap, stacks, code. */
+  readonly ownBytes: number;
+}
+
+const TICKS_PER_SECOND = 100;
+
+/** Memory of a process. */
+export function processMemory(pid: number): ProcessMemory {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const bytes = (field: string): number =>
+    Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0) * 1024;
+  return { residentBytes: bytes('VmRSS'), ownBytes: bytes('VmRSS') - bytes('RssShmem') };
+}
+
+/** Processor time of all threads of a process since it started. Units: seconds of one core. */
+export function processCpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  // The name in brackets may hold spaces; fields are counted from behind it.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
