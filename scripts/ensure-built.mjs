@@ -69,9 +69,12 @@ function nativeStale() {
   return newerThan(sources, modified(built));
 }
 
-/** Every project's outputs have to be there, and its build record newer than its sources. */
+/**
+ * Every project that ships: its outputs have to be there, and its build record newer than its
+ * sources. Tests and benches are compiled by who runs them.
+ */
 function typescriptStale() {
-  const { references } = readJson(join(root, 'tsconfig.json'));
+  const { references } = readJson(join(root, 'tsconfig.package.json'));
   const base = join(root, 'tsconfig.base.json');
   const seen = new Set();
   const waiting = references.map(({ path }) => resolve(root, path));

@@ -197,7 +197,7 @@ describe('ensure-built', () => {
   beforeEach(() => {
     cpSync(join(scripts, 'ensure-built.mjs'), join(tree, 'scripts/ensure-built.mjs'));
     write('tsconfig.base.json', '{}');
-    write('tsconfig.json', JSON.stringify({ references: [{ path: 'protocol' }] }));
+    write('tsconfig.package.json', JSON.stringify({ references: [{ path: 'protocol' }] }));
     const compilerOptions = { outDir: '../dist/protocol', tsBuildInfoFile: '../dist/record' };
     write('protocol/tsconfig.json', JSON.stringify({ compilerOptions }));
     write('protocol/a.ts', '');
