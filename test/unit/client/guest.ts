@@ -1,0 +1,152 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { Session } from '../../../client/session.ts';
+import type { ClientState } from '../../../client/state.ts';
+import type { ClientStats, StreamHost, Subscription } from '../../../client/subscription.ts';
+import { createHost, type FrameInput, type Host, type WireName } from '../../../host/index.ts';
+import { createRegionFile, Mapping } from '../../../native/index.ts';
+import { LGMP_V5 } from '../../../protocol/lgmp/v5.ts';
+import { LGMP_V6 } from '../../../protocol/lgmp/v6.ts';
+import { Region } from '../../../protocol/memory/region.ts';
+import { loadU32 } from '../../../protocol/memory/word.ts';
+
+/** A path for a region, gone after the test. */
+export function temporaryPath(): string {
+  const folder = mkdtempSync('/dev/shm/kvmfr-test-');
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  return join(folder, 'region');
+}
+
+/** Offsets of the frame queue (the first) and the pointer queue (the second) of our publisher. */
+const QUEUES = { frame: 32, pointer: 32 + 1144 } as const;
+const NEW_SUB_COUNT = 8;
+const ON_BITS = 420;
+const COUNT = 440;
+
+/**
+ * A publisher and what a stream needs of a client, on one region file and in one process. The test
+ * is the publisher's clock: nothing happens there by itself.
+ */
+export class Guest implements StreamHost {
+  readonly host: Host;
+  readonly mapping: Mapping;
+  readonly region: Region;
+  readonly stats: ClientStats = {
+    sessions: 0,
+    framesSeen: 0,
+    framesSkipped: 0,
+    framesGivenUp: 0,
+    framesRefused: 0,
+    messagesRefused: 0,
+    timedOut: 0,
+    cursorMessages: 0,
+    cursorRefused: 0,
+  };
+  readonly streams: Set<Subscription> = new Set();
+  /** Every issue that was told, newest last. */
+  readonly issues: (ClientState | undefined)[] = [];
+  session: Session;
+  #clockMs: { now: number };
+  #waiting: (() => void)[] = [];
+
+  private constructor(host: Host, mapping: Mapping, clockMs: { now: number }) {
+    this.host = host;
+    this.mapping = mapping;
+    this.region = new Region(mapping.buffer);
+    this.#clockMs = clockMs;
+    this.session = this.#attach();
+  }
+
+  static async start(
+    options: { readonly wire?: WireName; readonly mib?: number } = {},
+  ): Promise<Guest> {
+    const path = temporaryPath();
+    createRegionFile(path, (options.mib ?? 8) * 2 ** 20);
+    const clock = { now: 1000 };
+    const host = await createHost(path, {
+      wire: options.wire ?? 'B7',
+      housekeepingMs: 0,
+      clock: () => clock.now,
+    });
+    const mapping = Mapping.open(path);
+    onTestFinished(async () => {
+      mapping.close();
+      await host.close();
+    });
+    return new Guest(host, mapping, clock);
+  }
+
+  /** Lets time pass for the publisher, and does its housekeeping. */
+  pass(ms: number): void {
+    this.#clockMs.now += ms;
+    this.host.housekeep();
+  }
+
+  /** Waits until somebody has subscribed whom the publisher has not seen, and lets it see them. */
+  async subscriber(queue: keyof typeof QUEUES = 'frame'): Promise<void> {
+    const at = QUEUES[queue] + NEW_SUB_COUNT;
+    await this.mapping.wait([{ offsetBytes: at, value: 0 }], { timeoutMs: 10_000 });
+    this.pass(0);
+  }
+
+  /** Waits until nothing is left in a queue that a reader has not finished. */
+  async drained(queue: keyof typeof QUEUES = 'frame'): Promise<void> {
+    const at = QUEUES[queue] + COUNT;
+    for (;;) {
+      const value = loadU32(this.region, at);
+      if (value === 0) return;
+      await this.mapping.wait([{ offsetBytes: at, value }], { timeoutMs: 10_000 });
+    }
+  }
+
+  /** Bitmap of the subscribers of a queue. */
+  subscribers(queue: keyof typeof QUEUES = 'frame'): number {
+    return loadU32(this.region, QUEUES[queue] + ON_BITS);
+  }
+
+  /** Attaches to what is in the region now, as a client does after a restart. */
+  attachAgain(): void {
+    this.session = this.#attach();
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  #attach(): Session {
+    const lgmp = this.host.wire === 'B6' ? LGMP_V5 : LGMP_V6;
+    const place = { mapping: this.mapping, region: this.region, lgmp };
+    const session = Session.attach(place, 0);
+    if (session === undefined) throw new Error('the session changed while it was read');
+    return session;
+  }
+
+  async whenSession(signal: AbortSignal | undefined): Promise<Session | undefined> {
+    while (!this.session.holds() && signal?.aborted !== true)
+      await new Promise<void>((resolve) => {
+        this.#waiting.push(resolve);
+        signal?.addEventListener('abort', () => resolve(), { once: true });
+      });
+    return signal?.aborted ? undefined : this.session;
+  }
+
+  setIssue(_stream: Subscription, issue: ClientState | undefined): void {
+    this.issues.push(issue);
+  }
+
+  register(stream: Subscription): void {
+    this.streams.add(stream);
+  }
+
+  unregister(stream: Subscription): void {
+    this.streams.delete(stream);
+  }
+}
+
+/** A picture in which each byte tells where it is, and which picture it is. */
+export function picture(
+  seed: number,
+  size: { readonly widthPx: number; readonly heightPx: number } = { widthPx: 64, heightPx: 48 },
+): FrameInput & { readonly pixels: Uint8Array } {
+  const pixels = new Uint8Array(size.widthPx * size.heightPx * 4);
+  for (let i = 0; i < pixels.length; i++) pixels[i] = (i * 7 + (i >> 8) + seed * 31) & 0xff;
+  return { pixels, format: 'BGRA', ...size };
+}
