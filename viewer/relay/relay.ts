@@ -88,7 +88,9 @@ class Relay implements Viewer {
     presentUs: 0,
   };
   readonly #departures = new Map<Departure, number>();
-  readonly #onAbort = (): void => void this.close();
+  readonly #onAbort = (): void => {
+    this.close().catch((error: unknown) => this.#settings.log(`closing: ${String(error)}`));
+  };
   #emptied: (() => void) | undefined;
   #nextId = 1;
   #closed: Promise<void> | undefined;
@@ -208,7 +210,7 @@ class Relay implements Viewer {
   }
 
   #welcome(socket: WebSocket, req: IncomingMessage): void {
-    if (this.#closed !== undefined || this.#sockets.size >= this.maxViewers) {
+    if (this.#sockets.size >= this.maxViewers) {
       turnAway(socket, this.maxViewers);
       return;
     }

@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest';
+import { SharedUpdates } from '../../../viewer/encode/sharing.ts';
+import { Screen } from '../tiles/guest.ts';
+import { messagesOf, pictureOf } from './pictures.ts';
+
+describe('SharedUpdates', () => {
+  it('does not give to others what could not be coded, and goes on', async () => {
+    const picture = await pictureOf(new Screen(64, 64));
+    let turns = 0;
+    const updates = new SharedUpdates({
+      isLarge: () => true,
+      coder: () => {
+        turns++;
+        const part =
+          turns === 1 ? Promise.reject(new Error('no')) : Promise.resolve(new Uint8Array(1));
+        part.catch(() => {});
+        return { parts: [part], large: true };
+      },
+    });
+    await expect(messagesOf(updates.take(picture, 0))).rejects.toThrow('no');
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    expect(await messagesOf(updates.take(picture, 0))).toEqual([new Uint8Array(1)]);
+    expect(updates.counts).toEqual({ updates: 2, shared: 0 });
+    await updates.close();
+  });
+
+  it('does not call whoever waits after it was closed', async () => {
+    const picture = await pictureOf(new Screen(64, 64));
+    let idle = 0;
+    let finish = (): void => {};
+    const updates = new SharedUpdates({
+      onIdle: () => idle++,
+      isLarge: () => true,
+      coder: () => ({
+        parts: [
+          new Promise((resolve) => {
+            finish = () => resolve(new Uint8Array(1));
+          }),
+        ],
+        large: true,
+      }),
+    });
+    updates.take(picture, 0);
+    const closed = updates.close();
+    finish();
+    await closed;
+    expect(idle).toBe(0);
+  });
+
+  it('forgets what it kept when it rests', async () => {
+    const picture = await pictureOf(new Screen(64, 64));
+    const updates = new SharedUpdates({
+      isLarge: () => false,
+      coder: () => ({ parts: [Promise.resolve(new Uint8Array(1))], large: false }),
+    });
+    const first = updates.take(picture, 0);
+    updates.rest();
+    expect(updates.take(picture, 0)).not.toBe(first);
+    await updates.close();
+  });
+});
