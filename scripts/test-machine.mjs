@@ -12,9 +12,11 @@ const toolsFile = new URL('../test/support/tools.json', import.meta.url);
 const tools = Object.entries(JSON.parse(readFileSync(toolsFile, 'utf8')));
 
 let missing = tools.filter(([, tool]) => !isThere(tool));
-if (missing.length > 0 && canInstall()) {
-  const packages = missing.flatMap(([, tool]) => tool.debianPackages);
-  say(`installing ${packages.join(', ')} with apt-get, for ${named(missing)}`);
+// Who names a program means that one, so there is nothing to install in its place.
+const wanted = missing.filter(([, tool]) => process.env[tool.environment] === undefined);
+if (wanted.length > 0 && canInstall()) {
+  const packages = wanted.flatMap(([, tool]) => tool.debianPackages);
+  say(`installing ${packages.join(', ')} with apt-get, for ${testsOf(wanted)}`);
   install(packages);
   missing = missing.filter(([, tool]) => !isThere(tool));
 }
@@ -58,7 +60,7 @@ function install(packages) {
   if (update.status !== 0 || added.status !== 0) say('apt-get could not install them');
 }
 
-function named(list) {
+function testsOf(list) {
   return list.map(([, tool]) => tool.tests).join(' and ');
 }
 

@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -27,6 +28,12 @@ function write(path: string, text: string): void {
   writeFileSync(join(tree, path), text);
 }
 
+interface Report {
+  readonly testResults: readonly {
+    readonly assertionResults: readonly { readonly status: string }[];
+  }[];
+}
+
 interface Outcome {
   readonly status: number | null;
   readonly stdout: string;
@@ -34,9 +41,20 @@ interface Outcome {
 }
 
 function node(script: string, ...args: readonly string[]): Outcome {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [script, ...args], {
+  return run({}, process.execPath, script, ...args);
+}
+
+/** With `CI` unset, unless it is said. */
+function run(
+  environment: { readonly [name: string]: string },
+  command: string,
+  ...args: readonly string[]
+): Outcome {
+  const inherited = Object.entries(process.env).filter(([name]) => !/^(CI|VITEST)/.test(name));
+  const { status, stdout, stderr } = spawnSync(command, args, {
     cwd: tree,
     encoding: 'utf8',
+    env: { ...Object.fromEntries(inherited), ...environment },
   });
   return { status, stdout, stderr };
 }
@@ -184,6 +202,66 @@ describe('closing-line', () => {
   it('fails when there is no report', () => {
     const outcome = node(join(scripts, 'closing-line.mjs'), join(tree, 'none.json'), '1');
     expect([outcome.status, last(outcome)]).toEqual([1, '0 passed, 1 failed, 0 skipped']);
+  });
+});
+
+describe('a program that some tests need', () => {
+  const machine = join(scripts, 'test-machine.mjs');
+  const absent = { KVMFR_CHROMIUM: '/nonexistent/chromium' };
+  const present = { KVMFR_CHROMIUM: process.execPath };
+
+  /** Runs tests that need it, in a runner of their own. */
+  function gated(environment: { readonly [name: string]: string }): {
+    readonly outcome: Outcome;
+    readonly statuses: readonly string[];
+  } {
+    const root = join(scripts, '..');
+    for (const file of ['machine.ts', 'tools.json'])
+      cpSync(join(root, 'test/support', file), join(tree, 'support', file));
+    symlinkSync(join(root, 'node_modules'), join(tree, 'node_modules'));
+    write(
+      'gated.test.ts',
+      `import { needs } from './support/machine.ts';
+      import { expect, it } from 'vitest';
+      needs('chromium').it('shows', () => expect(1).toBe(1));
+      needs('chromium').describe('a page', () => it('draws', () => expect(1).toBe(1)));`,
+    );
+    const report = join(tree, 'report.json');
+    const vitest = join(root, 'node_modules/.bin/vitest');
+    const args = ['run', '--root', tree, '--reporter=json', `--outputFile=${report}`];
+    const outcome = run(environment, vitest, ...args);
+    const { testResults }: Report = JSON.parse(readFileSync(report, 'utf8'));
+    const tests = testResults.flatMap(({ assertionResults }) => assertionResults);
+    return { outcome, statuses: tests.map(({ status }) => status) };
+  }
+
+  it('is asked for by nobody when it is there', () => {
+    expect(run(present, process.execPath, machine)).toEqual({ status: 0, stdout: '', stderr: '' });
+    expect(gated(present)).toMatchObject({
+      outcome: { status: 0 },
+      statuses: ['passed', 'passed'],
+    });
+  });
+
+  it('is missed aloud, and its tests are skipped aloud', () => {
+    const before = run(absent, process.execPath, machine);
+    expect(before.status).toBe(0);
+    expect(before.stderr).toMatch(/chromium is not on this machine: .* will be SKIPPED/);
+    const { outcome, statuses } = gated(absent);
+    expect(outcome.status).toBe(0);
+    expect(statuses.every((status) => status === 'skipped')).toBe(true);
+    expect(statuses).toHaveLength(2);
+    expect(outcome.stderr).toMatch(/SKIPPED: shows\n +because chromium is not on this machine/);
+    expect(outcome.stderr).toMatch(/SKIPPED: a page\n/);
+  });
+
+  it('must be there where CI is set', () => {
+    const before = run({ ...absent, CI: 'true' }, process.execPath, machine);
+    expect(before.status).toBe(1);
+    expect(before.stderr).toContain('nothing may be skipped where CI is set');
+    const { outcome, statuses } = gated({ ...absent, CI: 'true' });
+    expect(outcome.status).toBe(1);
+    expect(statuses).toEqual(['failed', 'failed']);
   });
 });
 
