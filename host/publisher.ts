@@ -56,7 +56,7 @@ export interface HostEvents {
   session: [id: number];
   /** The host was closed, by its owner, its signal or itself. */
   close: [];
-  /** The region's file was removed or replaced (the host has closed itself), or a source failed. */
+  /** The region's file was removed or replaced (the host closes itself then), or a source failed. */
   error: [error: KvmfrError];
 }
 
@@ -293,12 +293,12 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
     }
     if (presence === 'same') return false;
     const path = this.#mapping.path;
-    void this.close();
     const found = presence === 'gone' ? 'it is gone' : `it was ${presence}`;
     const error = new KvmfrError('ERR_KVMFR_ABSENT', `the region ${path} must stay, but ${found}`, {
       path,
     });
     if (this.listenerCount('error') > 0) this.emit('error', error);
+    void this.close();
     return true;
   }
 

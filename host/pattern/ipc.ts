@@ -63,4 +63,5 @@ export type GuestReply =
       readonly failure: GuestFailure | undefined;
     }
   | { readonly kind: 'session'; readonly sessionId: number }
-  | { readonly kind: 'error'; readonly failure: GuestFailure };
+  | { readonly kind: 'error'; readonly failure: GuestFailure }
+  | { readonly kind: 'closed' };

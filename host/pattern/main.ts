@@ -12,9 +12,9 @@ let host: Host | undefined;
 let source: PatternSource | undefined;
 let frozen = false;
 
-function say(reply: GuestReply): void {
+function say(reply: GuestReply, then: () => void = () => undefined): void {
   // The parent may be gone already; then so are we, in a moment.
-  process.send?.(reply, undefined, undefined, () => undefined);
+  process.send?.(reply, undefined, undefined, then);
 }
 
 function failureOf(error: unknown): GuestFailure {
@@ -41,10 +41,8 @@ async function start(options: GuestOptions): Promise<void> {
   }, HOUSEKEEPING_MS);
   publisher.on('session', (sessionId) => say({ kind: 'session', sessionId }));
   publisher.on('error', (error) => say({ kind: 'error', failure: failureOf(error) }));
-  publisher.on('close', () => {
-    process.exitCode = 1;
-    process.disconnect?.();
-  });
+  // By itself, because its region is gone: what it said about that has to get out first.
+  publisher.on('close', () => say({ kind: 'closed' }, () => process.exit(1)));
   pattern.run(publisher).catch((error: unknown) => {
     say({ kind: 'error', failure: failureOf(error) });
   });

@@ -140,7 +140,7 @@ export class GuestProcess extends EventEmitter<GuestEvents> implements AsyncDisp
     if (reply.kind === 'session') this.emit('session', reply.sessionId);
     else if (reply.kind === 'error') {
       if (this.listenerCount('error') > 0) this.emit('error', toError(reply.failure));
-    } else {
+    } else if (reply.kind === 'answer') {
       const pending = this.#pending.get(reply.id);
       this.#pending.delete(reply.id);
       if (reply.stats !== undefined) pending?.resolve(reply.stats);

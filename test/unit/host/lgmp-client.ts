@@ -14,15 +14,19 @@ export interface SeenMessage {
 
 /**
  * A client of LGMP 5 and 6 as its documentation describes it, with the offsets written out: a second
- * opinion on the layouts the publisher uses. It takes no lock, as nobody else runs meanwhile.
+ * opinion on the layouts the publisher uses. It holds the queue's lock where it must, so the
+ * publisher may be another process.
  */
 export class LgmpClient {
   readonly id: number;
+  readonly #region: Region;
   readonly #view: DataView;
   readonly #at: number;
   #position: number;
 
-  private constructor(view: DataView, queueAt: number, id: number) {
+  private constructor(region: Region, queueAt: number, id: number) {
+    const { view } = region;
+    this.#region = region;
     this.#view = view;
     this.#at = queueAt;
     this.id = id;
@@ -31,6 +35,10 @@ export class LgmpClient {
 
   /** Subscribes: frees slots that were given up long enough ago, takes the lowest free one. */
   static subscribe(region: Region, queueAt: number, clientId = 0x1234): LgmpClient {
+    return locked(region, queueAt, () => LgmpClient.#subscribe(region, queueAt, clientId));
+  }
+
+  static #subscribe(region: Region, queueAt: number, clientId: number): LgmpClient {
     const { view } = region;
     let on = view.getUint32(queueAt + 420, true);
     let bad = view.getUint32(queueAt + 416, true);
@@ -49,7 +57,7 @@ export class LgmpClient {
     view.setBigUint64(queueAt + 24 + id * 8, 0n, true);
     view.setUint32(queueAt + 280 + id * 4, clientId, true);
     view.setUint32(queueAt + 8, view.getUint32(queueAt + 8, true) + 1, true);
-    return new LgmpClient(view, queueAt, id);
+    return new LgmpClient(region, queueAt, id);
   }
 
   get #slotAt(): number {
@@ -77,6 +85,10 @@ export class LgmpClient {
 
   /** Is done with that message; frees its slot when nobody else waits for it and it is the oldest. */
   done(): void {
+    locked(this.#region, this.#at, () => this.#done());
+  }
+
+  #done(): void {
     const view = this.#view;
     const pendingAt = this.#slotAt + 12;
     const pending = view.getUint32(pendingAt, true) & ~(1 << this.id);
@@ -97,10 +109,12 @@ export class LgmpClient {
   }
 
   unsubscribe(): void {
-    const bit = ~(1 << this.id);
-    const view = this.#view;
-    view.setUint32(this.#at + 420, view.getUint32(this.#at + 420, true) & bit, true);
-    view.setUint32(this.#at + 280 + this.id * 4, 0, true);
+    locked(this.#region, this.#at, () => {
+      const bit = ~(1 << this.id);
+      const view = this.#view;
+      view.setUint32(this.#at + 420, view.getUint32(this.#at + 420, true) & bit, true);
+      view.setUint32(this.#at + 280 + this.id * 4, 0, true);
+    });
   }
 
   /** Sends a message to the publisher; undefined when there is no room. Gives its serial. */
@@ -122,5 +136,24 @@ export class LgmpClient {
   /** Client messages that the publisher has acted on. */
   get acknowledged(): number {
     return this.#view.getUint32(this.#at + 460, true);
+  }
+}
+
+// LGMP 5 exchanges the byte, LGMP 6 compares and exchanges the word.
+function locked<T>(region: Region, queueAt: number, work: () => T): T {
+  const at = queueAt + 408;
+  const isByte = region.view.getUint32(4, true) === 5;
+  for (let turn = 0; ; turn++) {
+    const before = isByte
+      ? Atomics.exchange(region.octets, at, 1)
+      : Atomics.compareExchange(region.words, at / 4, 0, 1);
+    if (before === 0) break;
+    if (turn === 10_000_000) throw new Error('the lock is never given back');
+  }
+  try {
+    return work();
+  } finally {
+    if (isByte) Atomics.store(region.octets, at, 0);
+    else Atomics.store(region.words, at / 4, 0);
   }
 }
