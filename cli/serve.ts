@@ -156,6 +156,8 @@ export async function serve(
     await aborted(context.signal);
     await telling;
   } finally {
+    // The relay first: it tells its viewers goodbye over the door's sockets.
+    await viewer.close();
     await door.close();
   }
 }

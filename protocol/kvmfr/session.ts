@@ -135,7 +135,8 @@ function readOs(data: Uint8Array): OsRecord {
   };
 }
 
-function uuidText(bytes: Uint8Array): string | undefined {
+/** Sixteen bytes as a UUID in lower case; undefined when all are zero. */
+export function uuidText(bytes: Uint8Array): string | undefined {
   if (bytes.every((byte) => byte === 0)) return undefined;
   const digits = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
   return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
