@@ -79,6 +79,7 @@ function toBgra(data: Uint8Array, pixels: number, channels: number): Uint8Array<
 /** Publishes a picture from a file, and publishes it again when the file changes. */
 export class ImageSource implements FrameSource {
   readonly kind = 'image' as const;
+  readonly features: number = 0;
   readonly path: string;
   readonly #format: PublishedFormat;
   #picture: { readonly pixels: Uint8Array; readonly pitchBytes: number };
@@ -112,20 +113,21 @@ export class ImageSource implements FrameSource {
    * Publishes until closed. New subscribers get the picture from the host. A file that cannot be
    * read after a change is told through the host's `error` event, and the last picture stays.
    */
-  run(host: Host): Promise<void> {
+  async run(host: Host): Promise<void> {
     this.#host = host;
     host.on('session', this.#publish);
     host.on('close', this.#onHostClosed);
-    this.#publish();
-    // The folder, because a file that is replaced by another takes its watcher with it.
-    this.#watcher = watch(dirname(this.path), (_event, name) => {
-      if (name !== null && name !== basename(this.path)) return;
-      clearTimeout(this.#settling);
-      this.#settling = setTimeout(() => void this.#readAgain(), SETTLE_MS);
-    });
-    return new Promise((resolve) => {
+    const closed = new Promise<void>((resolve) => {
       this.#finish = resolve;
     });
+    try {
+      this.#publish();
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+    this.#follow();
+    await closed;
   }
 
   close(): Promise<void> {
@@ -159,6 +161,26 @@ export class ImageSource implements FrameSource {
     if (!published) this.#retry = setTimeout(this.#publish, 10);
   };
 
+  // The folder, because a file that is replaced by another takes its watcher with it.
+  #follow(): void {
+    try {
+      this.#watcher = watch(dirname(this.path), (_event, name) => {
+        if (name !== null && name !== basename(this.path)) return;
+        clearTimeout(this.#settling);
+        this.#settling = setTimeout(() => void this.#readAgain(), SETTLE_MS);
+      });
+    } catch (cause) {
+      const message = `changes of the picture ${this.path} cannot be followed`;
+      this.#tell(new KvmfrError('ERR_KVMFR_IMAGE', message, { path: this.path, cause }));
+    }
+  }
+
+  #tell(error: unknown): void {
+    const host = this.#host;
+    if (host !== undefined && KvmfrError.is(error) && host.listenerCount('error') > 0)
+      host.emit('error', error);
+  }
+
   async #readAgain(): Promise<void> {
     const reading = ++this.#readings;
     try {
@@ -170,9 +192,7 @@ export class ImageSource implements FrameSource {
       this.#picture = pack(image, this.#format);
       this.#publish();
     } catch (error) {
-      const host = this.#host;
-      if (host !== undefined && KvmfrError.is(error) && host.listenerCount('error') > 0)
-        host.emit('error', error);
+      this.#tell(error);
     }
   }
 }

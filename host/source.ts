@@ -12,6 +12,8 @@ export type SourceName =
 /** Where frames come from. */
 export interface FrameSource extends AsyncDisposable {
   readonly kind: SourceName['kind'];
+  /** FEATURES that it acts on: for the host's options. */
+  readonly features: number;
   /** The region that holds its frames whole. Units: MiB, a power of two. */
   readonly regionMib: number;
   /**

@@ -30,7 +30,7 @@ async function start(options: GuestOptions): Promise<void> {
     hostVersion: options.hostVersion,
     regionMib: options.regionMib ?? pattern.regionMib,
     vm: { capture: 'pattern' },
-    features: FEATURES.setCursorPos,
+    features: pattern.features,
     // By ourselves, so that it can be frozen.
     housekeepingMs: 0,
   });

@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks';
-import { type Rect, regionMibFor } from '../../protocol/index.ts';
+import { FEATURES, type Rect, regionMibFor } from '../../protocol/index.ts';
 import { defaultPitchBytes, type PublishedFormat, packPixels } from '../pack.ts';
 import type { Host } from '../publisher.ts';
 import type { FrameSource, SourceOptions } from '../source.ts';
@@ -34,6 +34,7 @@ const MAX_SHAPE_SCALE = 3;
  */
 export class PatternSource implements FrameSource {
   readonly kind = 'pattern' as const;
+  readonly features: number = FEATURES.setCursorPos;
   readonly #fps: number;
   readonly #format: PublishedFormat;
   readonly #content: PatternContent;

@@ -196,6 +196,14 @@ describe('the image source', () => {
     expect(region.view.getUint32((client.take()?.offset ?? 0) + 8, true)).toBe(5);
   });
 
+  it('ends with an error that publishing gives', async () => {
+    const path = join(folder, 'a.png');
+    await writeRgb(path, 20, 10);
+    const { host } = await hostOnMemory({ wire: 'B6' });
+    const source = await ImageSource.open(path, { format: 'RGB_24' });
+    await expect(source.run(host)).rejects.toMatchObject({ code: 'ERR_KVMFR_FORMAT' });
+  });
+
   it('ends when its host is closed', async () => {
     const path = join(folder, 'a.png');
     await writeRgb(path, 20, 10);
