@@ -1,4 +1,4 @@
-import { FEATURES, KvmfrError } from '../../protocol/index.ts';
+import { KvmfrError } from '../../protocol/index.ts';
 import { createHost, type Host } from '../publisher.ts';
 import type { GuestFailure, GuestOptions, GuestReply, GuestRequest, GuestStats } from './ipc.ts';
 import { PatternSource } from './source.ts';
