@@ -92,13 +92,17 @@ export interface NativeMapping {
   look(): number;
   /** Returns 0 or an errno. `finished` gets the id and outcome (1 changed, 2 timed out) of waits. */
   startWaiter(finished: (id: number, outcome: number) => void): number;
-  /** 0 pending, 1 changed, 2 timed out; undefined when an argument was refused. */
+  /**
+   * 0 pending, 1 changed, 2 timed out; undefined when an argument was refused. `words` holds pairs
+   * of offset and value; bit 0 of the offset says that the word is to reach its value.
+   */
   wait(
     id: number,
     words: Uint32Array,
     wordCount: number,
     timeoutMs: number,
     cadence: boolean,
+    soon: boolean,
   ): number | undefined;
   cancelWait(id: number): void;
   keepAlive(on: boolean): void;

@@ -19,12 +19,14 @@ export type RegionKind = 'file' | 'kvmfr-device';
 /** What {@link Mapping.stillThere} finds at the path. */
 export type RegionPresence = 'same' | 'replaced' | 'resized' | 'gone';
 
-/** A word of the region that a wait watches: it fires when the word is no longer `value`. */
+/** A word of the region that a wait watches: the wait ends when the word is no longer `value`. */
 export interface WatchedWord {
   /** Offset of the word, a multiple of 4. Units: bytes. */
   readonly offsetBytes: number;
-  /** The unsigned 32-bit value the caller last saw. */
+  /** The unsigned 32-bit value the caller last saw; or, with `reaches`, the one it needs. */
   readonly value: number;
+  /** End when the word is at least `value` instead, whatever steps it takes until then. */
+  readonly reaches?: boolean;
 }
 
 /** How a wait waits. */
@@ -36,6 +38,11 @@ export interface WaitOptions {
    * For words that move at a frame rate; others are looked at every two milliseconds.
    */
   readonly cadence?: boolean;
+  /**
+   * The change is expected within milliseconds: look closely at first, then less and less, so that
+   * it is seen late by a quarter of the time that it took.
+   */
+  readonly soon?: boolean;
   /** Whether this wait keeps the process alive, as a timer does; true when left out. */
   readonly keepAlive?: boolean;
 }
@@ -189,7 +196,7 @@ export class Mapping implements Disposable {
     words: readonly WatchedWord[],
     options: WaitOptions & { readonly signal?: AbortSignal },
   ): Promise<WaitOutcome | 'cancelled'> {
-    const { timeoutMs, cadence = false, keepAlive = true, signal } = options;
+    const { timeoutMs, cadence = false, soon = false, keepAlive = true, signal } = options;
     if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0)) {
       throw argument('timeoutMs', 'a number that is not negative', timeoutMs);
     }
@@ -199,7 +206,14 @@ export class Mapping implements Disposable {
     this.#startWaiter();
 
     const id = this.#freeWaitId();
-    const outcome = this.#native.wait(id, this.#words, words.length, timeoutMs, cadence === true);
+    const outcome = this.#native.wait(
+      id,
+      this.#words,
+      words.length,
+      timeoutMs,
+      cadence === true,
+      soon === true,
+    );
     if (outcome === undefined) throw argument('words', 'words of the region', words);
     if (outcome === CHANGED) return Promise.resolve('changed');
     if (outcome === TIMED_OUT) return Promise.resolve('timed-out');
@@ -238,7 +252,7 @@ export class Mapping implements Disposable {
       throw argument('words', `1 to ${MAX_WATCHED_WORDS} words`, words);
     }
     let at = 0;
-    for (const { offsetBytes, value } of words) {
+    for (const { offsetBytes, value, reaches } of words) {
       if (!isWord(offsetBytes) || offsetBytes % 4 !== 0 || offsetBytes + 4 > this.byteLength) {
         throw argument(
           'offsetBytes',
@@ -247,7 +261,7 @@ export class Mapping implements Disposable {
         );
       }
       if (!isWord(value)) throw argument('value', 'an unsigned 32-bit number', value);
-      this.#words[at++] = offsetBytes;
+      this.#words[at++] = offsetBytes + (reaches === true ? 1 : 0);
       this.#words[at++] = value;
     }
   }

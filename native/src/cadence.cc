@@ -23,6 +23,10 @@ LookBudget LookBudget::Of(Nanos cost) {
           std::clamp(cost * 50, 250 * kMicro, 1 * kMilli)};
 }
 
+Nanos SoonLook(Nanos waited, const LookBudget& budget) {
+  return std::clamp(waited / 4, kFineLook, budget.irregular);
+}
+
 void Cadence::Observe(Nanos after, Nanos by) {
   const Nanos change = after + (by - after) / 2;
   const Nanos interval = change - last_;

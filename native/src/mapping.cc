@@ -130,12 +130,13 @@ Napi::Value Mapping::StartWaiter(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, error);
 }
 
-// wait(id, words, wordCount, timeoutMs, cadence): a WaitOutcome, or undefined when an argument
-// does not fit. `words` holds pairs of offset and value.
+// wait(id, words, wordCount, timeoutMs, cadence, soon): a WaitOutcome, or undefined when an
+// argument does not fit. `words` holds pairs of offset and value; bit 0 of the offset says
+// `reaches`.
 Napi::Value Mapping::Wait(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (region_ == nullptr || wakeup_ == nullptr || !info[0].IsNumber() || !info[1].IsTypedArray() ||
-      !info[2].IsNumber() || !info[3].IsNumber() || !info[4].IsBoolean()) {
+      !info[2].IsNumber() || !info[3].IsNumber() || !info[4].IsBoolean() || !info[5].IsBoolean()) {
     return env.Undefined();
   }
   const Napi::TypedArray array = info[1].As<Napi::TypedArray>();
@@ -150,10 +151,12 @@ Napi::Value Mapping::Wait(const Napi::CallbackInfo& info) {
   wait.id = info[0].As<Napi::Number>().Uint32Value();
   wait.word_count = count;
   wait.cadence = info[4].As<Napi::Boolean>().Value();
+  wait.soon = info[5].As<Napi::Boolean>().Value();
   for (std::uint32_t i = 0; i < count; ++i) {
-    const std::uint32_t offset = pairs[2 * i];
+    const bool reaches = pairs[2 * i] % 2 != 0;
+    const std::uint32_t offset = pairs[2 * i] - reaches;
     if (offset % 4 != 0 || std::uint64_t{offset} + 4 > region_->bytes()) return env.Undefined();
-    wait.words[i] = {offset, pairs[2 * i + 1]};
+    wait.words[i] = {offset, pairs[2 * i + 1], reaches};
   }
   const double timeout_ms = info[3].As<Napi::Number>().DoubleValue();
   if (std::isnan(timeout_ms)) return env.Undefined();

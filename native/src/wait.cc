@@ -79,10 +79,11 @@ int Waiter::Start(Wake wake, void* context) {
 
 WaitOutcome Waiter::Add(Wait wait, Nanos timeout) {
   for (std::uint32_t i = 0; i < wait.word_count; ++i) {
-    if (Changed(wait.words[i])) return WaitOutcome::kChanged;
+    if (Fires(wait.words[i])) return WaitOutcome::kChanged;
   }
   if (timeout <= 0) return WaitOutcome::kTimedOut;
   const Nanos now = Now();
+  wait.started = now;
   wait.deadline = timeout > kForever - now ? kForever : now + timeout;
   bool too_late;
   {
@@ -172,7 +173,7 @@ bool Waiter::Look(Nanos now) {
     const Wait& wait = pending_[i];
     bool changed = false;
     for (std::uint32_t w = 0; w < wait.word_count; ++w) {
-      if (!Changed(wait.words[w])) continue;
+      if (!Fires(wait.words[w])) continue;
       changed = true;
       if (wait.cadence) StreamOf(wait.words[w].offset).cadence.Observe(last_look_, now);
     }
@@ -192,6 +193,7 @@ bool Waiter::Look(Nanos now) {
 // When this wait should be looked at again.
 Nanos Waiter::NextLook(const Wait& wait, Nanos now) {
   Nanos next = std::min(wait.deadline, now + budget_.idle);
+  if (wait.soon) next = std::min(next, now + SoonLook(now - wait.started, budget_));
   if (!wait.cadence) return next;
   for (std::uint32_t w = 0; w < wait.word_count; ++w) {
     next = std::min(next, StreamOf(wait.words[w].offset).cadence.NextLook(now, budget_));
@@ -227,9 +229,10 @@ Waiter::Stream& Waiter::StreamOf(std::uint32_t offset) {
   return *oldest;
 }
 
-bool Waiter::Changed(const WatchedWord& word) const {
+bool Waiter::Fires(const WatchedWord& word) const {
   const auto* address = reinterpret_cast<const std::uint32_t*>(base_ + word.offset);
-  return __atomic_load_n(address, __ATOMIC_ACQUIRE) != word.value;
+  const std::uint32_t now = __atomic_load_n(address, __ATOMIC_ACQUIRE);
+  return word.reaches ? now >= word.value : now != word.value;
 }
 
 }  // namespace kvmfr

@@ -19,13 +19,16 @@ enum class WaitOutcome : std::uint32_t { kPending = 0, kChanged = 1, kTimedOut =
 struct WatchedWord {
   std::uint32_t offset;
   std::uint32_t value;
+  bool reaches;  // fires when the word is at least the value, instead of when it differs
 };
 
-// One wait: fires when any word differs from its value, or when the deadline has passed.
+// One wait: ends when any word fires, or when the deadline has passed.
 struct Wait {
   std::uint32_t id = 0;
   std::uint32_t word_count = 0;
-  bool cadence = false;
+  bool cadence = false;  // its words follow a rhythm that is worth learning
+  bool soon = false;     // it is expected to end within milliseconds
+  Nanos started = 0;
   Nanos deadline = 0;
   std::array<WatchedWord, kMaxWatchedWords> words{};
 };
@@ -54,8 +57,8 @@ class Waiter {
   int Start(Wake wake, void* context);
   bool started() const { return started_; }
 
-  // Looks once, at once; a wait that is still pending after that is handed to the thread. The
-  // deadline is set here.
+  // Looks once, at once; a wait that is still pending after that is handed to the thread. Its times
+  // are set here.
   WaitOutcome Add(Wait wait, Nanos timeout);
   // Forgets a wait; nothing is reported for it afterwards, unless it was taken already.
   void Cancel(std::uint32_t id);
@@ -80,7 +83,7 @@ class Waiter {
   void MeasureCost();
   void Sleep(Nanos now);
   Stream& StreamOf(std::uint32_t offset);
-  bool Changed(const WatchedWord& word) const;
+  bool Fires(const WatchedWord& word) const;
 
   const std::uint8_t* const base_;
   Wake wake_ = nullptr;

@@ -75,6 +75,17 @@ void Play(const std::string& name, const std::vector<Nanos>& changes) {
               static_cast<long long>(delays[delays.size() * 99 / 100]));
 }
 
+// How often something that takes this long is looked at, and by which share of it it is seen late.
+void PlaySoon(Nanos takes) {
+  const kvmfr::LookBudget budget = kvmfr::LookBudget::Of(kLookCost);
+  long looks = 0;
+  Nanos now = 0;
+  for (; now < takes; ++looks) now += kvmfr::SoonLook(now, budget);
+  std::printf("{\"takesUs\":%lld,\"looks\":%ld,\"lateUs\":%lld}\n",
+              static_cast<long long>(takes / kMicro), looks,
+              static_cast<long long>((now - takes) / kMicro));
+}
+
 }  // namespace
 
 int main() {
@@ -96,5 +107,6 @@ int main() {
   time = 0;
   for (int i = 0; i < 100; ++i) rare.push_back(time += 1000 * kMilli + random_times.Within(kMilli));
   Play("one a second", rare);
+  for (const Nanos takes : {100 * kMicro, kMilli, 5 * kMilli, 50 * kMilli}) PlaySoon(takes);
   return 0;
 }

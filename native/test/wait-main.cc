@@ -79,10 +79,11 @@ int main() {
       wait.id = id;
       wait.word_count = 2;
       wait.cadence = id % 2 == 0;
+      wait.soon = id % 3 == 0;
       const std::uint32_t moving = id % (kWords / 2);
       const std::uint32_t value = __atomic_load_n(&words[moving], __ATOMIC_ACQUIRE);
-      wait.words[0] = {4 * moving, value};
-      wait.words[1] = {4 * (kWords / 2 + id), 0};
+      wait.words[0] = {4 * moving, value, false};
+      wait.words[1] = {4 * (kWords / 2 + id), 1, true};
       if (waiter.Add(wait, 1000 * kvmfr::kMilli) == kvmfr::WaitOutcome::kPending) ++pending;
     }
     // Two that nothing will end: one is cancelled, one is left to Stop().
@@ -90,7 +91,7 @@ int main() {
       kvmfr::Wait wait;
       wait.id = id;
       wait.word_count = 1;
-      wait.words[0] = {4 * (kWords - 1), 0};
+      wait.words[0] = {4 * (kWords - 1), 0, false};
       if (waiter.Add(wait, INT64_MAX) != kvmfr::WaitOutcome::kPending) Fail("nothing changed");
     }
     waiter.Cancel(100);
@@ -100,7 +101,7 @@ int main() {
     kvmfr::Wait late;
     late.id = 200;
     late.word_count = 1;
-    late.words[0] = {4 * (kWords - 1), 0};
+    late.words[0] = {4 * (kWords - 1), 0, false};
     if (waiter.Add(late, kvmfr::kMilli) != kvmfr::WaitOutcome::kPending) Fail("it timed out early");
     if (TakeAll(&waiter, &bell, 1) != 0) Fail("a wait that nothing ended was not timed out");
     ++ended;

@@ -43,12 +43,15 @@ describe('the native code under a sanitizer', () => {
 
 describe('the moments at which the waiter looks', () => {
   let streams: ReadonlyMap<string, Stream>;
+  let soon: readonly Soon[];
 
   beforeAll(async () => {
     const result = await runSanitized('cadence-main.cc', ['cadence.cc'], 'address,undefined');
     expect(result).toMatchObject({ status: 0, stderr: '' });
     const lines = result.stdout.trimEnd().split('\n');
-    streams = new Map(lines.map((line) => asStream(JSON.parse(line))));
+    const parsed = lines.map((line): Line => JSON.parse(line));
+    streams = new Map(parsed.flatMap((line) => ('stream' in line ? [[line.stream, line]] : [])));
+    soon = parsed.flatMap((line) => ('takesUs' in line ? [line] : []));
   }, 120_000);
 
   test.each([
@@ -66,20 +69,29 @@ describe('the moments at which the waiter looks', () => {
     expect(stream?.p50Us).toBeLessThanOrEqual(atMost.p50Us);
     expect(stream?.p99Us).toBeLessThanOrEqual(atMost.p99Us);
   });
+
+  test('what is expected soon is looked at a few dozen times, and seen late by a quarter', () => {
+    expect(soon.map(({ takesUs }) => takesUs)).toEqual([100, 1000, 5000, 50_000]);
+    for (const { takesUs, looks, lateUs } of soon) {
+      expect(lateUs).toBeLessThanOrEqual(Math.min(takesUs / 4 + 50, 1000));
+      expect(looks).toBeLessThanOrEqual(16 + takesUs / 1000);
+    }
+  });
 });
 
 /** What a stream of the simulation cost and gave; its clock is its own, so these never vary. */
 interface Stream {
+  readonly stream: string;
   readonly looksPerSecond: number;
   readonly p50Us: number;
   readonly p99Us: number;
 }
 
-function asStream(line: {
-  readonly stream: string;
-  readonly looksPerSecond: number;
-  readonly p50Us: number;
-  readonly p99Us: number;
-}): readonly [string, Stream] {
-  return [line.stream, line];
+/** What waiting for something that takes a while cost, and how late its end was seen. */
+interface Soon {
+  readonly takesUs: number;
+  readonly looks: number;
+  readonly lateUs: number;
 }
+
+type Line = Stream | Soon;

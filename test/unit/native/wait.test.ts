@@ -72,6 +72,36 @@ describe('Mapping.wait', () => {
     expect(await wait).toBe('changed');
   });
 
+  test('with reaches, passes over every step below the value and ends at it or above', async () => {
+    using mapping = openAt('reaches');
+    const view = new Uint32Array(mapping.buffer);
+    const target = [{ offsetBytes: 8, value: 100, reaches: true }];
+    const wait = mapping.wait(target, { ...FOREVER, soon: true });
+    let value = 0;
+    for (const step of [1, 50, 99]) {
+      // Ends by this step, and so after a look at it.
+      const other = mapping.wait([{ offsetBytes: 8, value }], FOREVER);
+      view[2] = value = step;
+      expect(await other).toBe('changed');
+      expect(await mapping.wait(target, { timeoutMs: 0 })).toBe('timed-out');
+    }
+    view[2] = 101;
+    expect(await wait).toBe('changed');
+    view[2] = 0xffff_ffff;
+    expect(await mapping.wait(target, { timeoutMs: 0 })).toBe('changed');
+  });
+
+  test('with soon, is changed and times out as any other', async () => {
+    using mapping = openAt('soon');
+    const words = [{ offsetBytes: 0, value: 0 }];
+    expect(await mapping.wait(words, { timeoutMs: 5, soon: true, cadence: true })).toBe(
+      'timed-out',
+    );
+    const wait = mapping.wait(words, { ...FOREVER, soon: true });
+    new Uint32Array(mapping.buffer)[0] = 1;
+    expect(await wait).toBe('changed');
+  });
+
   test('serves many waits at once, each by its own words', async () => {
     using mapping = openAt('many');
     const view = new Uint32Array(mapping.buffer);
