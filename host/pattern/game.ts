@@ -3,12 +3,14 @@ import type { Rect } from '../../protocol/index.ts';
 import { readCanvas } from './brush.ts';
 import { Car } from './game-car.ts';
 import { hash } from './random.ts';
-import { mix, rgb, type Sprite, type Surface } from './surface.ts';
+import { mix, newSprite, rgb, type Sprite, type Surface } from './surface.ts';
 import type { Moment, Widget } from './widget.ts';
 
 // A power of two: coordinates wrap by a mask.
-const MAP_PX = 2048;
-const MAP_MASK = MAP_PX - 1;
+const MAP_BITS = 11;
+const MAP_PX = 1 << MAP_BITS;
+// Smaller copies of the map for what is far away: less flicker, and fewer misses of the cache.
+const MAP_LEVELS = 5;
 const SKY_TURN_PX = 4096;
 const HORIZON = 0.46;
 const LAP_SECONDS = 30;
@@ -18,7 +20,7 @@ const HAZE = rgb(255, 176, 132);
 /** A race over a plain towards the mountains: every pixel of the screen changes with every frame. */
 export class Game implements Widget {
   readonly #place: Rect;
-  readonly #map: Sprite;
+  readonly #maps: readonly Sprite[];
   readonly #sky: Sprite;
   readonly #horizon: number;
   readonly #car: Car;
@@ -26,7 +28,7 @@ export class Game implements Widget {
   constructor(place: Rect, seed: number) {
     this.#place = place;
     this.#horizon = Math.max(1, Math.floor(place.height * HORIZON));
-    this.#map = paintMap(seed);
+    this.#maps = halvings(paintMap(seed));
     this.#car = new Car(Math.round(place.width * 0.17));
     this.#sky = paintPanorama(seed, this.#horizon);
   }
@@ -67,7 +69,6 @@ export class Game implements Widget {
     heading: number,
   ): void {
     const { x, y, width, height } = this.#place;
-    const map = this.#map.words;
     const screen = surface.words;
     const forwardX = Math.cos(heading);
     const forwardY = Math.sin(heading);
@@ -80,13 +81,18 @@ export class Game implements Widget {
       let v = Math.floor((eye.y + forwardY * distance + forwardX * left) * 65536) | 0;
       const stepU = Math.round(-forwardY * perPixel * 65536) | 0;
       const stepV = Math.round(forwardX * perPixel * 65536) | 0;
+      const level = Math.max(0, Math.min(MAP_LEVELS - 1, Math.floor(Math.log2(perPixel))));
+      const map = this.#maps[level]?.words ?? screen;
+      const bits = MAP_BITS - level;
+      const mask = (1 << bits) - 1;
+      const shift = 16 + level;
       const haze = Math.min(256, Math.floor(256 * (1 - Math.exp(-distance / 700))));
       const keep = 256 - haze;
       const hazeOdd = Math.imul(HAZE & 0xff00ff, haze);
       const hazeEven = ((HAZE >>> 8) & 0xff) * haze;
       let at = (y + row) * surface.widthPx + x;
       for (const end = at + width; at < end; at++) {
-        const word = map[((v >> 16) & MAP_MASK) * MAP_PX + ((u >> 16) & MAP_MASK)] ?? 0;
+        const word = map[(((v >> shift) & mask) << bits) | ((u >> shift) & mask)] ?? 0;
         const odd = ((Math.imul(word & 0xff00ff, keep) + hazeOdd) >>> 8) & 0xff00ff;
         const even = (((word >>> 8) & 0xff) * keep + hazeEven) & 0xff00;
         screen[at] = 0xff000000 | odd | even;
@@ -153,6 +159,25 @@ function paintMap(seed: number): Sprite {
     map.words[i] = mix(map.words[i] ?? 0, part % 2 === 0 ? rgb(0, 0, 0) : rgb(255, 255, 240), part);
   }
   return map;
+}
+
+function halvings(map: Sprite): Sprite[] {
+  const levels = [map];
+  for (let level = 1; level < MAP_LEVELS; level++) levels.push(half(levels[level - 1] ?? map));
+  return levels;
+}
+
+function half(map: Sprite): Sprite {
+  const small = newSprite(map.widthPx >> 1, map.heightPx >> 1);
+  for (let y = 0, to = 0; y < small.heightPx; y++)
+    for (let x = 0; x < small.widthPx; x++, to++) {
+      const at = 2 * y * map.widthPx + 2 * x;
+      const upper = mix(map.words[at] ?? 0, map.words[at + 1] ?? 0, 128);
+      const below = at + map.widthPx;
+      const lower = mix(map.words[below] ?? 0, map.words[below + 1] ?? 0, 128);
+      small.words[to] = mix(upper, lower, 128);
+    }
+  return small;
 }
 
 function paintPanorama(seed: number, heightPx: number): Sprite {
