@@ -357,6 +357,13 @@ export class Client implements AsyncDisposable {
   }
 }
 
+/** A client that has been attached: it knows a session, be it that of a publisher that is gone. */
+export type ConnectedClient = Client & { readonly session: SessionInfo };
+
+function hasSession(client: Client): client is ConnectedClient {
+  return client.session !== undefined;
+}
+
 /**
  * Opens a region and waits for a live publisher in it.
  *
@@ -366,12 +373,13 @@ export class Client implements AsyncDisposable {
 export async function connect(
   path: string = defaultRegionPath(),
   options: ClientOptions = {},
-): Promise<Client> {
+): Promise<ConnectedClient> {
   options.signal?.throwIfAborted();
   const client = new Client(path, options);
   try {
     await client.attached(options.signal);
-    return client;
+    if (hasSession(client)) return client;
+    throw new KvmfrError('ERR_KVMFR_CLOSED', `the client of ${path} was closed`);
   } catch (error) {
     await client.close();
     throw error;

@@ -3,7 +3,7 @@ export { KvmfrError, type KvmfrErrorCode } from '../protocol/error.ts';
 export type { PixelFormat } from '../protocol/pixel.ts';
 export type { Rect } from '../protocol/rect.ts';
 export type { StateName } from '../protocol/wire/control.ts';
-export { Client, type ClientOptions, connect } from './client.ts';
+export { Client, type ClientOptions, type ConnectedClient, connect } from './client.ts';
 export type { CursorOptions, CursorShape, CursorState } from './cursor.ts';
 export { HeartbeatWatch, type Sighting } from './detect.ts';
 export { Frame } from './frame.ts';

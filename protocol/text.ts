@@ -19,7 +19,7 @@ export function encodeText(text: string): Uint8Array<ArrayBuffer> {
 
 // C0, C1, bidirectional controls and line separators: nothing that could move or hide text around it.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: naming them is the point
-const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 /**
  * A C string from the guest, made safe to show: cut at the first NUL and at
@@ -28,5 +28,7 @@ const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u206
 export function guestString(bytes: Uint8Array): string {
   const end = bytes.indexOf(0);
   const text = decodeText(end < 0 ? bytes : bytes.subarray(0, end));
-  return text.slice(0, MAX_GUEST_STRING).replace(UNSAFE, '\ufffd');
+  // Cut between characters: half of one is no text any more.
+  const kept = text.slice(0, MAX_GUEST_STRING).replace(/[\ud800-\udbff]$/, '');
+  return kept.replace(UNSAFE, '\ufffd');
 }

@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -232,6 +233,26 @@ describe('the installed package', () => {
       ),
     );
   });
+
+  it('names a command that builds its native module where no prebuilt one fits', () => {
+    const native = join(consumer, 'node_modules/kvmfr/native');
+    const aside = join(folder, 'prebuilds-aside');
+    renameSync(join(native, 'prebuilds'), aside);
+    try {
+      const load = `
+        import { openRegion } from 'kvmfr';
+        try { openRegion('/'); } catch (error) { console.log(error.code, error.hint ?? ''); }`;
+      const hint =
+        /^ERR_KVMFR_NATIVE run npx (node-gyp .*)$/m.exec(program(load).stdout)?.[1] ?? '';
+      const nodeGyp = join(root, 'node_modules/.bin/node-gyp');
+      const built = run(consumer, nodeGyp, hint.split(' ').slice(1));
+      expect([built.status, built.status === 0 ? '' : built.stderr]).toEqual([0, '']);
+      expect(program(load).stdout).toContain('ERR_KVMFR_NOT_A_REGION');
+    } finally {
+      rmSync(join(native, 'build'), { recursive: true, force: true });
+      renameSync(aside, join(native, 'prebuilds'));
+    }
+  }, 120_000);
 
   it('has a command that helps', () => {
     const help = run(consumer, 'npx', ['--no-install', 'kvmfr', '--help']);

@@ -9,4 +9,4 @@ export type {
   GuestSource,
   StreamOptions,
 } from './source.ts';
-export type { ViewerInfo } from './viewer.ts';
+export type { ViewerInfo } from './viewer-info.ts';

@@ -1,7 +1,7 @@
 import { STATES } from '../../protocol/wire/index.ts';
 import type { Encoder } from '../encode/index.ts';
 import type { Hub } from './hub.ts';
-import type { ViewerInfo, ViewerTotals } from './viewer.ts';
+import type { ViewerInfo, ViewerTotals } from './viewer-info.ts';
 
 /** What the metrics are made of. */
 export interface MetricsSource {

@@ -18,7 +18,8 @@ import { type Settings, settle, type ViewerOptions } from './options.ts';
 import { Page } from './page.ts';
 import { HttpFace, splitTarget } from './server.ts';
 import type { GuestSource } from './source.ts';
-import { type Departure, type ViewerInfo, ViewerSocket, type ViewerTotals } from './viewer.ts';
+import { ViewerSocket } from './viewer.ts';
+import type { Departure, ViewerInfo, ViewerTotals } from './viewer-info.ts';
 
 /** A relay: shows one guest to many viewers, in a server that somebody else runs. */
 export interface Viewer extends AsyncDisposable {

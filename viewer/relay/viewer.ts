@@ -20,32 +20,7 @@ import {
 import type { EncodedUpdate } from '../encode/index.ts';
 import type { Attached, Hub, Notice } from './hub.ts';
 import { Outlet } from './outlet.ts';
-
-/** Why a viewer has gone. */
-export type Departure = 'left' | 'wire' | 'timeout' | 'error' | 'closed';
-
-/** What all viewers of a relay together have done. */
-export interface ViewerTotals {
-  bytesSent: number;
-  updatesSent: number;
-  updatesAcked: number;
-  /** Times viewers told in their acknowledgements, added up. Units: microseconds. */
-  decodeUs: number;
-  presentUs: number;
-}
-
-/** What is known of a viewer. */
-export interface ViewerInfo {
-  readonly id: number;
-  readonly address: string;
-  readonly encoding: Encoding;
-  readonly visible: boolean;
-  /** Updates on the way, not acknowledged yet. */
-  readonly inFlight: number;
-  /** Serial of the picture that it has been sent last. */
-  readonly serial: number;
-  readonly bytesSent: number;
-}
+import type { Departure, ViewerInfo, ViewerTotals } from './viewer-info.ts';
 
 /** What a viewer is made with. */
 export interface ViewerSocketOptions {

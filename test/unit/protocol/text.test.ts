@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { decodeText, encodeText, guestString, MAX_GUEST_STRING } from '../../../protocol/index.ts';
 
 const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values);
-const CONTROLS = /[\p{Cc}\p{Zl}\p{Zp}\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
+const CONTROLS = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u;
 const text = (value: string): Uint8Array => encodeText(value);
 
 describe('guestString', () => {
@@ -32,6 +32,7 @@ describe('guestString', () => {
     ['a C1 control', '\u009b'],
     ['a right-to-left override', '\u202e'],
     ['a right-to-left mark', '\u200f'],
+    ['an Arabic letter mark', '\u061c'],
     ['an isolate', '\u2066'],
     ['a line separator', '\u2028'],
   ])('replaces %s', (_, hostile) => {
@@ -65,6 +66,11 @@ describe('guestString', () => {
         expect(shown).not.toMatch(CONTROLS);
       }),
     );
+  });
+
+  it('never ends in half a character', () => {
+    const shown = guestString(text(`x${'🐧'.repeat(MAX_GUEST_STRING)}`));
+    expect(decodeText(text(shown))).toBe(shown);
   });
 });
 

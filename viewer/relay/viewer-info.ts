@@ -1,0 +1,29 @@
+import type { Encoding } from '../../protocol/wire/index.ts';
+
+// Apart from the socket, so that the package's types do not need those of ws.
+
+/** Why a viewer has gone. */
+export type Departure = 'left' | 'wire' | 'timeout' | 'error' | 'closed';
+
+/** What all viewers of a relay together have done. */
+export interface ViewerTotals {
+  bytesSent: number;
+  updatesSent: number;
+  updatesAcked: number;
+  /** Times viewers told in their acknowledgements, added up. Units: microseconds. */
+  decodeUs: number;
+  presentUs: number;
+}
+
+/** What is known of a viewer. */
+export interface ViewerInfo {
+  readonly id: number;
+  readonly address: string;
+  readonly encoding: Encoding;
+  readonly visible: boolean;
+  /** Updates on the way, not acknowledged yet. */
+  readonly inFlight: number;
+  /** Serial of the picture that it has been sent last. */
+  readonly serial: number;
+  readonly bytesSent: number;
+}
