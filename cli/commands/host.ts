@@ -34,6 +34,8 @@ export async function run(command: ParsedCommand, signal: AbortSignal): Promise<
   await using frames = await openSource(source, options);
   await using host = await createHost(path, {
     wire: options.wire,
+    features: frames.features,
+    vm: { capture: source.kind },
     regionMib: regionMib ?? frames.regionMib,
   });
   host.on('error', (error) => say(`  ${errorText(error)}`));

@@ -7,7 +7,7 @@ import { afterAll } from 'vitest';
 import { KvmfrError } from '../../../protocol/error.ts';
 
 /** Bytes of the regions that these tests make. */
-export const REGION_BYTES = 64 * 1024;
+export const REGION_BYTES: number = 64 * 1024;
 
 /** A folder for this test file, in memory where there is such a place; removed at the end. */
 export function scratchFolder(): string {
