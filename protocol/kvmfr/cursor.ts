@@ -18,8 +18,30 @@ export const CURSOR_V19_FIELDS = {
 /** KVMFRCursor of KVMFR 19 and 20: 24 bytes, the shape follows. */
 export const CursorV19: Layout<typeof CURSOR_V19_FIELDS> = layout(CURSOR_V19_FIELDS, 24);
 
-/** Flags in a pointer message. */
-export const CURSOR_FLAGS = { position: 0x01, visible: 0x02, shape: 0x04 } as const;
+/** Flags in a pointer message; the last two since 34. */
+export const CURSOR_FLAGS = {
+  position: 0x01,
+  visible: 0x02,
+  shape: 0x04,
+  colorTransform: 0x08,
+  visibleValid: 0x10,
+} as const;
+
+/** What differs between KVMFR versions in a pointer message. */
+export interface CursorLayout {
+  readonly kvmfrVersion: number;
+  /** Size of KVMFRCursor: the shape follows it. */
+  readonly cursorBytes: number;
+  /** Whether the flag `visible` only counts beside `visibleValid`; before 34 it always counts. */
+  readonly visibleNeedsFlag: boolean;
+}
+
+/** Pointer messages of KVMFR 19 and 20. */
+export const CURSOR_LAYOUT_V19: CursorLayout = {
+  kvmfrVersion: 19,
+  cursorBytes: CursorV19.$sizeBytes,
+  visibleNeedsFlag: false,
+};
 
 /** Kinds of cursor shape by their wire value. */
 export const CURSOR_KINDS = ['color', 'monochrome', 'masked-color'] as const;
@@ -54,7 +76,12 @@ export function readCursorPosition(region: Region, at: number): CursorPosition {
  *
  * @throws ERR_KVMFR_CORRUPT for an unknown kind, ERR_KVMFR_BOUNDS for sizes that cannot be
  */
-export function readCursorShape(region: Region, at: number, messageBytes: number): RawCursorShape {
+export function readCursorShape(
+  region: Region,
+  at: number,
+  messageBytes: number,
+  cursorBytes: number = CursorV19.$sizeBytes,
+): RawCursorShape {
   const where = `cursor ${hex(at)}`;
   const type = CursorV19.type(region, at);
   const kind = CURSOR_KINDS[type];
@@ -73,12 +100,8 @@ export function readCursorShape(region: Region, at: number, messageBytes: number
     throw outOfRange('pitch', pitchBytes, { min: needPitch, max: MAX_CURSOR_BYTES, where });
   const heightPx = Math.floor(rows / masks);
   const bytes = heightPx * masks * pitchBytes;
-  const dataAt = at + CursorV19.$sizeBytes;
-  const room = Math.min(
-    messageBytes - CursorV19.$sizeBytes,
-    region.byteLength - dataAt,
-    MAX_CURSOR_BYTES,
-  );
+  const dataAt = at + cursorBytes;
+  const room = Math.min(messageBytes - cursorBytes, region.byteLength - dataAt, MAX_CURSOR_BYTES);
   if (bytes > room)
     throw new KvmfrError(
       'ERR_KVMFR_BOUNDS',

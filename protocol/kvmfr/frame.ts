@@ -21,6 +21,44 @@ export interface RawFrameHeader {
   offset: number;
   flags: number;
   damageRectsCount: number;
+  /** Nits of SDR white; 0 where the version has none. */
+  sdrWhiteLevel: number;
+  /** Mastering metadata; undefined unless the frame's flags say that it is valid. */
+  hdr: HdrMetadata | undefined;
+  /** Schedule of the client that owns the pacing; 0 for frames that are pushed. */
+  scheduleGeneration: number;
+  scheduleEpoch: number;
+  scheduleDeadlineSerial: number;
+}
+
+/** What the guest says of the display its HDR picture was made for (CTA-861.3, SMPTE ST 2086). */
+export interface HdrMetadata {
+  /** Chromaticity of red, green, blue as x, y. Units: 0.00002. */
+  readonly displayPrimaries: readonly number[];
+  /** Chromaticity of white as x, y. Units: 0.00002. */
+  readonly whitePoint: readonly number[];
+  /** Units: cd/m2. */
+  readonly maxDisplayLuminance: number;
+  /** Units: 0.0001 cd/m2. */
+  readonly minDisplayLuminance: number;
+  /** Units: cd/m2. */
+  readonly maxContentLightLevel: number;
+  /** Units: cd/m2. */
+  readonly maxFrameAverageLightLevel: number;
+}
+
+/** How long the publisher took for a frame, by its own measure. Units: nanoseconds. */
+export interface FrameTiming {
+  readonly captureNs: number;
+  readonly postProcessNs: number;
+  readonly copyNs: number;
+  readonly readyNs: number;
+  /** How long the finished frame waited for its moment. */
+  readonly holdNs: number;
+  /** How much time was left until the deadline when it was published. */
+  readonly readyLeadNs: number;
+  /** Whether the frame was published for a deadline of the schedule. */
+  readonly phaseValid: boolean;
 }
 
 /** What differs between KVMFR versions in a frame: sizes and a reader, one per version. */
@@ -34,15 +72,21 @@ export interface FrameLayout {
   read(region: Region, at: number, into: RawFrameHeader): void;
   /** Writes every field but the damage rects. */
   write(region: Region, at: number, header: RawFrameHeader): void;
+  /**
+   * Reads the publisher's own times of a frame; undefined while they are not there yet, and in
+   * versions that have none.
+   */
+  readTiming?(region: Region, at: number, frameSerial: number): FrameTiming | undefined;
 }
 
-/** Flag bits of a frame, the same in 19 and 20 (HDR since 20). */
+/** Flag bits of a frame, the same in all versions (HDR since 20, its metadata since 34). */
 export const FRAME_FLAGS = {
   blockScreensaver: 0x01,
   requestActivation: 0x02,
   truncated: 0x04,
   hdr: 0x08,
   hdrPq: 0x10,
+  hdrMetadata: 0x20,
 } as const;
 
 /** A frame header that was checked: every number may be used as it is. */
@@ -64,6 +108,9 @@ export interface FrameGeometry {
   readonly dataBytes: number;
   readonly truncated: boolean;
   readonly flags: number;
+  /** Nits of SDR white; 0 where the publisher does not say. */
+  readonly sdrWhiteLevel: number;
+  readonly hdr: HdrMetadata | undefined;
 }
 
 /** A fresh header to read into. */
@@ -84,7 +131,21 @@ export function newFrameHeader(): RawFrameHeader {
     offset: 0,
     flags: 0,
     damageRectsCount: 0,
+    sdrWhiteLevel: 0,
+    hdr: undefined,
+    scheduleGeneration: 0,
+    scheduleEpoch: 0,
+    scheduleDeadlineSerial: 0,
   };
+}
+
+/** Says that a version has none of the fields that came with 34. */
+export function withoutExtras(header: RawFrameHeader): void {
+  header.sdrWhiteLevel = 0;
+  header.hdr = undefined;
+  header.scheduleGeneration = 0;
+  header.scheduleEpoch = 0;
+  header.scheduleDeadlineSerial = 0;
 }
 
 function side(what: string, value: number, at: number): number {
@@ -168,6 +229,8 @@ export function checkFrame(
     // Packed frames of B7 lose their last rows to a rounding slip at some widths: not for want of room.
     truncated: truncated || (dataHeightPx < heightPx && format !== 'BGR_32'),
     flags: header.flags,
+    sdrWhiteLevel: header.sdrWhiteLevel,
+    hdr: header.hdr,
   };
 }
 

@@ -51,7 +51,13 @@ export const RECORD_TYPES = { vmInfo: 1, osInfo: 2 } as const;
 /** Kinds of guest system, by their wire value. */
 export const OS_KINDS: readonly string[] = ['linux', 'bsd', 'osx', 'windows', 'other'];
 /** Feature bits of a publisher. */
-export const FEATURES = { setCursorPos: 1 } as const;
+export const FEATURES = {
+  setCursorPos: 1,
+  windowSize: 2,
+  frameSchedule: 4,
+  input: 8,
+  clipboard: 16,
+} as const;
 
 /** What a publisher tells of its machine. Strings are safe to show, and come from the guest. */
 export interface VmRecord {

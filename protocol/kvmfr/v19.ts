@@ -1,5 +1,5 @@
 import { type Layout, layout } from '../memory/layout.ts';
-import type { FrameLayout } from './frame.ts';
+import { type FrameLayout, withoutExtras } from './frame.ts';
 
 /** Fields of KVMFRFrame, KVMFR 19: no sizes of the transported data. */
 export const FRAME_V19_FIELDS = {
@@ -47,6 +47,7 @@ export const FRAME_LAYOUT_V19: FrameLayout = {
     into.offset = FrameV19.offset(region, at);
     into.damageRectsCount = FrameV19.damageRectsCount(region, at);
     into.flags = FrameV19.flags(region, at);
+    withoutExtras(into);
   },
   write(region, at, header) {
     FrameV19.formatVer.write(region, at, header.formatVer);

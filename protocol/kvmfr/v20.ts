@@ -1,5 +1,5 @@
 import { type Layout, layout } from '../memory/layout.ts';
-import type { FrameLayout } from './frame.ts';
+import { type FrameLayout, withoutExtras } from './frame.ts';
 
 /** Fields of KVMFRFrame, KVMFR 20. */
 export const FRAME_V20_FIELDS = {
@@ -46,6 +46,7 @@ export const FRAME_LAYOUT_V20: FrameLayout = {
     into.offset = FrameV20.offset(region, at);
     into.damageRectsCount = FrameV20.damageRectsCount(region, at);
     into.flags = FrameV20.flags(region, at);
+    withoutExtras(into);
   },
   write(region, at, header) {
     FrameV20.formatVer.write(region, at, header.formatVer);

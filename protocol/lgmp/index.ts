@@ -5,3 +5,6 @@ export * from './status.ts';
 export * from './subscribers.ts';
 export * from './v5.ts';
 export * from './v6.ts';
+export * from './v7.ts';
+export * from './v10.ts';
+export * from './v12.ts';
