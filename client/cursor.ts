@@ -2,7 +2,6 @@ import { KvmfrError } from '../protocol/error.ts';
 import {
   CURSOR_FLAGS,
   type CursorKind,
-  CursorV19,
   cursorBitmap,
   type RawCursorShape,
   readCursorPosition,
@@ -117,22 +116,24 @@ export class CursorStream implements AsyncIterableIterator<CursorState> {
 
   #apply(session: Session, queue: Queue): void {
     const { udata, offset, bytes } = queue.message;
-    if (bytes < CursorV19.$sizeBytes)
+    const { cursorBytes, visibleNeedsFlag } = session.cursors;
+    if (bytes < cursorBytes)
       throw new KvmfrError(
         'ERR_KVMFR_BOUNDS',
-        `a cursor message needs ${CursorV19.$sizeBytes} bytes, but names ${bytes}`,
+        `a cursor message needs ${cursorBytes} bytes, but names ${bytes}`,
       );
     const position = readCursorPosition(session.region, offset);
     const raw =
       (udata & CURSOR_FLAGS.shape) === 0
         ? undefined
-        : readCursorShape(session.region, offset, bytes);
+        : readCursorShape(session.region, offset, bytes, cursorBytes);
     // Copied; now make sure that it was still lent to us while we copied.
     if (queue.check() !== 'ok') return;
     if (this.#session !== session) this.#begin(session);
-    // In 19 and 20 the flag counts in every message: absent means hidden.
+    // In 19 and 20 the flag counts in every message: absent means hidden. 34 says when it counts.
     const visible = (udata & CURSOR_FLAGS.visible) !== 0;
-    if (visible !== this.#visible) {
+    const says = !visibleNeedsFlag || (udata & CURSOR_FLAGS.visibleValid) !== 0;
+    if (says && visible !== this.#visible) {
       this.#visible = visible;
       this.#changed = true;
     }

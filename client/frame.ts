@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { KvmfrError } from '../protocol/error.ts';
-import type { FrameGeometry } from '../protocol/kvmfr/frame.ts';
+import type { FrameGeometry, FrameTiming, HdrMetadata } from '../protocol/kvmfr/frame.ts';
 import { FRAME_TIMEOUT_MS, QUEUE_MAX_TIME_MS } from '../protocol/limits.ts';
 import { loadU32 } from '../protocol/memory/word.ts';
 import { type PixelFormat, rowBytes } from '../protocol/pixel.ts';
@@ -102,6 +102,28 @@ export class Frame implements Disposable {
         `frame ${this.serial} was used after its release: copy what is needed longer`,
       );
     return this.#loan.pixels;
+  }
+
+  /** Nits of SDR white; undefined where the publisher does not say. */
+  get sdrWhiteLevel(): number | undefined {
+    return this.#loan.geometry.sdrWhiteLevel || undefined;
+  }
+
+  /** What the guest says of the display its HDR picture was made for. */
+  get hdr(): HdrMetadata | undefined {
+    return this.#loan.geometry.hdr;
+  }
+
+  /**
+   * How long the publisher took for this frame, by its own measure; undefined until it says so, which
+   * is after the last row, and in versions that do not measure.
+   *
+   * Units: nanoseconds. Source: the timing fields of KVMFRFrame, KVMFR 34.
+   */
+  get timing(): FrameTiming | undefined {
+    const { session, geometry } = this.#loan;
+    if (this.#released || session.region.detached) return undefined;
+    return session.frames.readTiming?.(session.region, geometry.at, geometry.serial);
   }
 
   /** Rows that are valid so far. */

@@ -4,7 +4,6 @@ import { KvmfrError } from '../protocol/error.ts';
 import {
   CURSOR_FLAGS,
   type CursorKind,
-  CursorV19,
   readCursorPosition,
   readCursorShape,
 } from '../protocol/kvmfr/cursor.ts';
@@ -207,7 +206,7 @@ function newestFrame(session: Session): FrameSummary | undefined {
 
 function newestCursor(session: Session): CursorSummary | undefined {
   const messages = peekQueue(session, QUEUE_IDS.pointer).filter(
-    ({ bytes }) => bytes >= CursorV19.$sizeBytes,
+    ({ bytes }) => bytes >= session.cursors.cursorBytes,
   );
   const [newest] = messages;
   if (newest === undefined) return undefined;
@@ -215,7 +214,10 @@ function newestCursor(session: Session): CursorSummary | undefined {
   const shaped = messages.find(({ udata }) => (udata & CURSOR_FLAGS.shape) !== 0);
   const position = moved && readCursorPosition(session.region, moved.offset);
   const shape =
-    shaped && tolerant(() => readCursorShape(session.region, shaped.offset, shaped.bytes));
+    shaped &&
+    tolerant(() =>
+      readCursorShape(session.region, shaped.offset, shaped.bytes, session.cursors.cursorBytes),
+    );
   return {
     visible: (newest.udata & CURSOR_FLAGS.visible) !== 0,
     x: position?.x,

@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import type { WatchedWord } from '../native/index.ts';
 import { hex, KvmfrError, outOfRange } from '../protocol/error.ts';
 import { tryLock, unlock } from '../protocol/lgmp/lock.ts';
 import { badBits, clearSlots, onBits, setOn } from '../protocol/lgmp/subscribers.ts';
@@ -6,6 +7,9 @@ import { CLIENT_MESSAGE_BYTES } from '../protocol/limits.ts';
 import { addU32, andU32, loadU32, loadU64, storeU32, storeU64 } from '../protocol/memory/word.ts';
 import { findQueue, messageAt, type QueueGeometry, readPosition } from './ring.ts';
 import type { Session } from './session.ts';
+
+/** Places of a ring that are watched beside the position, where the position may go back. */
+const WATCHED_PLACES = 4;
 
 /** What a subscription can say besides "here is a message". All are ordinary. */
 export type QueueStatus = 'ok' | 'empty' | 'timed-out' | 'unsubscribed' | 'session-lost' | 'busy';
@@ -15,8 +19,10 @@ export type SubscribeRefusal = 'no-queue' | 'full' | 'busy' | 'session-lost';
 
 /** The entry of a queue that {@link Queue.next} found: copied, and bounded by the region. */
 export interface QueueMessage {
-  /** Application value: cursor flags on the pointer queue. */
+  /** Application value, its low 32 bits: cursor flags on the pointer queue. */
   udata: number;
+  /** Its high 32 bits, in versions that have them: the epoch of a scheduled frame. */
+  udataHigh: number;
   /** Where the payload starts in the region. */
   offset: number;
   /** Bytes of the payload's place. */
@@ -31,7 +37,7 @@ export interface QueueMessage {
  */
 export class Queue {
   /** The entry found by the last {@link next} that said `ok`. */
-  readonly message: QueueMessage = { udata: 0, offset: 0, bytes: 0 };
+  readonly message: QueueMessage = { udata: 0, udataHigh: 0, offset: 0, bytes: 0 };
   readonly #session: Session;
   readonly #geometry: QueueGeometry;
   readonly #slot: number;
@@ -77,7 +83,7 @@ export class Queue {
       while (slot < lgmp.maxSubscribers && ((taken >>> slot) & 1) === 1) slot++;
       if (slot >= lgmp.maxSubscribers) return 'full';
       const bit = (1 << slot) >>> 0;
-      const clientId = randomInt(1, 0xffff_ffff);
+      const clientId = takeClientId(session);
       const position = readPosition(session, geometry);
       // The slot's former owner may have left messages unread: they are not ours to finish.
       forget(session, geometry, bit);
@@ -128,21 +134,33 @@ export class Queue {
     this.#holding = false;
     const status = this.check();
     if (status !== 'ok') return status;
-    const { region, lgmp } = this.#session;
     const end = readPosition(this.#session, this.#geometry);
+    if (this.#isOurs(this.#position)) return this.#hold();
+    if (this.#session.lgmp.trimsTail) return this.#search(end);
     // Bounded: at most once around the ring.
     for (let turn = 0; turn < this.#geometry.numMessages; turn++) {
       if (this.#position === end) return 'empty';
-      const at = messageAt(this.#session, this.#geometry, this.#position);
-      if ((loadU32(region, at + lgmp.message.pendingSubs) & this.#bit) !== 0) {
-        this.#holding = true;
-        this.#readMessage(at);
-        return 'ok';
-      }
+      if (this.#isOurs(this.#position)) return this.#hold();
       // Posted while we were not counted: not ours.
       this.#position = this.#after(this.#position);
     }
     return 'empty';
+  }
+
+  /** Words that change when something is posted, for a native wait: the value seen last beside each. */
+  watch(): WatchedWord[] {
+    const { region, lgmp } = this.#session;
+    const words: WatchedWord[] = [{ offsetBytes: this.positionAt, value: this.#position }];
+    if (!lgmp.trimsTail) return words;
+    // A message may be taken back and another one posted in its place: the position is then as it
+    // was, but the bits of the places around it are not.
+    for (let back = 0; back < Math.min(WATCHED_PLACES, this.#geometry.numMessages); back++) {
+      const index = (this.#position - back) & (this.#geometry.numMessages - 1);
+      const offsetBytes =
+        messageAt(this.#session, this.#geometry, index) + lgmp.message.pendingSubs;
+      words.push({ offsetBytes, value: loadU32(region, offsetBytes) });
+    }
+    return words;
   }
 
   /**
@@ -151,7 +169,9 @@ export class Queue {
    * @throws ERR_KVMFR_BOUNDS when the publisher's position cannot be
    */
   hasNewer(): boolean {
-    return this.#after(this.#position) !== readPosition(this.#session, this.#geometry);
+    const next = this.#after(this.#position);
+    if (this.#session.lgmp.powerOfTwoRings) return this.#isOurs(next);
+    return next !== readPosition(this.#session, this.#geometry);
   }
 
   /**
@@ -216,10 +236,25 @@ export class Queue {
     const status = this.check();
     if (status !== 'ok') return status;
     const { region, lgmp } = this.#session;
-    const { queue, clientMessage, clientMessageSlots: slots } = lgmp;
+    const { queue, clientMessageSlots: slots } = lgmp;
     const { at } = this.#geometry;
     if (loadU32(region, at + queue.cMsgAvail) === 0) return 'full';
-    if (!tryLock(region, at + queue.cMsgLock, lgmp.lockBytes)) return 'busy';
+    // Versions in which the sender is checked against the subscribers keep those still meanwhile.
+    const alsoQueue = lgmp.senderAt !== undefined;
+    if (alsoQueue && !this.#lock()) return 'busy';
+    try {
+      if (!tryLock(region, at + queue.cMsgLock, lgmp.lockBytes)) return 'busy';
+      return this.#put(bytes, slots);
+    } finally {
+      if (alsoQueue) unlock(region, at + queue.lock, lgmp.lockBytes);
+    }
+  }
+
+  /** Writes a client message; gives its lock back. */
+  #put(bytes: Uint8Array, slots: number): number | 'full' {
+    const { region, lgmp } = this.#session;
+    const { queue, clientMessage } = lgmp;
+    const { at } = this.#geometry;
     try {
       const free = loadU32(region, at + queue.cMsgAvail);
       const place = loadU32(region, at + queue.cMsgWPos);
@@ -228,6 +263,7 @@ export class Queue {
       if (free === 0) return 'full';
       const slotAt = at + queue.cMsgs + place * clientMessage.sizeBytes;
       storeU32(region, slotAt + clientMessage.size, bytes.byteLength);
+      if (lgmp.senderAt !== undefined) storeU32(region, slotAt + lgmp.senderAt, this.#clientId);
       region.bytes.set(bytes, slotAt + clientMessage.data);
       storeU32(region, at + queue.cMsgWPos, (place + 1) % slots);
       addU32(region, at + queue.cMsgAvail, -1);
@@ -243,6 +279,40 @@ export class Queue {
     const { region, lgmp } = this.#session;
     const reached = loadU32(region, this.#geometry.at + lgmp.queue.cMsgRSerial);
     return ((reached - serial) | 0) >= 0;
+  }
+
+  /**
+   * Whether a place holds a message of ours: in use, and our bit still set. On rings of LGMP 5 to 7 a
+   * place is free at the publisher's position, so the bit alone tells.
+   */
+  #isOurs(index: number): boolean {
+    const { region, lgmp } = this.#session;
+    const at = messageAt(this.#session, this.#geometry, index);
+    if ((loadU32(region, at + lgmp.message.pendingSubs) & this.#bit) === 0) return false;
+    if (!lgmp.powerOfTwoRings) return index !== readPosition(this.#session, this.#geometry);
+    const start = loadU32(region, this.#geometry.at + lgmp.queue.start);
+    const count = loadU32(region, this.#geometry.at + lgmp.queue.count);
+    return ((index - start) & (this.#geometry.numMessages - 1)) < count;
+  }
+
+  #hold(): QueueStatus {
+    this.#holding = true;
+    this.#readMessage(messageAt(this.#session, this.#geometry, this.#position));
+    return 'ok';
+  }
+
+  /** Looks for our oldest message from the front on, for rings whose position may go back. */
+  #search(end: number): QueueStatus {
+    const { region, lgmp } = this.#session;
+    const start = loadU32(region, this.#geometry.at + lgmp.queue.start);
+    const mask = this.#geometry.numMessages - 1;
+    for (let i = 0; i <= mask; i++) {
+      if (!this.#isOurs((start + i) & mask)) continue;
+      this.#position = (start + i) & mask;
+      return this.#hold();
+    }
+    this.#position = end;
+    return 'empty';
   }
 
   #after(index: number): number {
@@ -271,6 +341,8 @@ export class Queue {
   #readMessage(at: number): void {
     const { region, lgmp } = this.#session;
     const udata = region.view.getUint32(at + lgmp.message.udata, true);
+    const udataHigh =
+      lgmp.udataBytes === 8 ? region.view.getUint32(at + lgmp.message.udata + 4, true) : 0;
     const bytes = region.view.getUint32(at + lgmp.message.size, true);
     const offset = region.view.getUint32(at + lgmp.message.offset, true);
     if (
@@ -285,6 +357,7 @@ export class Queue {
       );
     }
     this.message.udata = udata;
+    this.message.udataHigh = udataHigh;
     this.message.offset = offset;
     this.message.bytes = bytes;
   }
@@ -320,6 +393,15 @@ export class Queue {
       unlock(region, at + lgmp.queue.lock, lgmp.lockBytes);
     }
   }
+}
+
+/**
+ * An id for the table of owners: given out by the header where it does, else one of our own choice.
+ */
+function takeClientId({ region, lgmp }: Session): number {
+  if (lgmp.nextClientIdAt === undefined) return randomInt(1, 0xffff_ffff);
+  const id = (addU32(region, lgmp.nextClientIdAt, 1) + 1) >>> 0;
+  return id === 0 ? (addU32(region, lgmp.nextClientIdAt, 1) + 1) >>> 0 : id;
 }
 
 /** Clears a subscriber's bit in every entry of the ring. Under the lock. */

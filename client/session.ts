@@ -1,9 +1,15 @@
 import type { Mapping } from '../native/index.ts';
 import { hex, KvmfrError, outOfRange } from '../protocol/error.ts';
+import type { CursorLayout } from '../protocol/kvmfr/cursor.ts';
 import type { FrameLayout } from '../protocol/kvmfr/frame.ts';
-import { FRAME_LAYOUTS } from '../protocol/kvmfr/index.ts';
+import { CURSOR_LAYOUTS, FRAME_LAYOUTS } from '../protocol/kvmfr/index.ts';
 import { type OsRecord, parseSession, type VmRecord } from '../protocol/kvmfr/session.ts';
-import { LGMP_MAGIC, type LgmpCandidate, releaseName } from '../protocol/lgmp/detect.ts';
+import {
+  LGMP_MAGIC,
+  type LgmpCandidate,
+  neighbourPairs,
+  releaseName,
+} from '../protocol/lgmp/detect.ts';
 import type { LgmpLayout } from '../protocol/lgmp/layout.ts';
 import { HEARTBEAT_TIMEOUT_MS, MAX_UDATA_BYTES } from '../protocol/limits.ts';
 import type { Region } from '../protocol/memory/region.ts';
@@ -40,6 +46,7 @@ export class Session {
   readonly region: Region;
   readonly lgmp: LgmpLayout;
   readonly frames: FrameLayout;
+  readonly cursors: CursorLayout;
   readonly info: SessionInfo;
   /** First byte behind the session blob: rings and payloads lie there. */
   readonly payloadFloor: number;
@@ -53,6 +60,7 @@ export class Session {
     readonly region: Region;
     readonly lgmp: LgmpLayout;
     readonly frames: FrameLayout;
+    readonly cursors: CursorLayout;
     readonly info: SessionInfo;
     readonly udataBytes: number;
     readonly nowMs: number;
@@ -61,6 +69,7 @@ export class Session {
     this.region = parts.region;
     this.lgmp = parts.lgmp;
     this.frames = parts.frames;
+    this.cursors = parts.cursors;
     this.info = parts.info;
     this.payloadFloor = parts.lgmp.header.udata + parts.udataBytes;
     this.#heartbeat = loadU64(parts.region, parts.lgmp.header.timestamp);
@@ -95,8 +104,9 @@ export class Session {
     )
       return undefined;
     const frames = FRAME_LAYOUTS.get(blob.kvmfrVersion);
+    const cursors = CURSOR_LAYOUTS.get(blob.kvmfrVersion);
     const release = releaseName(lgmp.version, blob.kvmfrVersion);
-    if (frames === undefined || release === undefined)
+    if (frames === undefined || cursors === undefined || release === undefined)
       throw unsupportedPair(lgmp.version, blob.kvmfrVersion, blob.hostVersion);
     const info: SessionInfo = {
       id,
@@ -108,7 +118,7 @@ export class Session {
       vm: blob.vm,
       os: blob.os,
     };
-    return new Session({ ...place, frames, info, udataBytes, nowMs });
+    return new Session({ ...place, frames, cursors, info, udataBytes, nowMs });
   }
 
   /** Whether this session is over: another one took its place, or its mapping closed. */
@@ -175,11 +185,14 @@ export class Session {
   }
 }
 
+const INSTALL_HINT =
+  'Install one of those in the guest (B7 is the newest release), or a newer kvmfr here.';
+
 function unsupportedPair(lgmp: number, kvmfr: number, hostVersion: string): KvmfrError {
   return new KvmfrError(
     'ERR_KVMFR_KVMFR_VERSION',
-    `the guest runs Looking Glass host ${hostVersion || '(no name)'} with KVMFR ${kvmfr} on LGMP ${lgmp}; this version of kvmfr reads KVMFR 19 on LGMP 5 (B6) and KVMFR 20 on LGMP 6 (B7)`,
-    { hint: 'Install the Looking Glass host B7 in the guest, or a newer kvmfr here.' },
+    `the guest runs Looking Glass host ${hostVersion || '(no name)'} with KVMFR ${kvmfr} on LGMP ${lgmp}, which this version of kvmfr does not read; nearest to it, it reads ${neighbourPairs(lgmp, kvmfr)}`,
+    { hint: INSTALL_HINT },
   );
 }
 
@@ -187,7 +200,7 @@ function unsupportedPair(lgmp: number, kvmfr: number, hostVersion: string): Kvmf
 export function unsupportedLgmp(candidate: LgmpCandidate): KvmfrError {
   return new KvmfrError(
     'ERR_KVMFR_LGMP_VERSION',
-    `the guest runs a Looking Glass host with LGMP ${candidate.version} (header at ${hex(candidate.magicAt)}); this version of kvmfr reads LGMP 5 (B6) and LGMP 6 (B7)`,
-    { hint: 'Install the Looking Glass host B7 in the guest, or a newer kvmfr here.' },
+    `the guest runs a Looking Glass host with LGMP ${candidate.version} (header at ${hex(candidate.magicAt)}), which this version of kvmfr does not read; nearest to it, it reads ${neighbourPairs(candidate.version, undefined)}`,
+    { hint: INSTALL_HINT },
   );
 }

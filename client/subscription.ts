@@ -281,7 +281,7 @@ export class Subscription {
   async #wait(queue: Queue): Promise<void> {
     const session = this.#session;
     if (session === undefined || session.region.detached) return;
-    await session.mapping.wait([{ offsetBytes: queue.positionAt, value: queue.position }], {
+    await session.mapping.wait(queue.watch(), {
       timeoutMs: WAIT_MS,
       cadence: true,
       signal: this.#stop.signal,

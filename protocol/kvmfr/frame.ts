@@ -91,6 +91,8 @@ export const FRAME_FLAGS = {
 
 /** A frame header that was checked: every number may be used as it is. */
 export interface FrameGeometry {
+  /** Where the header starts, from the start of the region. */
+  readonly at: number;
   readonly format: PixelFormat;
   readonly formatVersion: number;
   readonly serial: number;
@@ -213,6 +215,7 @@ export function checkFrame(
       `frame data at ${hex(at + header.offset + 4)} needs ${dataBytes} bytes, but its place ends at ${hex(at + limit)}`,
     );
   return {
+    at,
     format,
     formatVersion: header.formatVer,
     serial: header.frameSerial,

@@ -51,6 +51,17 @@ export interface LgmpLayout {
   readonly ringAlignBytes: number;
   readonly powerOfTwoRings: boolean;
   readonly lockBytes: 1 | 4;
+  /** Width of the application value in a message. */
+  readonly udataBytes: 4 | 8;
+  /**
+   * Whether the publisher takes back messages that nobody needs: then its position may go back, and
+   * says nothing about whether there is a message.
+   */
+  readonly trimsTail: boolean;
+  /** Where the header gives out client ids; undefined where clients choose their own. */
+  readonly nextClientIdAt: number | undefined;
+  /** Where a client message names its sender, from the start of its slot; undefined where it does not. */
+  readonly senderAt: number | undefined;
   readonly subs: LgmpSubsOffsets;
   readonly header: LgmpHeaderOffsets;
   readonly queue: LgmpQueueOffsets;

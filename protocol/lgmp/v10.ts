@@ -71,6 +71,10 @@ export const LGMP_V10: LgmpLayout = {
   ringAlignBytes: 64,
   powerOfTwoRings: true,
   lockBytes: 4,
+  udataBytes: 4,
+  trimsTail: false,
+  nextClientIdAt: undefined,
+  senderAt: undefined,
   // One word: ON in its high half, BAD in its low half, eight bits of each in use.
   subs: { on: 192, onShift: 16, bad: 192, badShift: 0 },
   header: { ...HeaderV10.$offsets, sizeBytes: HeaderV10.$sizeBytes },

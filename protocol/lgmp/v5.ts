@@ -80,6 +80,10 @@ export const LGMP_V5: LgmpLayout = {
   ringAlignBytes: 4,
   powerOfTwoRings: false,
   lockBytes: 1,
+  udataBytes: 4,
+  trimsTail: false,
+  nextClientIdAt: undefined,
+  senderAt: undefined,
   // The u64 has BAD in its low and ON in its high half; each half is a word of its own to us.
   subs: { on: 420, onShift: 0, bad: 416, badShift: 0 },
   header: { ...HeaderV5.$offsets, sizeBytes: HeaderV5.$sizeBytes },
