@@ -22,6 +22,12 @@ export {
   openRegion,
 } from './open.ts';
 export { Queue, type QueueStatus } from './queue.ts';
+export {
+  type RecoveryOptions,
+  type RecoveryOutcome,
+  type RecoverySummary,
+  requestDisplay,
+} from './recovery.ts';
 export { type QueueInfo, readQueues } from './ring.ts';
 export { Session, type SessionInfo } from './session.ts';
 export type { ClientState } from './state.ts';

@@ -1,5 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { defaultRegionPath, type Inspection, inspectRegion } from '../../client/index.ts';
+import {
+  defaultRegionPath,
+  type Inspection,
+  inspectRegion,
+  requestDisplay,
+} from '../../client/index.ts';
 import { hex } from '../../protocol/error.ts';
 import type { CommandSpec, ParsedCommand } from '../spec.ts';
 import { EXIT, errorJson, errorText, print, say } from '../terminal.ts';
@@ -13,10 +18,7 @@ export const spec: CommandSpec = {
   flags: {
     json: { help: 'one JSON object; with --watch one per line' },
     watch: { help: 'look again every second, until interrupted' },
-  },
-  later: {
-    assume: 'only B6 and B7 are read',
-    recover: 'only development versions of Looking Glass have a recovery region',
+    recover: { help: 'ask the guest for its fallback display first (development versions)' },
   },
   example: 'kvmfr info /dev/shm/looking-glass --json',
 };
@@ -24,12 +26,21 @@ export const spec: CommandSpec = {
 const QUEUE_NAMES: ReadonlyMap<number, string> = new Map([
   [1, 'pointer'],
   [2, 'frame'],
+  [3, 'frame-owner-0'],
+  [4, 'frame-owner-1'],
+  [5, 'input'],
+  [6, 'clipboard'],
 ]);
 
 /** Runs `kvmfr info`. Writes nothing to the region. */
 export async function run(command: ParsedCommand, signal: AbortSignal): Promise<number> {
   const path = command.positionals[0] ?? defaultRegionPath();
   const json = command.has('json');
+  if (command.has('recover')) {
+    const { state, error } = await requestDisplay(path, 'recovery', { signal });
+    say(`fallback display: ${state}${error === 'none' ? '' : ` (${error})`}`);
+    if (state === 'failed') return EXIT.failed;
+  }
   for (;;) {
     const status = await once(path, json, signal);
     if (!command.has('watch') || signal.aborted) return signal.aborted ? EXIT.interrupted : status;
@@ -76,6 +87,7 @@ function inspectionText(found: Inspection): string {
       `${queue.used} of ${queue.slots - 1} messages, ${readers(queue.subscribers, queue.timedOut)}`,
     ]),
     ...pictureRows(found),
+    ...recoveryRows(found),
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, text]) => `${name.padEnd(width)}  ${text}`).join('\n');
@@ -133,6 +145,14 @@ function pictureRows(found: Inspection): [string, string][] {
     rows.push(['cursor', `${cursor.visible ? 'visible' : 'hidden'} ${place}${look}`]);
   }
   return rows;
+}
+
+function recoveryRows({ recovery }: Inspection): [string, string][] {
+  if (recovery === undefined) return [];
+  const life = recovery.alive ? `display ${recovery.state}` : 'no heartbeat';
+  const trouble = recovery.error === 'none' ? '' : ` (${recovery.error})`;
+  const versions = `KVMFR ${recovery.kvmfrVersion} on LGMP ${recovery.lgmpVersion}`;
+  return [['recovery', `${versions}, host ${recovery.hostVersion}, ${life}${trouble}`]];
 }
 
 function readers(taken: number, timedOut: number): string {
