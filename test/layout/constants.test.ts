@@ -20,8 +20,16 @@ import {
   QUEUE_IDS,
   QUEUE_LENGTHS,
   RECORD_TYPES,
+  RECOVERY_ERRORS,
+  RECOVERY_HEARTBEAT_MS,
+  RECOVERY_MAGIC,
+  RECOVERY_REGION_BYTES,
+  RECOVERY_REQUESTS,
+  RECOVERY_STATES,
+  Recovery,
   Region,
   releaseName,
+  TIMING_PHASE_VALID,
 } from '../../protocol/index.ts';
 import { readFrozen } from './frozen.ts';
 
@@ -42,32 +50,41 @@ function numbered(names: readonly string[]): { [name: string]: number } {
   return Object.fromEntries(names.map((name, value) => [name, value]));
 }
 
-describe.each([
-  ['5', constants.lgmp[5]],
-  ['6', constants.lgmp[6]],
-] as const)('LGMP %s', (version, frozen) => {
-  const lgmp = LGMP_LAYOUTS.get(Number(version));
+const LGMP_VERSIONS = ['5', '6', '7', '10', '12'] as const;
 
-  it('has its limits and its rules of rings', () => {
-    expect({
-      version: lgmp?.version,
-      maxQueues: lgmp?.maxQueues,
-      maxClients: lgmp?.maxSubscribers,
-      clientMessageSlots: lgmp?.clientMessageSlots,
-      clientMessageBytes: CLIENT_MESSAGE_BYTES,
-      ringRule: lgmp?.powerOfTwoRings ? 'powerOfTwo' : 'configured+1',
-      subsBits: 2 * 8 * ((lgmp?.subs.on ?? 0) - (lgmp?.subs.bad ?? 0)),
-      udataBits: 8 * ((lgmp?.message.size ?? 0) - (lgmp?.message.udata ?? 0)),
-    }).toEqual(frozen);
-  });
+describe.each(LGMP_VERSIONS.map((version) => [version, constants.lgmp[version]] as const))(
+  'LGMP %s',
+  (version, frozen) => {
+    const lgmp = LGMP_LAYOUTS.get(Number(version));
 
-  it('keeps its magic where it is looked for', () => {
-    const region = new Region(new ArrayBuffer(16 * 1024));
-    const at = constants.magicOffsets[version] ?? Number.NaN;
-    region.view.setUint32(at, constants.lgmp.magic, true);
-    region.view.setUint32(at + 4, Number(version), true);
-    expect(findLgmpHeaders(region)).toMatchObject([{ version: Number(version), magicAt: at }]);
-  });
+    it('has its limits and its rules of rings', () => {
+      expect({
+        version: lgmp?.version,
+        maxQueues: lgmp?.maxQueues,
+        maxClients: lgmp?.maxSubscribers,
+        clientMessageSlots: lgmp?.clientMessageSlots,
+        clientMessageBytes: CLIENT_MESSAGE_BYTES,
+        ringRule: lgmp?.powerOfTwoRings ? 'powerOfTwo' : 'configured+1',
+        // Two words, or the two halves of one.
+        subsBits: lgmp?.subs.on === lgmp?.subs.bad ? 2 * (lgmp?.subs.onShift ?? 0) : 64,
+        udataBits: 8 * ((lgmp?.message.size ?? 0) - (lgmp?.message.udata ?? 0)),
+      }).toEqual(frozen);
+    });
+
+    it('keeps its magic where it is looked for', () => {
+      const region = new Region(new ArrayBuffer(16 * 1024));
+      const at = constants.magicOffsets[version] ?? Number.NaN;
+      region.view.setUint32(at, constants.lgmp.magic, true);
+      region.view.setUint32(at + 4, Number(version), true);
+      expect(findLgmpHeaders(region)).toMatchObject([
+        { version: Number(version), magicAt: at, layout: lgmp },
+      ]);
+    });
+  },
+);
+
+it('has the layouts of these LGMP versions and of no other', () => {
+  expect([...LGMP_LAYOUTS.keys()].map(String)).toEqual([...LGMP_VERSIONS]);
 });
 
 describe('LGMP of every version', () => {
@@ -92,14 +109,27 @@ describe('LGMP of every version', () => {
       const pair = constants.releases[release];
       expect(releaseName(pair?.lgmp ?? 0, pair?.kvmfr ?? 0)).toBe(release);
     }
-    expect(releaseName(7, 20)).toBeUndefined();
-    expect(releaseName(6, 19)).toBeUndefined();
+    const development = constants.releases['development-2026-08'];
+    expect(releaseName(development?.lgmp ?? 0, development?.kvmfr ?? 0)).toBe('dev12');
+    expect(releaseName(7, 20)).toBe('dev7');
+    expect(releaseName(10, 20)).toBe('dev10');
+    for (const [lgmp, kvmfr] of [
+      [6, 19],
+      [5, 20],
+      [7, 19],
+      [10, 24],
+      [11, 30],
+      [12, 33],
+      [12, 20],
+    ] as const)
+      expect(releaseName(lgmp, kvmfr), `${kvmfr} on ${lgmp}`).toBeUndefined();
   });
 });
 
 describe.each([
   ['19', constants.kvmfr[19]],
   ['20', constants.kvmfr[20]],
+  ['34', constants.kvmfr[34]],
 ] as const)('KVMFR %s', (version, frozen) => {
   const layout = FRAME_LAYOUTS.get(Number(version));
 
@@ -125,20 +155,58 @@ describe.each([
     expect(Object.values(frozen.rotation)).toEqual([0, 1, 2, 3]);
   });
 
+  // Later versions added names and never gave an old one another number.
   it('has its flags', () => {
-    expect(spelled(CURSOR_FLAGS)).toEqual(spelled(frozen.cursorFlags));
-    // HDR and HDR_PQ came with 20; a publisher of 19 never sets them.
+    expect(spelled(CURSOR_FLAGS)).toMatchObject(spelled(frozen.cursorFlags));
     expect(spelled(FRAME_FLAGS)).toMatchObject(spelled(frozen.frameFlags));
-    expect(spelled(FEATURES)).toEqual(spelled(frozen.features));
+    expect(spelled(FEATURES)).toMatchObject(spelled(frozen.features));
   });
 
-  it('has its queues and client messages', () => {
-    expect(spelled(QUEUE_IDS)).toEqual(spelled(frozen.queueIds));
-    expect(spelled(QUEUE_LENGTHS)).toEqual(spelled(frozen.queueLengths));
-    expect(spelled(CLIENT_MESSAGE_TYPES)).toEqual(spelled(frozen.messages));
+  it('has its queues', () => {
+    expect(spelled(QUEUE_IDS)).toMatchObject(spelled(frozen.queueIds));
   });
 });
 
-it('has no frame flag that KVMFR 20 does not have', () => {
-  expect(spelled(FRAME_FLAGS)).toEqual(spelled(constants.kvmfr[20].frameFlags));
+describe('KVMFR of every version', () => {
+  const newest = constants.kvmfr[34];
+
+  it('has no flag, feature or queue that 34 does not have', () => {
+    expect(spelled(CURSOR_FLAGS)).toEqual(spelled(newest.cursorFlags));
+    expect(spelled(FRAME_FLAGS)).toEqual(spelled(newest.frameFlags));
+    expect(spelled(FEATURES)).toEqual(spelled(newest.features));
+    expect(spelled(QUEUE_IDS)).toEqual(spelled(newest.queueIds));
+    expect(TIMING_PHASE_VALID).toBe(newest.timingFlags['PHASE_VALID']);
+  });
+
+  it('has the client messages of 19 and 20, and none that 34 does not have', () => {
+    for (const version of [19, 20] as const)
+      expect(spelled(CLIENT_MESSAGE_TYPES)).toMatchObject(
+        spelled(constants.kvmfr[version].messages),
+      );
+    expect(spelled(newest.messages)).toMatchObject(spelled(CLIENT_MESSAGE_TYPES));
+  });
+
+  it('has the lengths of queues that 19 and 20 have', () => {
+    for (const version of [19, 20] as const)
+      expect(spelled(QUEUE_LENGTHS)).toEqual(spelled(constants.kvmfr[version].queueLengths));
+  });
+});
+
+describe('the recovery region', () => {
+  const { recovery } = constants.kvmfr[34];
+
+  it('has its place, magic and pace', () => {
+    expect(RECOVERY_MAGIC).toBe(recovery.magic);
+    expect(RECOVERY_REGION_BYTES).toBe(recovery.regionBytes);
+    expect(RECOVERY_HEARTBEAT_MS).toBe(recovery.heartbeatMs);
+    expect(Recovery.requests.sizeBytes).toBe(recovery.requestSlots * recovery.lineBytes);
+  });
+
+  it('has its requests, states and errors', () => {
+    const { NONE, ...requests } = recovery.request;
+    expect(NONE).toBe(0);
+    expect(spelled(RECOVERY_REQUESTS)).toEqual(spelled(requests));
+    expect(spelled(numbered(RECOVERY_STATES))).toEqual(spelled(recovery.state));
+    expect(spelled(numbered(RECOVERY_ERRORS))).toEqual(spelled(recovery.error));
+  });
 });

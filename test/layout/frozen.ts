@@ -42,6 +42,30 @@ export interface FrozenKvmfr {
   readonly frameFlags: Names;
 }
 
+/** Constants that came with 34. */
+export interface FrozenLater {
+  readonly timingFlags: Names;
+  readonly colorTransformFlags: Names;
+  readonly frameScheduleFlags: Names;
+  readonly recovery: {
+    readonly magic: string;
+    readonly version: number;
+    readonly ready: number;
+    readonly regionBytes: number;
+    readonly lineBytes: number;
+    readonly heartbeatMs: number;
+    readonly requestSlots: number;
+    readonly capDisplay: number;
+    readonly request: Names;
+    readonly state: Names;
+    readonly error: Names;
+  };
+}
+
+type FrozenLgmpByVersion = { readonly [version in '5' | '6' | '7' | '10' | '12']: FrozenLgmp } & {
+  readonly [version: `${number}`]: FrozenLgmp;
+};
+
 /** The measured layouts and constants, frozen: see test/fixtures/README.md. */
 export interface Frozen {
   readonly lgmp: { readonly [version: string]: Structures };
@@ -51,10 +75,12 @@ export interface Frozen {
       readonly magic: number;
       readonly heartbeatTimeoutMs: number;
       readonly status: Names;
-      readonly '5': FrozenLgmp;
-      readonly '6': FrozenLgmp;
+    } & FrozenLgmpByVersion;
+    readonly kvmfr: {
+      readonly '19': FrozenKvmfr;
+      readonly '20': FrozenKvmfr;
+      readonly '34': FrozenKvmfr & FrozenLater;
     };
-    readonly kvmfr: { readonly '19': FrozenKvmfr; readonly '20': FrozenKvmfr };
     readonly releases: {
       readonly [release: string]: { readonly kvmfr: number; readonly lgmp: number };
     };

@@ -19,6 +19,29 @@ function compile(body: string): { readonly status: number | null; readonly stder
   return { status, stderr };
 }
 
+/** How long each embedded array is, in the words of the mirror. */
+const EMBEDDED: { readonly [array: string]: string } = {
+  'lgmp5::LGMPHeader::queues': '5 * sizeof(lgmp5::LGMPHeaderQueue)',
+  'lgmp6::LGMPHeader::queues': '5 * sizeof(lgmp6::LGMPHeaderQueue)',
+  'lgmp7::LGMPHeader::queues': '5 * sizeof(lgmp7::LGMPHeaderQueue)',
+  'lgmp10::LGMPHeader::queues': '5 * sizeof(lgmp10::LGMPHeaderQueue)',
+  'lgmp12::LGMPHeader::queues': '6 * sizeof(lgmp12::LGMPHeaderQueue)',
+  'lgmp5::LGMPHeaderQueue::cMsgs': '10 * sizeof(lgmp5::LGMPClientMessage)',
+  'lgmp6::LGMPHeaderQueue::cMsgs': '10 * sizeof(lgmp6::LGMPClientMessage)',
+  'lgmp7::LGMPHeaderQueue::cMsgs': '10 * sizeof(lgmp7::LGMPClientMessage)',
+  'lgmp10::LGMPHeaderQueue::cMsgs': '16 * sizeof(lgmp10::LGMPClientMessage)',
+  'lgmp12::LGMPHeaderQueue::cMsgs': '16 * sizeof(lgmp12::LGMPClientMessage)',
+  'kvmfr19::KVMFRFrame::damageRects': '64 * 4 * sizeof(std::uint32_t)',
+  'kvmfr20::KVMFRFrame::damageRects': '64 * 4 * sizeof(std::uint32_t)',
+  'kvmfr34::KVMFRFrame::damageRects': '64 * 4 * sizeof(std::uint32_t)',
+  'kvmfr34::KVMFRColorTransform::lut': '4096 * 4 * sizeof(float)',
+  'kvmfr34::KVMFRR::header': 'sizeof(kvmfr34::KVMFRRHeader)',
+  'kvmfr34::KVMFRR::info': 'sizeof(kvmfr34::KVMFRRInfo)',
+  'kvmfr34::KVMFRR::req': 'sizeof(kvmfr34::KVMFRRReqHead)',
+  'kvmfr34::KVMFRR::requests': '16 * sizeof(kvmfr34::KVMFRRRequest)',
+  'kvmfr34::KVMFRR::status': 'sizeof(kvmfr34::KVMFRRStatus)',
+};
+
 function wholeMirror(): string {
   const parts = [
     ...Object.entries(LGMP_TABLES).map(([version, tables]) =>
@@ -28,10 +51,9 @@ function wholeMirror(): string {
       mirror(`kvmfr${version}`, tables, frozen.kvmfr[version] ?? {}),
     ),
     // The embedded arrays, declared as bytes above, are as long as their elements need.
-    'static_assert(sizeof(lgmp5::LGMPHeader::queues) == 5 * sizeof(lgmp5::LGMPHeaderQueue), "");',
-    'static_assert(sizeof(lgmp6::LGMPHeader::queues) == 5 * sizeof(lgmp6::LGMPHeaderQueue), "");',
-    'static_assert(sizeof(lgmp6::LGMPHeaderQueue::cMsgs) == 10 * sizeof(lgmp6::LGMPClientMessage), "");',
-    'static_assert(sizeof(kvmfr20::KVMFRFrame::damageRects) == 64 * 4 * sizeof(std::uint32_t), "");',
+    ...Object.entries(EMBEDDED).map(
+      ([array, elements]) => `static_assert(sizeof(${array}) == ${elements}, "${array}");`,
+    ),
   ];
   return parts.join('\n');
 }
