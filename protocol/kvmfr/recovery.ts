@@ -212,10 +212,8 @@ export function requestRecovery(
   request: RecoveryRequestName,
 ): number | 'busy' | 'ended' {
   const ticketAt = view.at + Recovery.req.offsetBytes;
-  let ticket = (addU32(region, ticketAt, 2) + 2) >>> 0;
-  if (ticket === 0) ticket = (addU32(region, ticketAt, 2) + 2) >>> 0;
-  // A hostile counter may be odd; published serials are even.
-  ticket = (ticket & ~1) >>> 0;
+  let ticket = nextTicket(region, ticketAt);
+  if (ticket === 0) ticket = nextTicket(region, ticketAt);
   const writing = (ticket | 1) >>> 0;
   for (let slot = 0; slot < REQUEST_SLOTS; slot++) {
     const slotAt = view.at + Recovery.requests.offsetBytes + slot * RecoveryRequest.$sizeBytes;
@@ -231,4 +229,9 @@ export function requestRecovery(
     return ticket;
   }
   return 'busy';
+}
+
+// A hostile counter may be odd; published serials are even.
+function nextTicket(region: Region, at: number): number {
+  return ((addU32(region, at, 2) + 2) & ~1) >>> 0;
 }

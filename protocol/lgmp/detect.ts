@@ -11,6 +11,9 @@ import { LGMP_V12 } from './v12.ts';
 /** The word that marks an LGMP header: the bytes `LGMP`. */
 export const LGMP_MAGIC: number = 0x504d474c;
 
+// The characters `KVMFR---`, which every session blob begins with, as two words.
+const BLOB_MAGIC: readonly [number, number] = [0x464d564b, 0x2d2d2d52];
+
 /** The LGMP versions this package speaks, by number. */
 export const LGMP_LAYOUTS: ReadonlyMap<number, LgmpLayout> = new Map([
   [5, LGMP_V5],
@@ -78,6 +81,8 @@ function isPlausible(region: Region, lgmp: LgmpLayout): boolean {
   const udataBytes = loadU32(region, header.udataSize);
   if (udataBytes < 48 || udataBytes > MAX_UDATA_BYTES) return false;
   if (udataBytes > region.byteLength - header.udata) return false;
+  if (loadU32(region, header.udata) !== BLOB_MAGIC[0]) return false;
+  if (loadU32(region, header.udata + 4) !== BLOB_MAGIC[1]) return false;
   // Versions from 9 on share the place of their heartbeat and of their queues: which header the
   // queues belong to shows in where their rings are.
   return !lgmp.powerOfTwoRings || ringsFit(region, lgmp, { numQueues, udataBytes });
