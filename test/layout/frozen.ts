@@ -62,9 +62,7 @@ export interface FrozenLater {
   };
 }
 
-type FrozenLgmpByVersion = { readonly [version in '5' | '6' | '7' | '10' | '12']: FrozenLgmp } & {
-  readonly [version: `${number}`]: FrozenLgmp;
-};
+type FrozenLgmpByVersion = { readonly [version in '5' | '6' | '7' | '10' | '12']: FrozenLgmp };
 
 /** The measured layouts and constants, frozen: see test/fixtures/README.md. */
 export interface Frozen {

@@ -48,8 +48,26 @@ const PLACES = {
     damageRectsCount: 52,
     flags: 1080,
   },
+  34: {
+    formatVer: 0,
+    frameSerial: 4,
+    type: 8,
+    screenWidth: 12,
+    screenHeight: 16,
+    dataWidth: 20,
+    dataHeight: 24,
+    frameWidth: 28,
+    frameHeight: 32,
+    rotation: 36,
+    stride: 40,
+    pitch: 44,
+    offset: 48,
+    flags: 52,
+    damageRectsCount: 56,
+  },
 } as const;
 
+type Version = keyof typeof PLACES;
 type FieldName = keyof (typeof PLACES)[20];
 type Fields = { readonly [K in FieldName]?: number };
 
@@ -75,7 +93,7 @@ const AT = 0x10000;
 const DATA_BYTES = 7680 * 1080;
 const MESSAGE_BYTES = 4096 + DATA_BYTES;
 
-function layoutOf(version: 19 | 20): FrameLayout {
+function layoutOf(version: Version): FrameLayout {
   const layout = FRAME_LAYOUTS.get(version);
   if (layout === undefined) throw new Error(`no KVMFR ${version}`);
   return layout;
@@ -87,7 +105,7 @@ interface Place {
 }
 
 /** Writes a header as literal bytes, reads it as a client would, and checks it. */
-function check(version: 19 | 20, lie: Fields = {}, place: Place = {}): FrameGeometry {
+function check(version: Version, lie: Fields = {}, place: Place = {}): FrameGeometry {
   const layout = layoutOf(version);
   const region = new Region(new ArrayBuffer(layout.frameBytes));
   const fields = { ...SOUND, ...lie };
@@ -106,7 +124,7 @@ function isField(name: string): name is FieldName {
   return name in PLACES[20];
 }
 
-function refusal(version: 19 | 20, lie: Fields, place: Place = {}): string {
+function refusal(version: Version, lie: Fields, place: Place = {}): string {
   try {
     check(version, lie, place);
   } catch (error) {
@@ -116,9 +134,10 @@ function refusal(version: 19 | 20, lie: Fields, place: Place = {}): string {
   return 'accepted';
 }
 
-describe.each([19, 20] as const)('a frame header of KVMFR %i', (version) => {
+describe.each([19, 20, 34] as const)('a frame header of KVMFR %i', (version) => {
   it('that is sound gives every number a reader needs', () => {
     expect(check(version)).toEqual({
+      at: AT,
       format: 'BGRA',
       formatVersion: 7,
       serial: 0xffff_ffff,
@@ -134,6 +153,8 @@ describe.each([19, 20] as const)('a frame header of KVMFR %i', (version) => {
       dataBytes: DATA_BYTES,
       truncated: false,
       flags: 0,
+      sdrWhiteLevel: 0,
+      hdr: undefined,
     });
   });
 
@@ -297,52 +318,52 @@ describe('a frame header of KVMFR 19', () => {
   });
 });
 
-describe('a frame header of KVMFR 20', () => {
+describe.each([20, 34] as const)('a frame header of KVMFR %i', (version) => {
   it.each([
     ['dataWidth', 0],
     ['dataHeight', 0],
     ['dataWidth', MAX_DIMENSION_PX + 1],
     ['dataHeight', MAX_DIMENSION_PX + 1],
   ] as const)('may not have %s %i', (field, value) => {
-    expect(refusal(20, { [field]: value })).toMatch(new RegExp(`^ERR_KVMFR_BOUNDS ${field}`));
+    expect(refusal(version, { [field]: value })).toMatch(new RegExp(`^ERR_KVMFR_BOUNDS ${field}`));
   });
 
   it('may transport fewer rows than the picture has, and says so', () => {
-    const cut = check(20, { dataHeight: 1000 });
+    const cut = check(version, { dataHeight: 1000 });
     expect(cut).toMatchObject({ heightPx: 1080, dataHeightPx: 1000, truncated: true });
     expect(cut.dataBytes).toBe(1000 * 7680);
   });
 
   it('may not transport more rows than the picture has', () => {
-    expect(refusal(20, { dataHeight: 1081 })).toMatch(
+    expect(refusal(version, { dataHeight: 1081 })).toMatch(
       /BOUNDS dataHeight .* 1 to 1080, but is 1081/,
     );
   });
 
   it('has rows as long as its data is wide', () => {
-    expect(refusal(20, { dataWidth: 1921 })).toMatch(/BOUNDS pitch .* 7684 to/);
-    expect(check(20, { dataWidth: 1 }).widthPx).toBe(1920);
-    expect(refusal(20, { dataWidth: 1, pitch: 7679 })).toMatch(/BOUNDS pitch .* 7680 to/);
+    expect(refusal(version, { dataWidth: 1921 })).toMatch(/BOUNDS pitch .* 7684 to/);
+    expect(check(version, { dataWidth: 1 }).widthPx).toBe(1920);
+    expect(refusal(version, { dataWidth: 1, pitch: 7679 })).toMatch(/BOUNDS pitch .* 7680 to/);
   });
 
   it('packs BGR_32 into words, three bytes a pixel', () => {
     // 1366 pixels: 4098 bytes, 1025 words, rounded to 1088 words of 4 bytes.
     const packed = { type: 5, frameWidth: 1366, dataWidth: 1088, pitch: 4352 };
-    expect(check(20, packed)).toMatchObject({ format: 'BGR_32', pitchBytes: 4352 });
-    expect(refusal(20, { ...packed, pitch: 4351 })).toMatch(/pitch .* 4352 to/);
-    expect(refusal(20, { ...packed, dataWidth: 1, pitch: 4097 })).toMatch(/pitch .* 4098 to/);
+    expect(check(version, packed)).toMatchObject({ format: 'BGR_32', pitchBytes: 4352 });
+    expect(refusal(version, { ...packed, pitch: 4351 })).toMatch(/pitch .* 4352 to/);
+    expect(refusal(version, { ...packed, dataWidth: 1, pitch: 4097 })).toMatch(/pitch .* 4098 to/);
   });
 
   it('does not call a packed frame truncated for the row that a division lost', () => {
     const packed = { type: 5, frameWidth: 1366, dataWidth: 1088, pitch: 4352, dataHeight: 1079 };
-    expect(check(20, packed).truncated).toBe(false);
-    expect(check(20, { ...packed, flags: 4 }).truncated).toBe(true);
+    expect(check(version, packed).truncated).toBe(false);
+    expect(check(version, { ...packed, flags: 4 }).truncated).toBe(true);
   });
 
   it('has RGB_24 in rows of three bytes a pixel', () => {
     const packed = { type: 6, frameWidth: 1366, dataWidth: 1366, pitch: 4098 };
-    expect(check(20, packed).format).toBe('RGB_24');
-    expect(refusal(20, { ...packed, pitch: 4097 })).toMatch(/pitch .* 4098 to/);
+    expect(check(version, packed).format).toBe('RGB_24');
+    expect(refusal(version, { ...packed, pitch: 4097 })).toMatch(/pitch .* 4098 to/);
   });
 });
 
@@ -360,6 +381,7 @@ it.each(FIXTURE_NAMES)('the headers of the real publisher are sound, %s', (name)
       regionBytes: region.byteLength,
     });
     expect(geometry).toEqual({
+      at: frame.memOffset,
       format: 'BGRA',
       formatVersion: frame.formatVer,
       serial: frame.frameSerial,
@@ -375,6 +397,8 @@ it.each(FIXTURE_NAMES)('the headers of the real publisher are sound, %s', (name)
       dataBytes: frame.wp,
       truncated: false,
       flags: frame.flags,
+      sdrWhiteLevel: 0,
+      hdr: undefined,
     });
     expect(region.view.getUint32(geometry.writePointerAt, true)).toBe(frame.wp);
     const first = Buffer.from(bytes.subarray(geometry.dataAt, geometry.dataAt + 32));
@@ -385,6 +409,7 @@ it.each(FIXTURE_NAMES)('the headers of the real publisher are sound, %s', (name)
 describe.each([
   [19, 48],
   [20, 56],
+  [34, 192],
 ] as const)('damage rects of KVMFR %i', (version, damageAt) => {
   const layout = layoutOf(version);
   const read = (rects: readonly (readonly number[])[], count = rects.length): unknown => {
@@ -459,8 +484,8 @@ describe('any bytes in a frame header', () => {
   it('are refused with an error of ours, or give numbers that stay inside', () => {
     fc.assert(
       fc.property(
-        fc.constantFrom(19 as const, 20 as const),
-        fc.array(word, { minLength: 271, maxLength: 271 }),
+        fc.constantFrom<Version>(19, 20, 34),
+        fc.array(word, { minLength: 304, maxLength: 304 }),
         place,
         (version, words, where) => {
           const layout = layoutOf(version);
@@ -487,7 +512,7 @@ describe('any bytes in a frame header', () => {
     const names = Object.keys(PLACES[20]).filter(isField);
     fc.assert(
       fc.property(
-        fc.constantFrom(19 as const, 20 as const),
+        fc.constantFrom<Version>(19, 20, 34),
         fc.dictionary(fc.constantFrom(...names), word, { maxKeys: 3 }),
         fc.nat(2 * MESSAGE_BYTES),
         (version, lie, bytes) => {
@@ -509,7 +534,7 @@ describe('any bytes in a frame header', () => {
   it('in damage rects give rects inside the picture', () => {
     fc.assert(
       fc.property(
-        fc.array(word, { minLength: 271, maxLength: 271 }),
+        fc.array(word, { minLength: 304, maxLength: 304 }),
         fc.integer({ min: 0, max: 70 }),
         (words, count) => {
           const region = new Region(Uint32Array.from(words).buffer);

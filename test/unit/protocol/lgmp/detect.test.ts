@@ -1,8 +1,22 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { findLgmpHeaders, lgmpVersionName, Region } from '../../../../protocol/index.ts';
+import {
+  findLgmpHeaders,
+  lgmpVersionName,
+  neighbourPairs,
+  Region,
+  releaseName,
+} from '../../../../protocol/index.ts';
 import { FIXTURE_NAMES, loadFixture } from '../../../support/fixture.ts';
-import { makeRegion, sessionBytes } from '../../../support/region-factory.ts';
+import {
+  magicAt,
+  makeRegion,
+  type QueueShape,
+  sessionBytes,
+  timestampAt,
+  versionNumber,
+  writeRegion,
+} from '../../../support/region-factory.ts';
 
 const MAGIC = [0x4c, 0x47, 0x4d, 0x50];
 
@@ -17,28 +31,46 @@ describe('findLgmpHeaders', () => {
     expect(found[0]?.layout?.version).toBe(6);
   });
 
-  it.each([5, 6] as const)('finds LGMP %i', (version) => {
+  it.each([5, 6, 7, 10, 12] as const)('finds LGMP %i', (version) => {
     const found = findLgmpHeaders(makeRegion({ version }));
-    expect(found).toMatchObject([{ version, plausible: true }]);
+    expect(found).toMatchObject([
+      { version, magicAt: magicAt(version), timestampAt: timestampAt(version), plausible: true },
+    ]);
     expect(found[0]?.layout?.version).toBe(version);
   });
 
+  it.each([8, 9, '10a', 11] as const)('names LGMP %s without a way to read it', (version) => {
+    expect(findLgmpHeaders(makeRegion({ version }))).toEqual([
+      {
+        version: versionNumber(version),
+        magicAt: magicAt(version),
+        timestampAt: timestampAt(version),
+        layout: undefined,
+        plausible: true,
+      },
+    ]);
+  });
+
   it.each([
-    [7, 0, 16],
-    [8, 0, 16],
-    [9, 8, 0],
-    [10, 8, 0],
-    [10, 8064, 0],
-    [11, 8064, 0],
-    [12, 9664, 0],
+    [4, 0, 16],
+    [13, 0, 16],
+    [9, 0, 16],
+    [10, 0, 16],
+    [8, 8, 0],
+    [12, 8, 0],
+    [6, 8064, 0],
+    [9, 8064, 0],
+    [12, 8064, 0],
+    [10, 9664, 0],
     [13, 9664, 0],
     [0xffff_ffff, 0, 16],
-  ])('names LGMP %i at %i without a way to read it', (version, magicAt, timestampAt) => {
+    [0xffff_ffff, 9664, 0],
+  ])('names an unknown LGMP %i at %i without a way to read it', (version, at, timestampAt) => {
     const region = zeros();
-    region.bytes.set(MAGIC, magicAt);
-    region.view.setUint32(magicAt + 4, version, true);
+    region.bytes.set(MAGIC, at);
+    region.view.setUint32(at + 4, version, true);
     expect(findLgmpHeaders(region)).toEqual([
-      { version, magicAt, timestampAt, layout: undefined, plausible: true },
+      { version, magicAt: at, timestampAt, layout: undefined, plausible: true },
     ]);
   });
 
@@ -70,6 +102,8 @@ describe('findLgmpHeaders', () => {
       { bytes: 8192, udataSize: 8192 - 5756 + 1, queues: [] },
     ],
     ['a session blob of 4 GiB', { udataSize: 0xffff_ffff }],
+    ['a session blob of something else', { udata: sessionBytes({ magic: 'KVMFR--+' }) }],
+    ['a session blob of nothing', { udata: new Uint8Array(48) }],
   ])('does not believe %s', (_, lie) => {
     expect(findLgmpHeaders(makeRegion(lie))).toMatchObject([{ version: 6, plausible: false }]);
   });
@@ -86,6 +120,52 @@ describe('findLgmpHeaders', () => {
     const region = zeros(5756);
     region.bytes.set([...MAGIC, 6, 0, 0, 0]);
     expect(findLgmpHeaders(region)).toMatchObject([{ version: 6, plausible: false }]);
+  });
+
+  it.each([
+    ['in order', [{}, {}]],
+    ['far behind the session blob', [{ ringAt: 32768 }, { ringAt: 65536 }]],
+    ['as long as is believed', [{ slots: 4096 }, {}]],
+    ['that somebody has locked', [{ lock: 1 }, { lock: 1 }]],
+    ['of one queue', [{}]],
+    ['of no queue yet', []],
+  ])('believes LGMP 10 and 12 with rings %s', (_, rings) => {
+    for (const version of [10, 12] as const) {
+      const queues = rings.map((ring, index) => ({ id: index + 1, slots: 2, ...ring }));
+      expect(findLgmpHeaders(makeRegion({ version, queues }))[0]?.plausible).toBe(true);
+    }
+  });
+
+  it.each<[string, readonly Partial<QueueShape>[]]>([
+    ['inside the header', [{ ringAt: 8064 }]],
+    ['at nothing', [{ ringAt: 0 }]],
+    ['that are not aligned', [{ ringAt: 16384 + 16 }]],
+    ['that end past the region', [{ ringAt: (1 << 20) - 16 * 16, slots: 32 }]],
+    ['at the end of the address space', [{ ringAt: 0xffff_ffc0 }]],
+    ['of one slot', [{ slots: 1 }]],
+    ['of no slot', [{ slots: 0 }]],
+    ['of three slots', [{ slots: 3 }]],
+    ['longer than is believed', [{ slots: 8192 }]],
+    ['of 2 GiB', [{ slots: 0x8000_0000 }]],
+    ['that overlap', [{ ringAt: 16384, slots: 64 }, { ringAt: 16384 + 512 }]],
+    ['in the wrong order', [{ ringAt: 65536 }, { ringAt: 32768 }]],
+    ['with a lock that is none', [{ lock: 2 }]],
+  ])('does not believe LGMP 10 and 12 with rings %s', (_, rings) => {
+    for (const version of [10, 12] as const) {
+      const queues = rings.map((ring, index) => ({ id: index + 1, slots: 2, ...ring }));
+      expect(findLgmpHeaders(makeRegion({ version, queues }))).toMatchObject([
+        { version, plausible: false },
+      ]);
+    }
+  });
+
+  it('does not believe LGMP 12 with rings where LGMP 10 has them', () => {
+    const region = makeRegion({ version: 12 });
+    writeRegion(region, { version: 10 });
+    expect(findLgmpHeaders(region)).toMatchObject([
+      { version: 12, plausible: false },
+      { version: 10, plausible: true },
+    ]);
   });
 
   it('survives regions of any size and content', () => {
@@ -109,4 +189,38 @@ it('lgmpVersionName tells a person which Looking Glass that is', () => {
   for (const version of [7, 8, 9, 10, 11, 12])
     expect(lgmpVersionName(version)).toContain(`LGMP ${version} (a development`);
   expect(lgmpVersionName(0xffff_ffff)).toBe('LGMP 4294967295');
+});
+
+describe('the pairs that are spoken', () => {
+  it.each([
+    [5, 19, 'B6'],
+    [6, 20, 'B7'],
+    [7, 20, 'dev7'],
+    [10, 20, 'dev10'],
+    [12, 34, 'dev12'],
+  ])('are called by name: LGMP %i with KVMFR %i', (lgmp, kvmfr, name) => {
+    expect(releaseName(lgmp, kvmfr)).toBe(name);
+  });
+
+  it.each([
+    [8, undefined, 'dev7 (KVMFR 20 on LGMP 7) and dev10 (KVMFR 20 on LGMP 10)'],
+    [9, undefined, 'dev7 (KVMFR 20 on LGMP 7) and dev10 (KVMFR 20 on LGMP 10)'],
+    [11, undefined, 'dev10 (KVMFR 20 on LGMP 10) and dev12 (KVMFR 34 on LGMP 12)'],
+    [10, 21, 'dev10 (KVMFR 20 on LGMP 10) and dev12 (KVMFR 34 on LGMP 12)'],
+    [12, 33, 'dev10 (KVMFR 20 on LGMP 10) and dev12 (KVMFR 34 on LGMP 12)'],
+    [4, undefined, 'B6 (KVMFR 19 on LGMP 5)'],
+    [13, undefined, 'dev12 (KVMFR 34 on LGMP 12)'],
+    [12, 35, 'dev12 (KVMFR 34 on LGMP 12)'],
+    [0, 0, 'B6 (KVMFR 19 on LGMP 5)'],
+  ])('around LGMP %i with KVMFR %s are named', (lgmp, kvmfr, names) => {
+    expect(neighbourPairs(lgmp, kvmfr)).toBe(names);
+  });
+
+  it('are named for every version between them', () => {
+    for (let kvmfr = 21; kvmfr <= 33; kvmfr++)
+      for (const lgmp of [10, 11, 12])
+        expect(neighbourPairs(lgmp, kvmfr)).toBe(
+          'dev10 (KVMFR 20 on LGMP 10) and dev12 (KVMFR 34 on LGMP 12)',
+        );
+  });
 });

@@ -4,6 +4,7 @@ import {
   badBits,
   clearSlots,
   LGMP_LAYOUTS,
+  type LgmpLayout,
   onBits,
   Region,
   setBad,
@@ -12,10 +13,17 @@ import {
 import { FIXTURE_NAMES, loadFixture } from '../../../support/fixture.ts';
 import { makeRegion, queueAt } from '../../../support/region-factory.ts';
 
-describe.each([...LGMP_LAYOUTS.values()])('subscribers of LGMP $version', (lgmp) => {
-  const at = queueAt(0);
+function layoutOf(version: number): LgmpLayout {
+  const lgmp = LGMP_LAYOUTS.get(version);
+  if (lgmp === undefined) throw new Error(`no LGMP ${version}`);
+  return lgmp;
+}
+
+describe.each([5, 6, 7] as const)('subscribers of LGMP %i', (version) => {
+  const lgmp = layoutOf(version);
+  const at = queueAt(0, version);
   const make = (on: number, bad: number): Region =>
-    makeRegion({ queues: [{ id: 2, subscribersOn: on, subscribersBad: bad }] });
+    makeRegion({ version, queues: [{ id: 2, subscribersOn: on, subscribersBad: bad }] });
   /** The u64 `subs` of the wire: ON in its high half, BAD in its low half. */
   const subs = (region: Region): bigint => region.view.getBigUint64(at + 416, true);
 
@@ -51,10 +59,62 @@ describe.each([...LGMP_LAYOUTS.values()])('subscribers of LGMP $version', (lgmp)
   });
 });
 
+describe.each([10, 12] as const)('subscribers of LGMP %i', (version) => {
+  const lgmp = layoutOf(version);
+  const at = queueAt(1, version);
+  const make = (on: number, bad: number): Region =>
+    makeRegion({
+      version,
+      queues: [
+        { id: 2, slots: 2 },
+        { id: 1, slots: 2, subscribersOn: on, subscribersBad: bad },
+      ],
+    });
+  /** The u32 `subs` of the wire, at a literal place: the second queue header begins at 1664. */
+  const subs = (region: Region): number => region.view.getUint32(1664 + 192, true);
+
+  it('are on in the high half and bad in the low half of one word', () => {
+    const region = make(0x81, 0x01);
+    expect(subs(region)).toBe(0x0081_0001);
+    expect(onBits(region, lgmp, at)).toBe(0x81);
+    expect(badBits(region, lgmp, at)).toBe(0x01);
+    expect(activeBits(region, lgmp, at)).toBe(0x80);
+  });
+
+  it('are up to eight, the last one like the others', () => {
+    const region = make(0, 0);
+    for (let id = 0; id < lgmp.maxSubscribers; id++) setOn(region, lgmp, at, 1 << id);
+    expect(subs(region)).toBe(0x00ff_0000);
+    setBad(region, lgmp, at, 1 << 7);
+    expect(subs(region)).toBe(0x00ff_0080);
+    expect(activeBits(region, lgmp, at)).toBe(0x7f);
+    clearSlots(region, lgmp, at, (1 << 7) | 1);
+    expect(subs(region)).toBe(0x007e_0000);
+  });
+
+  it('are not more than eight, whatever a ninth client has written', () => {
+    const region = make(0xff00, 0x0100);
+    expect(onBits(region, lgmp, at)).toBe(0);
+    expect(badBits(region, lgmp, at)).toBe(0);
+    expect(activeBits(region, lgmp, at)).toBe(0);
+  });
+
+  it('leave the words beside them alone', () => {
+    const region = make(0, 0);
+    region.view.setUint32(1664 + 188, 0xaaaa_aaaa, true);
+    region.view.setUint32(1664 + 196, 0xbbbb_bbbb, true);
+    setOn(region, lgmp, at, 0xff);
+    setBad(region, lgmp, at, 0xff);
+    clearSlots(region, lgmp, at, 0x0f);
+    expect(region.view.getUint32(1664 + 188, true)).toBe(0xaaaa_aaaa);
+    expect(region.view.getUint32(1664 + 196, true)).toBe(0xbbbb_bbbb);
+    expect(subs(region)).toBe(0x00f0_00f0);
+  });
+});
+
 it.each(FIXTURE_NAMES)('the real publisher had one live subscriber on each queue, %s', (name) => {
   const { bytes, facts } = loadFixture(name);
-  const lgmp = LGMP_LAYOUTS.get(6);
-  if (lgmp === undefined) throw new Error('no LGMP 6');
+  const lgmp = layoutOf(6);
   for (const queue of facts.lgmp.queues) {
     const region = new Region(bytes.buffer);
     expect(onBits(region, lgmp, queue.offset)).toBe(queue.subsOn);
