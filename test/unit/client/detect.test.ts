@@ -3,7 +3,20 @@ import { describe, expect, it } from 'vitest';
 import { HeartbeatWatch, type Sighting } from '../../../client/detect.ts';
 import { unsupportedLgmp } from '../../../client/session.ts';
 import { stateOfAttachError } from '../../../client/state.ts';
+import { LGMP_LAYOUTS, neighbourPairs } from '../../../protocol/lgmp/detect.ts';
 import { Region } from '../../../protocol/memory/region.ts';
+import {
+  beat as beatOf,
+  MADE_LGMPS,
+  type MadeLgmp,
+  magicAt,
+  makeRegion,
+  sessionBytes,
+  timestampAt,
+  udataAt,
+  versionNumber,
+  writeRegion,
+} from '../../support/region-factory.ts';
 import { BareRegion } from './bare.ts';
 
 const MAGIC = 0x504d_474c;
@@ -27,11 +40,6 @@ function writeHeader(region: Region, at: number, version: number): void {
   region.view.setUint32(at + 4, version, true);
 }
 
-/** The ring of the first queue lies behind the session blob of the version. */
-function writeRing(region: Region, offset: number): void {
-  region.view.setUint32(64 + 304, offset, true);
-}
-
 function beat(region: Region, at: number): void {
   region.view.setBigUint64(at, region.view.getBigUint64(at, true) + 10n, true);
 }
@@ -49,6 +57,26 @@ function watch(region: Region, beatsAt: number | undefined, looks = 4): Sighting
 
 function versionOf(sighting: Sighting): number | undefined {
   return sighting.kind === 'alive' ? sighting.candidate.version : undefined;
+}
+
+/** The same for a made region, at the pace of its version. */
+function watchMade(region: Region, version: MadeLgmp): Sighting {
+  return watch(region, timestampAt(version));
+}
+
+/** What there is to tell of a live publisher: its number, its place, and whether it can be read. */
+function found(sighting: Sighting): unknown {
+  if (sighting.kind !== 'alive') return sighting;
+  const { version, magicAt, layout } = sighting.candidate;
+  return { version, magicAt, layout };
+}
+
+function expected(version: MadeLgmp): unknown {
+  return {
+    version: versionNumber(version),
+    magicAt: magicAt(version),
+    layout: typeof version === 'number' ? LGMP_LAYOUTS.get(version) : undefined,
+  };
 }
 
 describe('HeartbeatWatch', () => {
@@ -115,46 +143,23 @@ describe('HeartbeatWatch', () => {
     expect(heartbeats.look(80).kind).toBe('silent');
   });
 
-  it.each(PLACES)('finds a live LGMP $version with its magic at $magicAt', (place) => {
-    const region = blank();
-    writeHeader(region, place.magicAt, place.version);
-    const sighting = watch(region, place.timestampAt);
-    expect(versionOf(sighting)).toBe(place.version);
-    expect(sighting.kind === 'alive' && sighting.candidate.layout).toBeUndefined();
-  });
-
-  it.each([0, 13, 99, 0xffff_ffff])('finds an unknown version %i', (version) => {
-    const region = blank();
-    writeHeader(region, 0, version);
-    expect(versionOf(watch(region, 16))).toBe(version);
+  it.each(MADE_LGMPS)('finds a live LGMP %s', (version) => {
+    expect(found(watchMade(makeRegion({ version }), version))).toEqual(expected(version));
   });
 
   it.each([
-    [6, 12, 9664],
-    [6, 10, 8064],
-    [5, 10, 8064],
-  ] as const)('finds LGMP %i beside a dead header of LGMP %i', (lgmp, dead, deadAt) => {
-    const { region } = new BareRegion(lgmp);
-    writeHeader(region, deadAt, dead);
-    expect(versionOf(watch(region, 16))).toBe(lgmp);
-  });
-
-  it('finds LGMP 10 before a dead LGMP 12, and LGMP 12 behind a dead LGMP 10', () => {
+    [0, 0, 16],
+    [13, 0, 16],
+    [99, 8, 0],
+    [13, 8064, 0],
+    [13, 9664, 0],
+    [0xffff_ffff, 9664, 0],
+  ])('finds an unknown version %i at %i, without a way to read it', (version, at, beatsAt) => {
     const region = blank();
-    writeHeader(region, 8064, 10);
-    writeHeader(region, 9664, 12);
-    writeRing(region, 8320);
-    expect(versionOf(watch(region, 0))).toBe(10);
-    writeRing(region, 9920);
-    expect(versionOf(watch(region, 0))).toBe(12);
-  });
-
-  it('finds LGMP 10 although a publisher of LGMP 6 has left its numbers', () => {
-    const { region } = new BareRegion(6);
-    // It keeps its heartbeat where the old magic was.
-    region.view.setBigUint64(0, 1000n, true);
-    writeHeader(region, 8064, 10);
-    expect(versionOf(watch(region, 0))).toBe(10);
+    writeHeader(region, at, version);
+    const sighting = watch(region, beatsAt);
+    expect(versionOf(sighting)).toBe(version);
+    expect(sighting.kind === 'alive' && sighting.candidate.layout).toBeUndefined();
   });
 
   it('takes no header for one that has more queues than fit, or no session blob', () => {
@@ -191,6 +196,108 @@ describe('HeartbeatWatch', () => {
   });
 });
 
+describe('a publisher that starts where another one was', () => {
+  const pairs = MADE_LGMPS.flatMap((old) => MADE_LGMPS.map((live) => [old, live] as const));
+
+  it.each(pairs)('is found: after LGMP %s, LGMP %s', (old, live) => {
+    const region = makeRegion({ version: old, sessionId: 1, heartbeat: 5_000_000n });
+    writeRegion(region, { version: live, sessionId: 2 });
+    expect(found(watchMade(region, live))).toEqual(expected(live));
+  });
+
+  it.each(pairs)('is found while we look: LGMP %s dies, LGMP %s starts', (old, live) => {
+    const region = makeRegion({ version: old, sessionId: 1, heartbeat: 5_000_000n });
+    const heartbeats = new HeartbeatWatch(region);
+    let nowMs = 0;
+    const look = (version: MadeLgmp | undefined, looks: number): Sighting => {
+      let sighting = heartbeats.look(nowMs);
+      for (let i = 0; i < looks; i++) {
+        nowMs += 250;
+        if (version !== undefined) beatOf(region, version, 250n);
+        sighting = heartbeats.look(nowMs);
+      }
+      return sighting;
+    };
+    expect(found(look(old, 3))).toEqual(expected(old));
+    expect(look(undefined, 5).kind).toBe('silent');
+    writeRegion(region, { version: live, sessionId: 2 });
+    expect(found(look(live, 4))).toEqual(expected(live));
+  });
+
+  it.each(pairs)('is found: LGMP %s did not get to its queues, LGMP %s lives', (old, live) => {
+    const region = makeRegion({ version: old, queues: [], heartbeat: 5_000_000n });
+    writeRegion(region, { version: live });
+    expect(found(watchMade(region, live))).toEqual(expected(live));
+  });
+
+  it('is found behind any row of others', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.constantFrom(...MADE_LGMPS), { maxLength: 12 }),
+        fc.constantFrom(...MADE_LGMPS),
+        (others, live) => {
+          const region = blank();
+          for (const version of others) writeRegion(region, { version });
+          writeRegion(region, { version: live });
+          expect(found(watchMade(region, live))).toEqual(expected(live));
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  it('is found in memory full of pixels that look like headers', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...MADE_LGMPS),
+        fc.infiniteStream(fc.nat(0xffff_ffff)),
+        fc.array(fc.nat(20), { minLength: 4, maxLength: 4 }),
+        (live, noise, versions) => {
+          const region = blank();
+          const words = new Uint32Array(region.buffer);
+          for (let i = 0; i < 4096; i++) words[i] = noise.next().value;
+          [0, 8, 8064, 9664].forEach((at, i) => {
+            writeHeader(region, at, versions[i] ?? 0);
+          });
+          writeRegion(region, { version: live });
+          expect(found(watchMade(region, live))).toEqual(expected(live));
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  it.each([5, 6, 7, 8] as const)('is not what its session blob spells: LGMP %i', (live) => {
+    for (const spelled of [10, 11, 12] as const) {
+      const udata = new Uint8Array(16 * 1024);
+      udata.set(sessionBytes());
+      const other = makeRegion({ version: spelled }).bytes;
+      const at = magicAt(spelled);
+      udata.set(other.subarray(at, at + 100), at - udataAt(live));
+      const region = makeRegion({ version: live, udata });
+      expect(region.view.getUint32(at + 4, true)).toBe(spelled);
+      expect(found(watchMade(region, live))).toEqual(expected(live));
+    }
+  });
+
+  it.each([10, 12] as const)('is found as its clock passes the magic: LGMP %i', (version) => {
+    const region = makeRegion({ version, heartbeat: 0x504d_474bn });
+    const heartbeats = new HeartbeatWatch(region);
+    const seen = [0, 20, 40, 60, 80].map((nowMs) => {
+      const sighting = heartbeats.look(nowMs);
+      beatOf(region, version, 1n);
+      return sighting.kind === 'alive' ? sighting.candidate.version : undefined;
+    });
+    expect(seen).toEqual([undefined, undefined, version, version, version]);
+  });
+
+  it('is LGMP 12 although the next client would have the magic for its id', () => {
+    const region = makeRegion({ version: 12 });
+    writeHeader(region, 8, 9);
+    expect(found(watchMade(region, 12))).toEqual(expected(12));
+  });
+});
+
 describe('a version that is not read', () => {
   it.each(PLACES)('is named: LGMP $version', ({ version, magicAt }) => {
     const state = stateOfAttachError(
@@ -199,7 +306,7 @@ describe('a version that is not read', () => {
     expect(state.name).toBe('incompatible');
     expect(state.code).toBe('ERR_KVMFR_LGMP_VERSION');
     expect(state.message).toContain(`LGMP ${version} `);
-    expect(state.message).toContain('LGMP 6 (B7)');
+    expect(state.message).toContain(neighbourPairs(version, undefined));
     expect(state.hint).toContain('B7');
   });
 });
