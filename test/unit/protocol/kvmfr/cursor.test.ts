@@ -3,6 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   CURSOR_KINDS,
+  CURSOR_LAYOUTS,
+  type CursorLayout,
   cursorBitmap,
   KvmfrError,
   MAX_CURSOR_BYTES,
@@ -321,3 +323,56 @@ describe('any bytes in a cursor', () => {
     expect(accepted).toBeGreaterThan(10);
   });
 });
+
+describe('a pointer message of KVMFR 34', () => {
+  /** 24 bytes as before, the white of the cursor, then a 2 x 2 shape of rising bytes. */
+  const message = (): Region => {
+    const region = cursor({ x: -5, y: 7, width: 2, height: 2, pitch: 8, hx: 1, hy: -1 });
+    region.view.setUint32(AT + 24, 203, true);
+    return region;
+  };
+
+  it('has its shape behind 28 bytes', () => {
+    const { cursorBytes } = layoutOf(34);
+    const shape = readCursorShape(message(), AT, 28 + 16, cursorBytes);
+    expect(shape).toEqual({
+      kind: 'color',
+      widthPx: 2,
+      heightPx: 2,
+      hotspotX: 1,
+      hotspotY: -1,
+      pitchBytes: 8,
+      bytes: Uint8Array.from({ length: 16 }, (_, i) => AT + 28 + i),
+    });
+    expect(readCursorPosition(message(), AT)).toEqual({ x: -5, y: 7 });
+  });
+
+  it('has room for its shape behind the white, not in it', () => {
+    const { cursorBytes } = layoutOf(34);
+    expect(() => readCursorShape(message(), AT, 28 + 15, cursorBytes)).toThrow(
+      'needs 16 bytes, but has room for 15',
+    );
+    expect(readCursorShape(message(), AT, 24 + 16).bytes[0]).toBe(203);
+  });
+
+  it('ends its shape inside the region', () => {
+    const { cursorBytes } = layoutOf(34);
+    const region = cursor({ width: 2, height: 2, pitch: 8 }, AT + 28 + 15);
+    expect(() => readCursorShape(region, AT, 1 << 20, cursorBytes)).toThrow(KvmfrError);
+  });
+
+  it('says in each message of 19 and 20 whether it is seen, in 34 only with a flag', () => {
+    expect([19, 20, 34].map((version) => layoutOf(version).visibleNeedsFlag)).toEqual([
+      false,
+      false,
+      true,
+    ]);
+    expect([19, 20, 34].map((version) => layoutOf(version).cursorBytes)).toEqual([24, 24, 28]);
+  });
+});
+
+function layoutOf(version: number): CursorLayout {
+  const layout = CURSOR_LAYOUTS.get(version);
+  if (layout === undefined) throw new Error(`no KVMFR ${version}`);
+  return layout;
+}
