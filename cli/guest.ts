@@ -1,13 +1,16 @@
 import type { PatternContent, PublishedFormat, WireName } from '../host/index.ts';
 import { choiceFlag, type FlagSpec, numberFlag, type ParsedCommand, sizeFlag } from './spec.ts';
 
+const FORMATS = ['BGRA', 'RGBA', 'RGBA10', 'RGBA16F', 'BGR_32', 'RGB_24'] as const;
+const WIRES = ['B6', 'B7', 'dev10', 'dev12'] as const;
+
 /** Flags of every command that publishes a synthetic guest. */
 export const GUEST_FLAGS: { readonly [flag: string]: FlagSpec } = {
   size: { value: 'WxH', help: 'size of the pattern (default 1920x1080)' },
   fps: { value: 'N', help: 'frames a second of the pattern (default 60)' },
   content: { value: 'WHAT', help: 'demo, desk, scroll or game (default demo)' },
-  format: { value: 'NAME', help: 'BGRA, RGBA, BGR_32 or RGB_24 (default BGRA)' },
-  wire: { value: 'NAME', help: 'speak as Looking Glass B6 or B7 does (default B7)' },
+  format: { value: 'NAME', help: `${FORMATS.join(', ')} (default BGRA)` },
+  wire: { value: 'NAME', help: `speak as Looking Glass ${WIRES.join(', ')} does (default B7)` },
 };
 
 /** What a synthetic guest was told on the command line. */
@@ -27,11 +30,7 @@ export function guestOptions(command: ParsedCommand): GuestOptions {
     ...size,
     fps: numberFlag(command, 'fps', { min: 1, max: 1000 }) ?? 60,
     content: choiceFlag(command, 'content', { now: ['demo', 'desk', 'scroll', 'game'] }) ?? 'demo',
-    format:
-      choiceFlag(command, 'format', {
-        now: ['BGRA', 'RGBA', 'BGR_32', 'RGB_24'],
-        later: ['RGBA10', 'RGBA16F'],
-      }) ?? 'BGRA',
-    wire: choiceFlag(command, 'wire', { now: ['B6', 'B7'], later: ['dev10', 'dev12'] }) ?? 'B7',
+    format: choiceFlag(command, 'format', { now: FORMATS }) ?? 'BGRA',
+    wire: choiceFlag(command, 'wire', { now: WIRES }) ?? 'B7',
   };
 }

@@ -4,11 +4,13 @@ import {
   type CursorKind,
   type CursorPosition,
   CursorV19,
+  CursorV34,
   KvmfrError,
   MAX_CURSOR_BYTES,
   MAX_CURSOR_PX,
   type Region,
 } from '../protocol/index.ts';
+import { type ColorTransformInput, checkTransform, writeTransform } from './color-transform.ts';
 import type { Payload } from './plan.ts';
 import type { HostSession } from './session.ts';
 
@@ -30,6 +32,10 @@ export interface CursorInput {
   readonly position?: CursorPosition | undefined;
   readonly visible?: boolean | undefined;
   readonly shape?: CursorShapeInput | undefined;
+  /** Nits of SDR white for the pointer over an HDR picture, from KVMFR 34 on. */
+  readonly sdrWhiteLevel?: number | undefined;
+  /** What the guest does to the colours of its display, from KVMFR 34 on; `{}` is nothing. */
+  readonly colorTransform?: ColorTransformInput | undefined;
 }
 
 /** What became of pointer messages. */
@@ -40,8 +46,8 @@ export interface CursorCounters {
 }
 
 /**
- * Publishes the pointer in one session: 20 payloads for positions and 3 for shapes, in turn, and
- * never one that a queued message names. What cannot be sent is kept, newest wins, and goes out
+ * Publishes the pointer in one session: payloads for positions, for shapes and for colour transforms,
+ * each kind in turn, and never one that a queued message names. What cannot be sent is kept, newest wins, and goes out
  * with the next {@link CursorPublisher.flush}.
  */
 export class CursorPublisher {
@@ -55,8 +61,11 @@ export class CursorPublisher {
   #positionKnown = false;
   /** CURSOR_FLAGS that have to be sent, `visible` meaning that visibility changed. */
   #owed = 0;
+  #sdrWhiteLevel = 0;
+  #transform: ColorTransformInput | undefined;
   #nextPointer = 0;
   #nextShape = 0;
+  #nextTransform = 0;
 
   constructor(region: Region, session: HostSession, carried: CursorPublisher | undefined) {
     this.#region = region;
@@ -68,6 +77,8 @@ export class CursorPublisher {
     this.#visible = carried.#visible;
     this.#shape = carried.#shape;
     this.#positionKnown = carried.#positionKnown;
+    this.#sdrWhiteLevel = carried.#sdrWhiteLevel;
+    this.#transform = carried.#transform;
   }
 
   /** Changes the pointer; false when the queue is full and the change has to wait. */
@@ -78,6 +89,12 @@ export class CursorPublisher {
       // A copy of our own: it is sent again to every new subscriber.
       this.#shape = { ...shape, bytes: shape.bytes.slice(0, shapeBytes(shape)) };
       this.#owed |= CURSOR_FLAGS.shape;
+    }
+    this.#sdrWhiteLevel = cursor.sdrWhiteLevel ?? this.#sdrWhiteLevel;
+    if (cursor.colorTransform !== undefined) {
+      checkTransform(cursor.colorTransform, this.#session.wire);
+      this.#transform = cursor.colorTransform;
+      this.#owed |= CURSOR_FLAGS.colorTransform;
     }
     if (position !== undefined) {
       this.#x = toInt16(position.x);
@@ -94,8 +111,9 @@ export class CursorPublisher {
     return sent;
   }
 
-  /** Someone subscribed: they get shape, position and visibility. */
+  /** Someone subscribed: they get shape, position, visibility and what is done to the colours. */
   repeatForSubscriber(): void {
+    if (this.#transform !== undefined) this.#owed |= CURSOR_FLAGS.colorTransform;
     if (this.#shape !== undefined) this.#owed |= CURSOR_FLAGS.shape;
     if (this.#positionKnown) this.#owed |= CURSOR_FLAGS.position;
     this.#owed |= CURSOR_FLAGS.visible;
@@ -107,31 +125,57 @@ export class CursorPublisher {
   }
 
   #send(nowMs: number): boolean {
-    if (this.#owed === 0) return true;
-    const queue = this.#session.pointerQueue;
-    const payload = this.#freePayload(nowMs);
-    if (payload === undefined || queue.full) return false;
-    const withShape = (this.#owed & CURSOR_FLAGS.shape) !== 0;
+    return this.#sendPointer(nowMs) && this.#sendTransform(nowMs);
+  }
+
+  // What is due of the pointer. A hidden one has no position from KVMFR 34 on.
+  #due(): number {
+    const owed = this.#owed & ~CURSOR_FLAGS.colorTransform;
+    const hides = this.#session.wire.cursor.visibleNeedsFlag && !this.#visible;
+    return hides ? owed & ~CURSOR_FLAGS.position : owed;
+  }
+
+  #sendPointer(nowMs: number): boolean {
+    const due = this.#due();
+    if (due === 0) return true;
+    const { plan, pointerQueue, wire } = this.#session;
+    const withShape = (due & CURSOR_FLAGS.shape) !== 0;
+    const payload = withShape
+      ? this.#freePayload(plan.shapes, this.#nextShape, nowMs)
+      : this.#freePayload(plan.pointers, this.#nextPointer, nowMs);
+    if (payload === undefined || pointerQueue.full) return false;
+    if (withShape) this.#nextShape = plan.shapes.indexOf(payload) + 1;
+    else this.#nextPointer = plan.pointers.indexOf(payload) + 1;
     this.#write(payload, withShape);
-    // A message without this bit hides the pointer, whatever it is about.
-    const flags = (this.#owed & ~CURSOR_FLAGS.visible) | (this.#visible ? CURSOR_FLAGS.visible : 0);
-    const result = queue.post(payload, flags, nowMs);
+    // Before 34 a message without this bit hides the pointer, whatever it is about.
+    let flags = (due & ~CURSOR_FLAGS.visible) | (this.#visible ? CURSOR_FLAGS.visible : 0);
+    if (wire.cursor.visibleNeedsFlag) flags |= CURSOR_FLAGS.visibleValid;
+    const result = pointerQueue.post(payload, flags, nowMs);
     if (result === 'full' || result === 'busy') return false;
-    this.#owed = 0;
+    this.#owed &= ~due;
     if (result === 'posted') this.counters.posted++;
     return true;
   }
 
-  #freePayload(nowMs: number): Payload | undefined {
+  #sendTransform(nowMs: number): boolean {
+    if ((this.#owed & CURSOR_FLAGS.colorTransform) === 0) return true;
+    const { plan, pointerQueue, wire } = this.#session;
+    const payload = this.#freePayload(plan.transforms, this.#nextTransform, nowMs);
+    if (payload === undefined || pointerQueue.full) return false;
+    this.#nextTransform = plan.transforms.indexOf(payload) + 1;
+    writeTransform(this.#region, payload.at + wire.cursor.cursorBytes, this.#transform ?? {});
+    const result = pointerQueue.post(payload, CURSOR_FLAGS.colorTransform, nowMs);
+    if (result === 'full' || result === 'busy') return false;
+    this.#owed &= ~CURSOR_FLAGS.colorTransform;
+    if (result === 'posted') this.counters.posted++;
+    return true;
+  }
+
+  #freePayload(payloads: readonly Payload[], next: number, nowMs: number): Payload | undefined {
     const queue = this.#session.pointerQueue;
-    const withShape = (this.#owed & CURSOR_FLAGS.shape) !== 0;
-    const payloads = withShape ? this.#session.plan.shapes : this.#session.plan.pointers;
     for (let attempt = 0; attempt < 2; attempt++) {
       for (let turn = 0; turn < payloads.length; turn++) {
-        const index = (withShape ? this.#nextShape : this.#nextPointer) % payloads.length;
-        if (withShape) this.#nextShape = index + 1;
-        else this.#nextPointer = index + 1;
-        const payload = payloads[index];
+        const payload = payloads[(next + turn) % payloads.length];
         if (payload !== undefined && !queue.full && !queue.names(payload.at)) return payload;
       }
       if (attempt === 0) queue.process(nowMs);
@@ -142,8 +186,11 @@ export class CursorPublisher {
   #write(payload: Payload, withShape: boolean): void {
     const region = this.#region;
     const { at } = payload;
+    const { cursorBytes } = this.#session.wire.cursor;
     CursorV19.x.write(region, at, this.#x);
     CursorV19.y.write(region, at, this.#y);
+    if (cursorBytes === CursorV34.$sizeBytes)
+      CursorV34.sdrWhiteLevel.write(region, at, this.#sdrWhiteLevel);
     const shape = this.#shape;
     if (!withShape || shape === undefined) return;
     CursorV19.type.write(region, at, CURSOR_KINDS.indexOf(shape.kind));
@@ -152,7 +199,7 @@ export class CursorPublisher {
     CursorV19.width.write(region, at, shape.widthPx);
     CursorV19.height.write(region, at, shape.heightPx * masks(shape));
     CursorV19.pitch.write(region, at, shape.pitchBytes);
-    region.bytes.set(shape.bytes, at + CursorV19.$sizeBytes);
+    region.bytes.set(shape.bytes, at + cursorBytes);
   }
 }
 

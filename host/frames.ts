@@ -1,16 +1,18 @@
+import { performance } from 'node:perf_hooks';
 import {
   newFrameHeader,
-  PAGE_BYTES,
   type RawFrameHeader,
   type Region,
   storeU32,
+  writeTiming,
 } from '../protocol/index.ts';
+import { NewestFor } from './audience.ts';
 import { copyBytes, copyRows } from './copy.ts';
 import { DamageList } from './damage.ts';
 import { describeFrame, type FrameInput, formatDiffers } from './frame-input.ts';
 import { pixelBytes } from './pack.ts';
 import type { Payload } from './plan.ts';
-import type { PostResult } from './queue.ts';
+import type { HostQueue, PostResult } from './queue.ts';
 import type { HostSession } from './session.ts';
 import type { Wire } from './wire.ts';
 
@@ -21,7 +23,7 @@ export const WRITE_STEP_BYTES: number = 1 << 20;
 export interface FrameCounters {
   /** Frames that were given a serial; also those nobody was there to see. */
   published: number;
-  /** Calls that returned false: both slots were still being read. */
+  /** Calls that returned false: every slot was still being read. */
   dropped: number;
   /** Frames sent again to a new subscriber. */
   repeated: number;
@@ -58,6 +60,7 @@ export class OpenFrame {
   readonly #frame: FrameInput;
   readonly #pitchBytes: number;
   readonly #rows: number;
+  readonly #finish: () => void;
   #row = 0;
 
   constructor(
@@ -67,8 +70,11 @@ export class OpenFrame {
       readonly header: RawFrameHeader;
       readonly result: PostResult;
       readonly at: number;
+      readonly dataAt: number;
       readonly pitchBytes: number;
       readonly rows: number;
+      /** Called after the last pixel. */
+      readonly finish: () => void;
     },
   ) {
     this.#region = region;
@@ -76,7 +82,8 @@ export class OpenFrame {
     this.header = facts.header;
     this.result = facts.result;
     this.at = facts.at;
-    this.dataAt = facts.at + PAGE_BYTES;
+    this.dataAt = facts.dataAt;
+    this.#finish = facts.finish;
     this.#pitchBytes = facts.pitchBytes;
     this.#rows = facts.rows;
   }
@@ -96,19 +103,30 @@ export class OpenFrame {
     storeU32(this.#region, this.dataAt - 4, bytes);
   }
 
-  /** Writes what is left. */
+  /** Writes what is left, and the frame's times where there are some. */
   end(): void {
     this.writeRows(this.#rows);
+    this.#finish();
   }
 }
 
-/** Publishes frames in one session: two slots in turn, each brought fully up to date. */
+/**
+ * Publishes frames in one session: slots in turn, each brought fully up to date.
+ *
+ * Up to LGMP 10 every frame goes to everybody. With three slots a frame goes to who has not had it,
+ * one at a time; while one is read, newer frames replace each other in the slots that are free.
+ */
 export class FramePublisher {
   readonly counters: FrameCounters;
   readonly #region: Region;
   readonly #wire: Wire;
   readonly #session: HostSession;
-  readonly #slots: readonly [Slot, Slot];
+  readonly #slots: readonly Slot[];
+  /** Who has had the newest frame; undefined where everybody gets every frame. */
+  readonly #newestFor: NewestFor | undefined;
+  readonly #frameQueues: readonly HostQueue[];
+  /** Whether anybody has had the newest frame. */
+  #sent = false;
   #header: RawFrameHeader = newFrameHeader();
   #next: RawFrameHeader = newFrameHeader();
   readonly #owed: DamageList = new DamageList();
@@ -128,8 +146,9 @@ export class FramePublisher {
     this.#session = session;
     this.counters = carried.counters;
     this.#serial = carried.serial;
-    const slot = (place: Payload): Slot => ({ place, backlog: new DamageList() });
-    this.#slots = [slot(session.plan.frames[0]), slot(session.plan.frames[1])];
+    this.#slots = session.plan.frames.map((place) => ({ place, backlog: new DamageList() }));
+    this.#newestFor = wire.targeted ? new NewestFor(wire.lgmp.maxSubscribers) : undefined;
+    this.#frameQueues = [session.frameQueue, ...session.ownerQueues];
     for (const { backlog } of this.#slots) backlog.addAll();
   }
 
@@ -138,19 +157,25 @@ export class FramePublisher {
     return this.#serial;
   }
 
-  /** Publishes a picture; false when both slots are taken. */
+  /** Publishes a picture; false when every slot is taken. */
   publish(frame: FrameInput, nowMs: number): boolean {
+    const beganMs = performance.now();
     this.#describe(frame);
     if (this.#owed.empty) return true;
     const slot = this.#claim(nowMs);
     if (slot === undefined) return false;
     this.#writeHeader(slot, this.#header, undefined);
     this.#post(slot.place, nowMs);
+    const copyMs = performance.now();
     this.#copy(slot, frame);
+    this.#writeTimes(slot, frame, {
+      readyMs: copyMs - beganMs,
+      copyMs: performance.now() - copyMs,
+    });
     return true;
   }
 
-  /** Publishes a picture whose pixels follow later; undefined when both slots are taken. */
+  /** Publishes a picture whose pixels follow later; undefined when every slot is taken. */
   open(frame: FrameInput, tampering: FrameTampering, nowMs: number): OpenFrame | undefined {
     this.#describe(frame);
     this.#owed.addAll();
@@ -167,30 +192,52 @@ export class FramePublisher {
       header,
       result,
       at: slot.place.at,
+      dataAt: slot.place.at + this.#wire.frameAlignBytes,
       pitchBytes: this.#header.pitch,
       rows: this.#header.dataHeight,
+      finish: () => this.#writeTimes(slot, frame, { readyMs: 0, copyMs: 0 }),
     });
   }
 
-  /** Someone subscribed: they get the newest frame again, unless a newer one comes first. */
-  repeatForSubscriber(): void {
+  /** `count` clients subscribed: they get the newest frame again, unless a newer one comes first. */
+  repeatForSubscriber(count: number): void {
+    this.#newestFor?.joined(count, this.#waiting());
     this.#repeatWanted = this.#last >= 0;
   }
 
   /** Sends what could not be sent before. */
   flush(nowMs: number): void {
     const slot = this.#slots[this.#last];
-    if (!this.#repeatWanted || slot === undefined) return;
+    if (slot === undefined) return;
+    if (this.#newestFor !== undefined) {
+      const again = this.#sent;
+      this.#newestFor.keepOnly(this.#session.frameQueue.activeSlots());
+      if (this.#waiting() === 0 || this.#deliver(slot.place, nowMs) !== 'posted') return;
+      if (again) this.counters.repeated++;
+      return;
+    }
+    if (!this.#repeatWanted) return;
     const result = this.#session.frameQueue.post(slot.place, 0, nowMs);
     if (result === 'full' || result === 'busy') return;
     this.#repeatWanted = false;
     if (result === 'posted') this.counters.repeated++;
   }
 
+  // How many live subscribers have not had the newest frame.
+  #waiting(): number {
+    const queue = this.#session.frameQueue;
+    const active = queue.activeSlots();
+    let waiting = 0;
+    for (let slot = 0; slot < this.#wire.lgmp.maxSubscribers; slot++)
+      if (((active >>> slot) & 1) === 1 && this.#newestFor?.wants(slot, queue.clientAt(slot)))
+        waiting++;
+    return waiting;
+  }
+
   // Fills #next, and adds what is new to what the readers do not have yet.
   #describe(frame: FrameInput): void {
     const next = this.#next;
-    describeFrame(frame, this.#wire, this.#slots[0].place.bytes, next);
+    describeFrame(frame, this.#wire, this.#slots[0]?.place.bytes ?? 0, next);
     const first = this.#last < 0;
     const differs = first || formatDiffers(next, this.#header);
     const automatic = first || !differs ? this.#header.formatVer : this.#header.formatVer + 1;
@@ -202,11 +249,13 @@ export class FramePublisher {
 
   // Takes the slot that no queued message names, and gives the frame its serial.
   #claim(nowMs: number): Slot | undefined {
-    const index = this.#last === 0 ? 1 : 0;
-    const slot = this.#slots[index];
-    const queue = this.#session.frameQueue;
-    if (queue.full || queue.names(slot.place.at)) queue.process(nowMs);
-    if (queue.full || queue.names(slot.place.at)) {
+    let index = this.#freeSlot();
+    if (index === undefined) {
+      for (const queue of this.#frameQueues) queue.process(nowMs);
+      index = this.#freeSlot();
+    }
+    const slot = index === undefined ? undefined : this.#slots[index];
+    if (index === undefined || slot === undefined) {
       this.counters.dropped++;
       return undefined;
     }
@@ -217,10 +266,27 @@ export class FramePublisher {
     this.#next = this.#header;
     this.#header = next;
     this.#last = index;
-    this.#serial = (this.#serial + 1) >>> 0;
+    this.#serial = (this.#serial + 1) >>> 0 || this.#wire.firstSerial;
     this.counters.published++;
     if (next.dataHeight < next.frameHeight) this.counters.truncated++;
     return slot;
+  }
+
+  // Not the newest: that is what new subscribers get.
+  #freeSlot(): number | undefined {
+    if (!this.#wire.targeted && this.#session.frameQueue.full) return undefined;
+    const count = this.#slots.length;
+    for (let turn = 1; turn <= count; turn++) {
+      const index = (this.#last + turn) % count;
+      const at = this.#slots[index]?.place.at ?? 0;
+      if (index !== this.#last && !this.#named(at)) return index;
+    }
+    return undefined;
+  }
+
+  #named(at: number): boolean {
+    for (const queue of this.#frameQueues) if (queue.names(at)) return true;
+    return false;
   }
 
   #writeHeader(
@@ -237,19 +303,54 @@ export class FramePublisher {
       for (const [index, value] of rects.flat().slice(0, 256).entries())
         this.#region.view.setUint32(rectsAt + index * 4, value, true);
     this.#owed.clear();
-    storeU32(this.#region, at + PAGE_BYTES - 4, 0);
+    storeU32(this.#region, at + this.#wire.frameAlignBytes - 4, 0);
   }
 
   // The ring has room: a slot was free. What fails now is a lock, and is tried again.
   #post(payload: Payload, nowMs: number): PostResult {
+    if (this.#newestFor !== undefined) {
+      this.#newestFor.renew();
+      this.#sent = false;
+      this.#session.frameQueue.process(nowMs);
+      return this.#deliver(payload, nowMs);
+    }
     const result = this.#session.frameQueue.post(payload, 0, nowMs);
     this.#repeatWanted = result === 'full' || result === 'busy';
     return result;
   }
 
+  // One at a time: what is newest when it was read goes next.
+  #deliver(payload: Payload, nowMs: number): PostResult {
+    const result = this.#session.frameQueue.post(payload, 0, nowMs, {
+      audience: this.#newestFor,
+      limit: 1,
+    });
+    if (result === 'posted') this.#sent = true;
+    return result;
+  }
+
+  #writeTimes(
+    slot: Slot,
+    frame: FrameInput,
+    measured: { readonly readyMs: number; readonly copyMs: number },
+  ): void {
+    if (this.#wire.frame.readTiming === undefined) return;
+    const { timing } = frame;
+    writeTiming(this.#region, slot.place.at, {
+      captureNs: toNs(timing?.captureNs),
+      postProcessNs: toNs(timing?.postProcessNs),
+      copyNs: toNs(timing?.copyNs ?? measured.copyMs * 1e6),
+      readyNs: toNs(timing?.readyNs ?? measured.readyMs * 1e6),
+      holdNs: toNs(timing?.holdNs),
+      readyLeadNs: toNs(timing?.readyLeadNs),
+      phaseValid: timing?.phaseValid ?? false,
+      frameSerial: this.#region.view.getUint32(slot.place.at + 4, true),
+    });
+  }
+
   #copy(slot: Slot, frame: FrameInput): void {
     const { backlog, place } = slot;
-    const dataAt = place.at + PAGE_BYTES;
+    const dataAt = place.at + this.#wire.frameAlignBytes;
     const { pitch, dataHeight } = this.#header;
     const total = dataHeight * pitch;
     if (backlog.all) {
@@ -286,4 +387,9 @@ export class FramePublisher {
       storeU32(this.#region, dataAt - 4, bandEnd * pitch);
     }
   }
+}
+
+// The wire has whole nanoseconds, and no negative ones.
+function toNs(value: number | undefined): number {
+  return Math.max(0, Math.round(value ?? 0));
 }

@@ -2,10 +2,12 @@ import { type FSWatcher, watch } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import sharp from 'sharp';
-import { KvmfrError, MAX_PICTURE_PX, regionMibFor } from '../protocol/index.ts';
+import { KvmfrError, MAX_PICTURE_PX } from '../protocol/index.ts';
 import { type PublishedFormat, packPicture } from './pack.ts';
+import { regionMibOf } from './plan.ts';
 import type { Host } from './publisher.ts';
 import type { FrameSource, SourceOptions } from './source.ts';
+import type { WireName } from './wire.ts';
 
 /** A picture in a file, decoded. */
 export interface DecodedImage {
@@ -82,6 +84,7 @@ export class ImageSource implements FrameSource {
   readonly features: number = 0;
   readonly path: string;
   readonly #format: PublishedFormat;
+  readonly #wire: WireName;
   #picture: { readonly pixels: Uint8Array; readonly pitchBytes: number };
   #widthPx: number;
   #heightPx: number;
@@ -92,9 +95,11 @@ export class ImageSource implements FrameSource {
   #readings = 0;
   #finish: (() => void) | undefined;
 
-  private constructor(path: string, format: PublishedFormat, image: DecodedImage) {
+  private constructor(path: string, options: SourceOptions, image: DecodedImage) {
     this.path = path;
+    const { format = 'BGRA', wire = 'B7' } = options;
     this.#format = format;
+    this.#wire = wire;
     this.#widthPx = image.widthPx;
     this.#heightPx = image.heightPx;
     this.#picture = pack(image, format);
@@ -102,11 +107,11 @@ export class ImageSource implements FrameSource {
 
   /** @throws ERR_KVMFR_IMAGE */
   static async open(path: string, options: SourceOptions = {}): Promise<ImageSource> {
-    return new ImageSource(path, options.format ?? 'BGRA', await readImage(path));
+    return new ImageSource(path, options, await readImage(path));
   }
 
   get regionMib(): number {
-    return regionMibFor(this.#heightPx, this.#picture.pitchBytes);
+    return regionMibOf(this.#wire, this.#heightPx, this.#picture.pitchBytes);
   }
 
   /**

@@ -1,4 +1,5 @@
 /** Layer 2, twin of the client: writes the region. LGMP's host role, which runs in the guest. */
+export type { ColorTransformInput } from './color-transform.ts';
 export type { CursorInput, CursorShapeInput } from './cursor.ts';
 export type { FrameInput } from './frame-input.ts';
 export type { FrameTampering, OpenFrame } from './frames.ts';
@@ -19,14 +20,15 @@ export {
   type GuestStats,
   spawnPattern,
 } from './pattern/process.ts';
+export { regionMibOf } from './plan.ts';
 export {
   createHost,
   Host,
   type HostEvents,
   type HostOptions,
   type HostStats,
-  type QueueName,
 } from './publisher.ts';
+export type { QueueName } from './session.ts';
 export {
   type FrameSource,
   openSource,

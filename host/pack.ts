@@ -1,12 +1,15 @@
 import { KvmfrError, type PixelFormat, rowBytes, unitBytes } from '../protocol/index.ts';
+import { packHalfRow, packTenBitRow } from './pack-deep.ts';
 
 /** The pixel formats this publisher can send. */
-export type PublishedFormat = 'BGRA' | 'RGBA' | 'BGR_32' | 'RGB_24';
+export type PublishedFormat = PixelFormat;
 
 /** The pixel formats by name, with the first KVMFR version that has them. */
 export const PUBLISHED_FORMATS: { readonly [K in PublishedFormat]: { readonly since: 19 | 20 } } = {
   BGRA: { since: 19 },
   RGBA: { since: 19 },
+  RGBA10: { since: 19 },
+  RGBA16F: { since: 19 },
   BGR_32: { since: 20 },
   RGB_24: { since: 20 },
 };
@@ -34,7 +37,7 @@ export function defaultPitchBytes(format: PublishedFormat, widthPx: number): num
       // A whole number of pixels and of 32-bit words.
       return Math.ceil(widthPx / 4) * 12;
     default:
-      return widthPx * 4;
+      return widthPx * unitBytes(format);
   }
 }
 
@@ -68,7 +71,11 @@ export interface PackRequest {
   readonly height: number;
 }
 
-/** Writes a rect of BGRA pixels in another format, at the same place of another picture. */
+/**
+ * Writes a rect of BGRA pixels in another format, at the same place of another picture.
+ *
+ * RGBA10 gets the same curve in more steps; RGBA16F gets linear light in which white is 203 nits.
+ */
 export function packPixels(request: PackRequest): void {
   const { source, target, format, width } = request;
   const step = pixelBytes(format);
@@ -78,6 +85,12 @@ export function packPixels(request: PackRequest): void {
     switch (format) {
       case 'BGRA':
         target.set(source.subarray(from, from + width * 4), to);
+        break;
+      case 'RGBA10':
+        packTenBitRow(source, from, target, to, width);
+        break;
+      case 'RGBA16F':
+        packHalfRow(source, from, target, to, width);
         break;
       case 'RGBA':
         swapRow(source, from, target, to, width);

@@ -1,13 +1,13 @@
 import {
-  CursorV19,
+  ColorTransform,
   KvmfrError,
   MAX_CURSOR_BYTES,
   MAX_REGION_BYTES,
-  PAGE_BYTES,
   QUEUE_IDS,
   QUEUE_LENGTHS,
+  RECOVERY_REGION_BYTES,
 } from '../protocol/index.ts';
-import type { Wire } from './wire.ts';
+import { WIRES, type Wire, type WireName } from './wire.ts';
 
 /** A place for the data that a message names. */
 export interface Payload {
@@ -21,74 +21,100 @@ export interface QueuePlan {
   readonly id: number;
   readonly queueAt: number;
   readonly ringAt: number;
-  /** Slots of the ring: one more than can be in use. */
+  /** Slots of the ring. */
   readonly slots: number;
+  /** How many of them can be in use: all but one before LGMP 10. */
+  readonly capacity: number;
 }
 
 /** Where a publisher keeps what, drawn in docs/regions.md. */
 export interface RegionPlan {
   readonly frameQueue: QueuePlan;
+  /** Queues of the client that paces the publisher; none before KVMFR 34. */
+  readonly ownerQueues: readonly QueuePlan[];
   readonly pointerQueue: QueuePlan;
   readonly pointers: readonly Payload[];
   readonly shapes: readonly Payload[];
-  readonly frames: readonly [Payload, Payload];
+  /** For colour transforms; none before KVMFR 34. */
+  readonly transforms: readonly Payload[];
+  readonly frames: readonly Payload[];
 }
 
 const SHAPE_BUFFERS = 3;
-// A header page and one page of pixels.
-const MIN_FRAME_BYTES = 2 * PAGE_BYTES;
 
 function roundUp(value: number, step: number): number {
   return Math.ceil(value / step) * step;
 }
 
 /**
- * Divides a region the way the publishers of B6 and B7 do: queues, 20 pointer payloads, 3 shape
- * payloads, and two frame slots that share the rest, on pages.
+ * Divides a region the way the publishers of its wire do: queues, pointer payloads, 3 shape payloads
+ * (and 3 for colour transforms), and frame slots that share the rest, on pages (or on what graphics
+ * cards take for pages). `regionBytes` is what LGMP has: without the recovery region.
  *
  * @throws ERR_KVMFR_SIZE when it does not fit, with the MiB needed
  */
 export function planRegion(regionBytes: number, udataBytes: number, wire: Wire): RegionPlan {
-  const { lgmp } = wire;
+  const { lgmp, frameAlignBytes, frameSlots } = wire;
   let next = roundUp(lgmp.header.sizeBytes + udataBytes, 4);
-  const take = (bytes: number): number => {
-    const at = next;
-    next = roundUp(next + bytes, 4);
+  const take = (bytes: number, align: number): number => {
+    const at = roundUp(next, align);
+    next = roundUp(at + bytes, align);
     return at;
   };
-  const queue = (index: number, id: number, length: number): QueuePlan => {
-    const slots = length + 1;
+  let queues = 0;
+  const queue = (id: number, length: number): QueuePlan => {
+    const slots = lgmp.powerOfTwoRings ? length : length + 1;
     return {
       id,
-      queueAt: lgmp.header.queues + index * lgmp.queue.sizeBytes,
-      ringAt: take(slots * lgmp.message.sizeBytes),
+      queueAt: lgmp.header.queues + queues++ * lgmp.queue.sizeBytes,
+      ringAt: take(slots * lgmp.message.sizeBytes, lgmp.ringAlignBytes),
       slots,
+      capacity: length,
     };
   };
-  const frameQueue = queue(0, QUEUE_IDS.frame, QUEUE_LENGTHS.frame);
-  const pointerQueue = queue(1, QUEUE_IDS.pointer, QUEUE_LENGTHS.pointer);
+  const frameQueue = queue(QUEUE_IDS.frame, QUEUE_LENGTHS.frame);
+  const ownerQueues = wire.targeted
+    ? [QUEUE_IDS.frameOwner0, QUEUE_IDS.frameOwner1].map((id) => queue(id, QUEUE_LENGTHS.frame))
+    : [];
+  const pointerQueue = queue(QUEUE_IDS.pointer, wire.pointerLength);
   const payloads = (count: number, bytes: number): Payload[] =>
-    Array.from({ length: count }, () => ({ at: take(bytes), bytes: roundUp(bytes, 4) }));
-  const pointers = payloads(QUEUE_LENGTHS.pointer, CursorV19.$sizeBytes);
-  const shapes = payloads(SHAPE_BUFFERS, CursorV19.$sizeBytes + MAX_CURSOR_BYTES);
-  const framesAt = roundUp(next, PAGE_BYTES);
-  const frameBytes = Math.floor((regionBytes - framesAt) / 2 / PAGE_BYTES) * PAGE_BYTES;
-  if (frameBytes < MIN_FRAME_BYTES || regionBytes > MAX_REGION_BYTES)
-    throw sizeError(regionBytes, framesAt + 2 * MIN_FRAME_BYTES, wire);
-  return {
-    frameQueue,
-    pointerQueue,
-    pointers,
-    shapes,
-    frames: [
-      { at: framesAt, bytes: frameBytes },
-      { at: framesAt + frameBytes, bytes: frameBytes },
-    ],
-  };
+    Array.from({ length: count }, () => ({ at: take(bytes, 4), bytes: roundUp(bytes, 4) }));
+  const { cursorBytes, kvmfrVersion } = wire.cursor;
+  const pointers = payloads(wire.pointerLength, cursorBytes);
+  const shapes = payloads(SHAPE_BUFFERS, cursorBytes + MAX_CURSOR_BYTES);
+  const transforms =
+    kvmfrVersion >= 34 ? payloads(SHAPE_BUFFERS, cursorBytes + ColorTransform.$sizeBytes) : [];
+  const framesAt = roundUp(next, frameAlignBytes);
+  const frameBytes =
+    Math.floor((regionBytes - framesAt) / frameSlots / frameAlignBytes) * frameAlignBytes;
+  // A header page and one page of pixels.
+  const leastBytes = 2 * frameAlignBytes;
+  if (frameBytes < leastBytes || regionBytes > MAX_REGION_BYTES)
+    throw sizeError(regionBytes, framesAt + frameSlots * leastBytes, wire);
+  const frames = Array.from({ length: frameSlots }, (_, index) => ({
+    at: framesAt + index * frameBytes,
+    bytes: frameBytes,
+  }));
+  return { frameQueue, ownerQueues, pointerQueue, pointers, shapes, transforms, frames };
+}
+
+/**
+ * The region that holds frames of a wire whole, and at least what the publisher's documentation asks.
+ *
+ * Units: MiB, a power of two.
+ */
+export function regionMibOf(wire: WireName, heightPx: number, pitchBytes: number): number {
+  const { frameSlots, frameAlignBytes } = WIRES[wire];
+  const documented = (heightPx * pitchBytes * 2) / 2 ** 20 + 10;
+  const slot = roundUp(heightPx * pitchBytes + frameAlignBytes, frameAlignBytes);
+  // Cursor shapes take 3 MiB; queues, transforms and the recovery region less than half of one.
+  const needed = frameSlots === 2 ? 0 : (slot * frameSlots) / 2 ** 20 + 3.5;
+  return 2 ** Math.ceil(Math.log2(Math.max(documented, needed)));
 }
 
 function sizeError(regionBytes: number, needBytes: number, wire: Wire): KvmfrError {
-  const needMib = 2 ** Math.ceil(Math.log2(needBytes / 2 ** 20));
+  const recoveryBytes = wire.targeted ? RECOVERY_REGION_BYTES : 0;
+  const needMib = 2 ** Math.ceil(Math.log2((needBytes + recoveryBytes) / 2 ** 20));
   return new KvmfrError(
     'ERR_KVMFR_SIZE',
     regionBytes > MAX_REGION_BYTES

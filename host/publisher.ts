@@ -5,6 +5,8 @@ import {
   type KvmfrClientMessage,
   KvmfrError,
   type OsRecord,
+  RECOVERY_REGION_BYTES,
+  type RecoveryRequestName,
   Region,
   type VmRecord,
 } from '../protocol/index.ts';
@@ -19,8 +21,9 @@ import {
 import { describeMachine, describeSystem } from './machine.ts';
 import { openRegion } from './open.ts';
 import { packageVersion } from './package-root.ts';
-import type { HostQueue } from './queue.ts';
-import { HostSession, type SessionFacts } from './session.ts';
+import type { HostQueue, QueueCounters, SentMessage } from './queue.ts';
+import { RecoveryPublisher } from './recovery.ts';
+import { HostSession, type QueueName, type SessionFacts } from './session.ts';
 import { WIRES, type Wire, type WireName } from './wire.ts';
 
 /** How {@link createHost} publishes. */
@@ -35,6 +38,11 @@ export interface HostOptions {
   readonly features?: number | undefined;
   /** Makes the region file with this size when there is none. */
   readonly regionMib?: number | undefined;
+  /**
+   * Keeps a recovery region in the last 64 KiB, in which a client can ask for a fallback display.
+   * Left out: where the wire has it (dev12). false: the end of the region is LGMP's as well.
+   */
+  readonly recovery?: boolean | undefined;
   /** Closes the host. */
   readonly signal?: AbortSignal | undefined;
   /** Time between heartbeats; 10 when left out. 0: none by itself, call {@link Host.housekeep}. */
@@ -45,8 +53,13 @@ export interface HostOptions {
 
 /** What a host tells its owner. */
 export interface HostEvents {
-  /** A client wants something. It is acknowledged when the listeners return. */
-  'client-message': [message: KvmfrClientMessage, queue: QueueName];
+  /**
+   * A client wants something. It is acknowledged when the listeners return. Who it is is known from
+   * LGMP 11 on.
+   */
+  'client-message': [message: KvmfrClientMessage, queue: QueueName, clientId: number | undefined];
+  /** A client asks for the normal display, or for the fallback. It is told that it has it. */
+  'recovery-request': [request: RecoveryRequestName];
   /** Somebody subscribed and gets the newest frame, or the pointer, again. */
   subscriber: [event: { readonly queue: QueueName }];
   /**
@@ -60,13 +73,10 @@ export interface HostEvents {
   error: [error: KvmfrError];
 }
 
-/** The queues of a session. */
-export type QueueName = 'frame' | 'pointer';
-
 /** What a host has counted since it was made, over all of its sessions. */
 export interface HostStats {
   readonly framesPosted: number;
-  /** Publishing failed because both slots were still being read. */
+  /** Publishing failed because every slot was still being read. */
   readonly framesDropped: number;
   readonly framesRepeated: number;
   readonly framesTruncated: number;
@@ -76,6 +86,8 @@ export interface HostStats {
   readonly subscribersTimedOut: number;
   readonly subscribersReaped: number;
   readonly clientMessages: number;
+  /** Messages of clients that are no live subscribers: from LGMP 11 on they are dropped. */
+  readonly clientMessagesRefused: number;
   /** Numbers of the region that contradicted ours and were put right. */
   readonly repairs: number;
   /** Sessions that were begun again in place. */
@@ -104,6 +116,9 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
   readonly #mapping: Mapping | undefined;
   readonly #wire: Wire;
   readonly #facts: SessionFacts;
+  /** Bytes at the end of the region that are not LGMP's. */
+  readonly #keptBytes: number;
+  readonly #recovery: RecoveryPublisher | undefined;
   readonly #clock: () => number;
   #session: HostSession;
   #frames: FramePublisher;
@@ -117,6 +132,7 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
   #restarts = 0;
   #subscribers = 0;
   #clientMessages = 0;
+  #clientMessagesRefused = 0;
   #pastTimedOut = 0;
   #pastReaped = 0;
   #pastRepairs = 0;
@@ -136,10 +152,15 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
       vm: { ...describeMachine('kvmfr'), ...options.vm },
       os: options.os ?? describeSystem(),
     };
-    this.#session = new HostSession(region, this.#wire, this.#facts, this.#now());
+    const withRecovery = options.recovery ?? this.#wire.recovery;
+    this.#keptBytes = withRecovery ? RECOVERY_REGION_BYTES : 0;
+    this.#session = this.#begin(this.#now());
+    this.#recovery = withRecovery
+      ? new RecoveryPublisher(region, this.#wire, this.#facts, this.#now())
+      : undefined;
     this.#frames = new FramePublisher(region, this.#wire, this.#session, {
       counters: { published: 0, dropped: 0, repeated: 0, truncated: 0 },
-      serial: 0,
+      serial: this.#wire.firstSerial,
     });
     this.#cursor = new CursorPublisher(region, this.#session, undefined);
     const { housekeepingMs = 10 } = options;
@@ -171,8 +192,9 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
   get stats(): HostStats {
     const frames: FrameCounters = this.#frames.counters;
     const cursors: CursorCounters = this.#cursor.counters;
-    const a = this.#session.frameQueue.counters;
-    const b = this.#session.pointerQueue.counters;
+    const queues = this.#session.queues.map(({ queue }) => queue.counters);
+    const sum = (field: keyof QueueCounters): number =>
+      queues.reduce((total, counters) => total + counters[field], 0);
     return {
       framesPosted: frames.published,
       framesDropped: frames.dropped,
@@ -181,10 +203,11 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
       cursorsPosted: cursors.posted,
       cursorsDelayed: cursors.delayed,
       subscribers: this.#subscribers,
-      subscribersTimedOut: this.#pastTimedOut + a.timedOut + b.timedOut,
-      subscribersReaped: this.#pastReaped + a.reaped + b.reaped,
+      subscribersTimedOut: this.#pastTimedOut + sum('timedOut'),
+      subscribersReaped: this.#pastReaped + sum('reaped'),
       clientMessages: this.#clientMessages,
-      repairs: this.#pastRepairs + a.repaired + b.repaired,
+      clientMessagesRefused: this.#clientMessagesRefused,
+      repairs: this.#pastRepairs + sum('repaired'),
       restarts: this.#restarts,
     };
   }
@@ -193,7 +216,7 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
    * Publishes a picture. It is posted before its pixels are copied, and the write pointer follows
    * in steps of 1 MiB, so readers work while we copy. Only what changed is copied.
    *
-   * @returns false when both slots are still being read: the picture was not published, and its
+   * @returns false when every slot is still being read: the picture was not published, and its
    *   damage is added to the next one's
    * @throws ERR_KVMFR_ARGUMENT, ERR_KVMFR_FORMAT, ERR_KVMFR_SIZE, ERR_KVMFR_CLOSED
    */
@@ -206,7 +229,7 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
    * Publishes a picture step by step: the message is posted, the pixels are up to the caller, and
    * so is any lie about them. For tests of readers.
    *
-   * @returns undefined when both slots are still being read
+   * @returns undefined when every slot is still being read
    * @throws ERR_KVMFR_ARGUMENT, ERR_KVMFR_FORMAT, ERR_KVMFR_SIZE, ERR_KVMFR_CLOSED
    */
   openFrame(frame: FrameInput, tampering: FrameTampering = {}): OpenFrame | undefined {
@@ -236,8 +259,9 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
     if (this.#regionLost(now)) return;
     if (this.#sessionLost(now)) this.#restart(now);
     this.#session.beat(now);
-    this.#serve(this.#session.frameQueue, 'frame', now);
-    this.#serve(this.#session.pointerQueue, 'pointer', now);
+    for (const { queue, name } of this.#session.queues) this.#serve(queue, name, now);
+    if (this.#closed) return;
+    this.#serveRecovery(now);
     if (this.#closed) return;
     this.#frames.flush(now);
     this.#cursor.flush(now);
@@ -261,23 +285,37 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
 
   #serve(queue: HostQueue, name: QueueName, now: number): void {
     if (this.#closed) return;
-    queue.process(now);
+    this.#session.process(queue, now);
     const fresh = queue.newSubscribers();
     if (fresh > 0) {
       this.#subscribers += fresh;
-      if (name === 'frame') this.#frames.repeatForSubscriber();
-      else this.#cursor.repeatForSubscriber();
+      if (name === 'frame') this.#frames.repeatForSubscriber(fresh);
+      else if (name === 'pointer') this.#cursor.repeatForSubscriber();
       this.emit('subscriber', { queue: name });
     }
     if (this.#closed) return;
-    for (const bytes of queue.takeClientMessages(now)) {
-      this.#clientMessages++;
+    for (const sent of queue.takeClientMessages(now)) {
       try {
-        this.emit('client-message', decodeClientMessage(bytes), name);
+        this.#hear(sent, name);
       } finally {
         if (!this.#closed) queue.acknowledge();
       }
     }
+  }
+
+  #hear({ bytes, clientId }: SentMessage, name: QueueName): void {
+    if (bytes === undefined) {
+      this.#clientMessagesRefused++;
+      return;
+    }
+    this.#clientMessages++;
+    const message = decodeClientMessage(bytes, this.#wire.frame.kvmfrVersion);
+    this.emit('client-message', message, name, clientId);
+  }
+
+  #serveRecovery(now: number): void {
+    const request = this.#recovery?.serve(now);
+    if (request !== undefined) this.emit('recovery-request', request);
   }
 
   // Whoever opens the path from now on gets another file: nobody would ever see us.
@@ -303,26 +341,31 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
   }
 
   #sessionLost(now: number): boolean {
-    const { frameQueue, pointerQueue } = this.#session;
-    const lost = !this.#session.intact() || frameQueue.lockLost(now) || pointerQueue.lockLost(now);
+    const { queues } = this.#session;
+    const lost = !this.#session.intact() || queues.some(({ queue }) => queue.lockLost(now));
     return lost && now - this.#restartedAt >= RESTART_INTERVAL_MS;
   }
 
   #restart(now: number): void {
     this.#restartedAt = now;
     this.#restarts++;
-    for (const { counters } of [this.#session.frameQueue, this.#session.pointerQueue]) {
+    for (const { counters } of this.#session.queues.map(({ queue }) => queue)) {
       this.#pastTimedOut += counters.timedOut;
       this.#pastReaped += counters.reaped;
       this.#pastRepairs += counters.repaired;
     }
-    this.#session = new HostSession(this.#region, this.#wire, this.#facts, now);
+    this.#session = this.#begin(now);
     this.#frames = new FramePublisher(this.#region, this.#wire, this.#session, {
       counters: this.#frames.counters,
       serial: this.#frames.serial,
     });
     this.#cursor = new CursorPublisher(this.#region, this.#session, this.#cursor);
     this.emit('session', this.#session.id);
+  }
+
+  #begin(nowMs: number): HostSession {
+    const place = { nowMs, keptBytes: this.#keptBytes };
+    return new HostSession(this.#region, this.#wire, this.#facts, place);
   }
 
   #now(): number {
@@ -363,7 +406,7 @@ function wireOf(name: WireName): Wire {
   if (wire === undefined)
     throw new KvmfrError(
       'ERR_KVMFR_ARGUMENT',
-      `a wire must be ${Object.keys(WIRES).join(' or ')}, but is ${String(name)}`,
+      `a wire must be ${Object.keys(WIRES).join(', ')}, but is ${String(name)}`,
     );
   return wire;
 }

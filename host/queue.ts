@@ -1,5 +1,6 @@
 import {
   activeBits,
+  andU32,
   badBits,
   CLIENT_MESSAGE_BYTES,
   clearSlots,
@@ -17,6 +18,7 @@ import {
   tryLock,
   unlock,
 } from '../protocol/index.ts';
+import type { Audience } from './audience.ts';
 import type { Payload, QueuePlan } from './plan.ts';
 
 /**
@@ -35,7 +37,29 @@ export interface QueueCounters {
   repaired: number;
 }
 
-const NO_MESSAGES: readonly Uint8Array<ArrayBuffer>[] = [];
+/** What a client has sent. */
+export interface SentMessage {
+  /** A private copy of at most 64 bytes; undefined when the sender is not a live subscriber. */
+  readonly bytes: Uint8Array<ArrayBuffer> | undefined;
+  /** The sender, where the version says who it is. */
+  readonly clientId: number | undefined;
+}
+
+/** How a message is posted, besides to everybody. */
+export interface PostOptions {
+  /** The upper half of the message's udata; there is one from LGMP 11 on. */
+  readonly udataHigh?: number;
+  /** To these subscribers only. */
+  readonly audience?: Audience | undefined;
+  /** Only while fewer messages than this are in the ring. */
+  readonly limit?: number;
+}
+
+const NO_MESSAGES: readonly SentMessage[] = [];
+const NO_CLIENTS: readonly number[] = [];
+// From here on a message has 64 bits of udata, the newest message is taken back when nobody waits
+// for it, and a client that missed a message is given up on all queues.
+const LGMP_WITH_CLIENT_IDS = 11;
 
 /**
  * The publisher's side of one queue.
@@ -45,7 +69,7 @@ const NO_MESSAGES: readonly Uint8Array<ArrayBuffer>[] = [];
  * may change (subs, pendingSubs, and the front of the ring when they finish a message) is read
  * under the lock, compared with what is possible, and put right when it is not.
  *
- * Source: LGMPHeaderQueue of LGMP 5 and 6; `position`, `start` and `count` are the shared copies.
+ * Source: LGMPHeaderQueue of LGMP 5 to 12; `position`, `start` and `count` are the shared copies.
  */
 export class HostQueue {
   readonly counters: QueueCounters = { timedOut: 0, reaped: 0, repaired: 0 };
@@ -66,6 +90,7 @@ export class HostQueue {
   #lockHeldSince = -1;
   #clientLockHeldSince = -1;
   #lockLost = false;
+  #invalidated: number[] = [];
 
   /** Writes the queue's header and clears its ring. The session is not visible yet. */
   constructor(region: Region, lgmp: LgmpLayout, plan: QueuePlan) {
@@ -94,12 +119,22 @@ export class HostQueue {
 
   /** Whether no further message fits. */
   get full(): boolean {
-    return this.#count === this.#plan.slots - 1;
+    return this.#count === this.#plan.capacity;
   }
 
   /** How many live subscribers there are. Timed out ones do not count. */
   active(): number {
-    return popCount(activeBits(this.#region, this.#lgmp, this.#at));
+    return popCount(this.activeSlots());
+  }
+
+  /** The slots of the live subscribers, a bit for each. */
+  activeSlots(): number {
+    return activeBits(this.#region, this.#lgmp, this.#at);
+  }
+
+  /** The client that has a slot now, as it says. */
+  clientAt(slot: number): number {
+    return loadU32(this.#region, this.#at + this.#lgmp.queue.clientID + slot * 4);
   }
 
   /** Whether a message in the ring names this place. */
@@ -116,26 +151,30 @@ export class HostQueue {
     return Math.min(exchangeU32(this.#region, at, 0), this.#lgmp.maxSubscribers);
   }
 
-  /** Puts a message in the ring for every live subscriber. */
-  post(payload: Payload, udata: number, nowMs: number): PostResult {
+  /** Puts a message in the ring for every live subscriber, or for an audience among them. */
+  post(payload: Payload, udata: number, nowMs: number, options: PostOptions = {}): PostResult {
     if (!this.#lock(nowMs)) return 'busy';
     try {
-      return this.#postLocked(payload, udata, nowMs);
+      return this.#postLocked(payload, udata, nowMs, options);
     } finally {
       this.#unlock();
     }
   }
 
-  #postLocked(payload: Payload, udata: number, nowMs: number): PostResult {
+  #postLocked(payload: Payload, udata: number, nowMs: number, options: PostOptions): PostResult {
     const region = this.#region;
     const { queue, message } = this.#lgmp;
+    const { audience, limit = this.#plan.capacity } = options;
     this.#agree(nowMs);
-    const pending = activeBits(region, this.#lgmp, this.#at);
-    if (pending === 0) return 'dropped';
-    if (this.full) return 'full';
+    const active = this.activeSlots();
+    const pending = audience === undefined ? active : this.#choose(active, audience);
+    // LGMP 12 puts a message for everybody in the ring also when nobody is there: it is taken back.
+    if (pending === 0 && (audience !== undefined || !this.#withClientIds)) return 'dropped';
+    if (this.full || this.#count >= limit) return 'full';
     const slot = this.#position;
     const at = this.#slotAt(slot);
     storeU32(region, at + message.udata, udata);
+    if (this.#withClientIds) storeU32(region, at + message.udata + 4, options.udataHigh ?? 0);
     storeU32(region, at + message.size, payload.bytes);
     storeU32(region, at + message.offset, payload.at);
     storeU32(region, at + message.pendingSubs, pending);
@@ -146,7 +185,18 @@ export class HostQueue {
     storeU32(region, this.#at + queue.count, this.#count);
     this.#position = this.#next(slot);
     storeU32(region, this.#at + queue.position, this.#position);
+    if (pending === 0) return 'dropped';
+    if (audience !== undefined)
+      for (let id = 0; id < this.#lgmp.maxSubscribers; id++)
+        if (((pending >>> id) & 1) === 1) audience.delivered(id, this.clientAt(id));
     return 'posted';
+  }
+
+  #choose(active: number, audience: Audience): number {
+    let chosen = 0;
+    for (let id = 0; id < this.#lgmp.maxSubscribers; id++)
+      if (((active >>> id) & 1) === 1 && audience.wants(id, this.clientAt(id))) chosen |= 1 << id;
+    return chosen >>> 0;
   }
 
   /**
@@ -162,6 +212,7 @@ export class HostQueue {
     try {
       this.#agree(nowMs);
       this.#adoptBad(nowMs);
+      if (this.#withClientIds) this.#trimTail();
       this.#freeFront(nowMs);
       this.#reap(nowMs);
     } finally {
@@ -179,18 +230,40 @@ export class HostQueue {
     );
   }
 
+  // Live subscribers that still have to read a message.
+  #waitingFor(slot: number): number {
+    const region = this.#region;
+    const pendingAt = this.#slotAt(slot) + this.#lgmp.message.pendingSubs;
+    const on = onBits(region, this.#lgmp, this.#at);
+    const bad = badBits(region, this.#lgmp, this.#at);
+    return (loadU32(region, pendingAt) & (this.#postedTo[slot] ?? 0) & on & ~bad) >>> 0;
+  }
+
+  /** Takes back the newest messages when nobody waits for them: the position moves back. */
+  #trimTail(): void {
+    const region = this.#region;
+    const { queue, message } = this.#lgmp;
+    while (this.#count > 0) {
+      const newest = this.#position === 0 ? this.#plan.slots - 1 : this.#position - 1;
+      if (this.#waitingFor(newest) !== 0) return;
+      storeU32(region, this.#slotAt(newest) + message.pendingSubs, 0);
+      this.#position = newest;
+      this.#count--;
+      storeU32(region, this.#at + queue.position, newest);
+      storeU32(region, this.#at + queue.count, this.#count);
+    }
+  }
+
   #freeFront(nowMs: number): void {
     const region = this.#region;
     const { queue, message } = this.#lgmp;
     // One turn per message in the ring at most.
     while (this.#count > 0) {
       const pendingAt = this.#slotAt(this.#start) + message.pendingSubs;
-      const on = onBits(region, this.#lgmp, this.#at);
-      const bad = badBits(region, this.#lgmp, this.#at);
-      const waiting =
-        (loadU32(region, pendingAt) & (this.#postedTo[this.#start] ?? 0) & on & ~bad) >>> 0;
+      const waiting = this.#waitingFor(this.#start);
       if (waiting !== 0) {
         if (nowMs <= this.#frontDeadline) return;
+        if (this.#withClientIds) this.#noteInvalid(waiting);
         setBad(region, this.#lgmp, this.#at, waiting);
         this.#noteBad(waiting, nowMs);
         this.counters.timedOut += popCount(waiting);
@@ -212,8 +285,9 @@ export class HostQueue {
     const start = loadU32(region, this.#at + queue.start);
     const count = loadU32(region, this.#at + queue.count);
     if (start !== this.#start || count !== this.#count) {
-      const freed = start < slots ? (start - this.#start + slots) % slots : slots;
-      if (freed <= this.#count && count === this.#count - freed) {
+      // A ring of LGMP 10 that was full and is empty now begins where it began.
+      const freed = this.#count - count;
+      if (freed >= 0 && start === (this.#start + freed) % slots) {
         this.#start = start;
         this.#count = count;
         this.#renewDeadline(nowMs);
@@ -260,17 +334,63 @@ export class HostQueue {
         clearSlots(region, this.#lgmp, this.#at, bit);
         storeU64(region, this.#at + queue.timeout + id * 8, 0n);
         storeU32(region, this.#at + queue.clientID + id * 4, 0);
+        if (this.#withClientIds) this.#forget(bit);
         this.counters.reaped++;
       }
       this.#badKnown = (this.#badKnown & ~bit) >>> 0;
     }
   }
 
+  // Who gets the slot next has not been sent what its last owner did not read.
+  #forget(bit: number): void {
+    const { message } = this.#lgmp;
+    for (let i = 0, slot = this.#start; i < this.#count; i++, slot = this.#next(slot)) {
+      this.#postedTo[slot] = ((this.#postedTo[slot] ?? 0) & ~bit) >>> 0;
+      andU32(this.#region, this.#slotAt(slot) + message.pendingSubs, ~bit);
+    }
+  }
+
+  #noteInvalid(mask: number): void {
+    for (let id = 0; id < this.#lgmp.maxSubscribers; id++) {
+      const client = ((mask >>> id) & 1) === 1 ? this.clientAt(id) : 0;
+      if (client !== 0) this.#invalidated.push(client);
+    }
+  }
+
+  /** The ids of clients that were given up since the last call; always none before LGMP 11. */
+  takeInvalidated(): readonly number[] {
+    if (this.#invalidated.length === 0) return NO_CLIENTS;
+    const clients = this.#invalidated;
+    this.#invalidated = [];
+    return clients;
+  }
+
+  /** Gives up every live subscriber with this client id, because it was given up elsewhere. */
+  invalidate(clientId: number, nowMs: number): void {
+    if (!this.#lock(nowMs)) {
+      // Not forgotten: the next turn gives it up everywhere again.
+      this.#invalidated.push(clientId);
+      return;
+    }
+    try {
+      const active = this.activeSlots();
+      let gone = 0;
+      for (let id = 0; id < this.#lgmp.maxSubscribers; id++)
+        if (((active >>> id) & 1) === 1 && this.clientAt(id) === clientId) gone |= 1 << id;
+      if (gone === 0) return;
+      setBad(this.#region, this.#lgmp, this.#at, gone);
+      this.#noteBad(gone >>> 0, nowMs);
+      this.counters.timedOut += popCount(gone);
+    } finally {
+      this.#unlock();
+    }
+  }
+
   /**
-   * Takes what clients have sent, oldest first: private copies of at most 64 bytes each. Each has to
-   * be acknowledged after it was acted on.
+   * Takes what clients have sent, oldest first. Each has to be acknowledged after it was acted on,
+   * also one whose sender is nobody.
    */
-  takeClientMessages(nowMs: number): readonly Uint8Array<ArrayBuffer>[] {
+  takeClientMessages(nowMs: number): readonly SentMessage[] {
     const region = this.#region;
     const { queue, clientMessage, clientMessageSlots: slots, lockBytes } = this.#lgmp;
     const at = this.#at;
@@ -290,11 +410,11 @@ export class HostQueue {
     try {
       const available = loadU32(region, at + queue.cMsgAvail);
       if (available > slots) this.counters.repaired++;
-      const messages: Uint8Array<ArrayBuffer>[] = [];
+      const messages: SentMessage[] = [];
       for (let left = slots - Math.min(available, slots); left > 0; left--) {
-        const slotAt = at + queue.cMsgs + this.#clientRead * clientMessage.sizeBytes;
-        const bytes = Math.min(loadU32(region, slotAt + clientMessage.size), CLIENT_MESSAGE_BYTES);
-        messages.push(region.copyOut(slotAt + clientMessage.data, bytes));
+        messages.push(
+          this.#readSent(at + queue.cMsgs + this.#clientRead * clientMessage.sizeBytes),
+        );
         this.#clientRead = (this.#clientRead + 1) % slots;
       }
       storeU32(region, at + queue.cMsgAvail, slots);
@@ -305,6 +425,25 @@ export class HostQueue {
     } finally {
       unlock(region, at + queue.cMsgLock, lockBytes);
     }
+  }
+
+  #readSent(at: number): SentMessage {
+    const { clientMessage } = this.#lgmp;
+    const clientId =
+      clientMessage.clientID === undefined
+        ? undefined
+        : loadU32(this.#region, at + clientMessage.clientID);
+    if (clientId !== undefined && !this.#subscribed(clientId))
+      return { bytes: undefined, clientId };
+    const bytes = Math.min(loadU32(this.#region, at + clientMessage.size), CLIENT_MESSAGE_BYTES);
+    return { bytes: this.#region.copyOut(at + clientMessage.data, bytes), clientId };
+  }
+
+  #subscribed(clientId: number): boolean {
+    const active = this.activeSlots();
+    for (let id = 0; id < this.#lgmp.maxSubscribers; id++)
+      if (((active >>> id) & 1) === 1 && this.clientAt(id) === clientId) return true;
+    return false;
   }
 
   #settle(at: number, value: number): void {
@@ -369,6 +508,10 @@ export class HostQueue {
   #renewDeadline(nowMs: number): void {
     this.#frontDeadline = nowMs + QUEUE_MAX_TIME_MS;
     storeU64(this.#region, this.#at + this.#lgmp.queue.msgTimeout, BigInt(this.#frontDeadline));
+  }
+
+  get #withClientIds(): boolean {
+    return this.#lgmp.version >= LGMP_WITH_CLIENT_IDS;
   }
 
   #slotAt(slot: number): number {

@@ -9,7 +9,7 @@ import {
   storeU64,
   type VmRecord,
 } from '../protocol/index.ts';
-import { planRegion, type RegionPlan } from './plan.ts';
+import { planRegion, type QueuePlan, type RegionPlan } from './plan.ts';
 import { HostQueue } from './queue.ts';
 import type { Wire } from './wire.ts';
 
@@ -20,6 +20,17 @@ export interface SessionFacts {
   readonly vm: VmRecord | undefined;
   readonly os: OsRecord | undefined;
 }
+
+/** The queues of a session; the owner queues since KVMFR 34. */
+export type QueueName = 'frame' | 'frame-owner-0' | 'frame-owner-1' | 'pointer';
+
+/** A queue and what it is for. */
+export interface NamedQueue {
+  readonly name: QueueName;
+  readonly queue: HostQueue;
+}
+
+const OWNER_NAMES = ['frame-owner-0', 'frame-owner-1'] as const;
 
 // The headers of all LGMP generations lie below this: leftovers of another one must not be found.
 const HEADER_AREA_BYTES = 16 * 1024;
@@ -33,33 +44,56 @@ const HEADER_AREA_BYTES = 16 * 1024;
 export class HostSession {
   readonly id: number;
   readonly plan: RegionPlan;
+  readonly wire: Wire;
   readonly frameQueue: HostQueue;
+  /** Queues of the client that paces the publisher; none before KVMFR 34. */
+  readonly ownerQueues: readonly HostQueue[];
   readonly pointerQueue: HostQueue;
+  /** All of them, in the order of the queue table. */
+  readonly queues: readonly NamedQueue[];
   readonly #region: Region;
-  readonly #wire: Wire;
+  #beatAt: number;
 
   /**
-   * Starts a session in a region.
+   * Starts a session in a region, of which the last `keptBytes` are not LGMP's.
    *
    * @throws ERR_KVMFR_SIZE when the region is too small; nothing is written then
    */
-  constructor(region: Region, wire: Wire, facts: SessionFacts, nowMs: number) {
+  constructor(
+    region: Region,
+    wire: Wire,
+    facts: SessionFacts,
+    place: { readonly nowMs: number; readonly keptBytes: number },
+  ) {
     const udata = encodeSession({ kvmfrVersion: wire.frame.kvmfrVersion, ...facts });
-    this.plan = planRegion(region.byteLength, udata.byteLength, wire);
+    this.plan = planRegion(region.byteLength - place.keptBytes, udata.byteLength, wire);
     this.#region = region;
-    this.#wire = wire;
+    this.wire = wire;
+    this.#beatAt = place.nowMs;
     const { header, version } = wire.lgmp;
+    const framesAt = this.plan.frames[0]?.at ?? 0;
     const before = loadU32(region, header.sessionID);
     storeU32(region, header.magic, 0);
     storeU32(region, header.sessionID, 0);
-    region.bytes.fill(0, 0, Math.min(HEADER_AREA_BYTES, this.plan.frames[0].at));
+    region.bytes.fill(0, 0, Math.min(HEADER_AREA_BYTES, framesAt));
     storeU32(region, header.version, version);
-    storeU64(region, header.timestamp, BigInt(nowMs));
+    storeU64(region, header.timestamp, BigInt(place.nowMs));
+    if (header.nextClientID !== undefined) storeU32(region, header.nextClientID, 0);
     storeU32(region, header.udataSize, udata.byteLength);
     region.bytes.set(udata, header.udata);
-    this.frameQueue = new HostQueue(region, wire.lgmp, this.plan.frameQueue);
-    this.pointerQueue = new HostQueue(region, wire.lgmp, this.plan.pointerQueue);
-    storeU32(region, header.numQueues, 2);
+    const create = (plan: QueuePlan): HostQueue => new HostQueue(region, wire.lgmp, plan);
+    this.frameQueue = create(this.plan.frameQueue);
+    this.ownerQueues = this.plan.ownerQueues.map(create);
+    this.pointerQueue = create(this.plan.pointerQueue);
+    this.queues = [
+      { name: 'frame', queue: this.frameQueue },
+      ...OWNER_NAMES.flatMap((name, lane) => {
+        const queue = this.ownerQueues[lane];
+        return queue === undefined ? [] : [{ name, queue }];
+      }),
+      { name: 'pointer', queue: this.pointerQueue },
+    ];
+    storeU32(region, header.numQueues, this.queues.length);
     this.id = newSessionId(before);
     storeU32(region, header.sessionID, this.id);
     storeU32(region, header.magic, LGMP_MAGIC);
@@ -67,7 +101,7 @@ export class HostSession {
 
   /** Whether the header still names this session. It does not when the memory was wiped. */
   intact(): boolean {
-    const { header, version } = this.#wire.lgmp;
+    const { header, version } = this.wire.lgmp;
     return (
       loadU32(this.#region, header.magic) === LGMP_MAGIC &&
       loadU32(this.#region, header.version) === version &&
@@ -75,9 +109,18 @@ export class HostSession {
     );
   }
 
-  /** Writes the heartbeat. */
+  /** Writes the heartbeat, when it is as old as it may be in this version. */
   beat(nowMs: number): void {
-    storeU64(this.#region, this.#wire.lgmp.header.timestamp, BigInt(nowMs));
+    if (nowMs - this.#beatAt < this.wire.heartbeatMs && nowMs >= this.#beatAt) return;
+    this.#beatAt = nowMs;
+    storeU64(this.#region, this.wire.lgmp.header.timestamp, BigInt(nowMs));
+  }
+
+  /** Does what has to be done for a queue again and again; who is given up is so on all of them. */
+  process(queue: HostQueue, nowMs: number): void {
+    queue.process(nowMs);
+    for (const clientId of queue.takeInvalidated())
+      for (const other of this.queues) other.queue.invalidate(clientId, nowMs);
   }
 }
 

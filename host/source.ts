@@ -3,6 +3,7 @@ import { KvmfrError } from '../protocol/index.ts';
 import type { PublishedFormat } from './pack.ts';
 import type { PatternContent } from './pattern/layout.ts';
 import type { Host } from './publisher.ts';
+import type { WireName } from './wire.ts';
 
 /** What a source was told to be. */
 export type SourceName =
@@ -34,6 +35,8 @@ export interface SourceOptions {
   readonly fps?: number | undefined;
   /** BGRA when left out. */
   readonly format?: PublishedFormat | undefined;
+  /** Whose frames the region has to hold; B7 when left out. */
+  readonly wire?: WireName | undefined;
   readonly content?: PatternContent | undefined;
   readonly seed?: number | undefined;
 }

@@ -17,7 +17,7 @@ export const spec: CommandSpec = {
       help: 'size of the file if it has to be made (default: enough)',
     },
   },
-  later: { assume: 'only B6 and B7 are spoken' },
+  later: { assume: '--wire says what is spoken' },
   example: 'kvmfr host /dev/shm/looking-glass --source image:desk.png',
 };
 
@@ -40,6 +40,7 @@ export async function run(command: ParsedCommand, signal: AbortSignal): Promise<
   });
   host.on('error', (error) => say(`  ${errorText(error)}`));
   host.on('subscriber', ({ queue }) => say(`  a client reads the ${queue} queue`));
+  host.on('recovery-request', (request) => say(`  a client asks for the ${request} display`));
   host.on('session', (id) => say(`  session 0x${id.toString(16)}`));
   const what = source.kind === 'image' ? source.path : `the pattern ${options.content}`;
   say(`publishing ${what} in ${path} as Looking Glass ${options.wire} (Ctrl+C ends it)`);

@@ -1,8 +1,10 @@
 import { performance } from 'node:perf_hooks';
-import { FEATURES, type Rect, regionMibFor } from '../../protocol/index.ts';
+import { FEATURES, type Rect } from '../../protocol/index.ts';
 import { defaultPitchBytes, type PublishedFormat, packPixels } from '../pack.ts';
+import { regionMibOf } from '../plan.ts';
 import type { Host } from '../publisher.ts';
 import type { FrameSource, SourceOptions } from '../source.ts';
+import type { WireName } from '../wire.ts';
 import type { PatternContent } from './layout.ts';
 import { PointerPath } from './pointer.ts';
 import { makePointerShapes, type PointerShapeName } from './pointer-shapes.ts';
@@ -37,6 +39,7 @@ export class PatternSource implements FrameSource {
   readonly features: number = FEATURES.setCursorPos;
   readonly #fps: number;
   readonly #format: PublishedFormat;
+  readonly #wire: WireName;
   readonly #content: PatternContent;
   readonly #seed: number;
   readonly #wallClock: () => number;
@@ -62,6 +65,7 @@ export class PatternSource implements FrameSource {
   constructor(options: PatternSourceOptions = {}) {
     this.#fps = options.fps ?? 60;
     this.#format = options.format ?? 'BGRA';
+    this.#wire = options.wire ?? 'B7';
     this.#content = options.content ?? 'demo';
     this.#seed = options.seed ?? 1;
     this.#wallClock = options.wallClock ?? localClock;
@@ -72,7 +76,7 @@ export class PatternSource implements FrameSource {
   }
 
   get regionMib(): number {
-    return regionMibFor(this.#scene.heightPx, this.#pitchBytes);
+    return regionMibOf(this.#wire, this.#scene.heightPx, this.#pitchBytes);
   }
 
   get stats(): PatternStats {

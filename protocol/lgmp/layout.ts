@@ -1,6 +1,8 @@
 /** Offsets of LGMPHeader. Names are upstream's. */
 export interface LgmpHeaderOffsets {
   readonly sizeBytes: number;
+  /** Where clients take their ids from; versions before 11 let each client choose its own. */
+  readonly nextClientID?: number;
   readonly magic: number;
   readonly version: number;
   readonly sessionID: number;
@@ -75,6 +77,8 @@ export interface LgmpLayout {
   readonly clientMessage: {
     readonly sizeBytes: number;
     readonly size: number;
+    /** The sender; versions before 11 do not say who it is. */
+    readonly clientID?: number;
     readonly data: number;
   };
 }

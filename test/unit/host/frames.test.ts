@@ -55,7 +55,7 @@ describe('publish()', () => {
     expect(() => host.publish(pictureOf(format, 4, 4))).toThrow(
       expect.objectContaining({
         code: 'ERR_KVMFR_FORMAT',
-        message: `a frame of B6 must be BGRA, RGBA, but is ${format}`,
+        message: `a frame of B6 must be BGRA, RGBA, RGBA10, RGBA16F, but is ${format}`,
       }),
     );
   });
