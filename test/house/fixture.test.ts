@@ -4,21 +4,54 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { FIXTURE_NAMES, loadFixture } from '../support/fixture.ts';
+import { DEV_FIXTURE_NAMES, FIXTURE_NAMES, loadFixture } from '../support/fixture.ts';
 
-// Plain reads at the offsets of LGMP 6, without our protocol code: do dump, facts and picture agree?
-describe.each(FIXTURE_NAMES)('the dump %s', (name) => {
+/** Where each LGMP keeps its header. */
+const PLACES: {
+  readonly [version: number]: {
+    readonly magic: number;
+    readonly session: number;
+    readonly timestamp: number;
+    readonly udata: number;
+  };
+} = {
+  6: { magic: 0, session: 8, timestamp: 16, udata: 5756 },
+  10: { magic: 8064, session: 8072, timestamp: 0, udata: 8084 },
+};
+
+it('the dumps are of the versions that their names say', () => {
+  for (const name of FIXTURE_NAMES) expect(loadFixture(name).facts.lgmp.version).toBe(6);
+  expect(DEV_FIXTURE_NAMES.map((name) => loadFixture(name).facts.lgmp.version)).toEqual([10]);
+});
+
+// Plain reads at literal offsets, without our protocol code: do dump, facts and picture agree?
+describe.each([...FIXTURE_NAMES, ...DEV_FIXTURE_NAMES])('the dump %s', (name) => {
   const fixture = loadFixture(name);
   const { bytes, facts } = fixture;
   const view = new DataView(bytes.buffer);
 
-  it('is a region of LGMP 6 with the session that was seen', () => {
+  const place = PLACES[facts.lgmp.version];
+  if (place === undefined) throw new Error(`LGMP ${facts.lgmp.version}`);
+
+  it('is a region with the session that was seen', () => {
     expect(bytes.byteOffset).toBe(0);
     expect(bytes.byteLength).toBe(facts.shmSize);
-    expect(view.getUint32(0, true)).toBe(facts.lgmp.magic);
-    expect(view.getUint32(4, true)).toBe(facts.lgmp.version);
-    expect(view.getUint32(8, true)).toBe(facts.lgmp.sessionID);
-    expect(Number(view.getBigUint64(16, true))).toBe(facts.lgmp.timestamp);
+    expect(view.getUint32(place.magic, true)).toBe(facts.lgmp.magic);
+    expect(view.getUint32(place.magic + 4, true)).toBe(facts.lgmp.version);
+    expect(view.getUint32(place.session, true)).toBe(facts.lgmp.sessionID);
+    expect(Number(view.getBigUint64(place.timestamp, true))).toBe(facts.lgmp.timestamp);
+    expect(facts.lgmp.udataOffset).toBe(place.udata);
+    expect(Buffer.from(bytes).toString('latin1', place.udata, place.udata + 8)).toBe('KVMFR---');
+    expect(view.getUint32(place.udata + 8, true)).toBe(facts.kvmfr.version);
+  });
+
+  it('holds the messages that were seen in its rings', () => {
+    for (const queue of facts.lgmp.queues)
+      for (const [slot, message] of queue.messages.entries()) {
+        const at = queue.messagesOffset + slot * 16;
+        const words = [0, 4, 8, 12].map((offset) => view.getUint32(at + offset, true));
+        expect(words).toEqual([message.udata, message.size, message.offset, message.pendingSubs]);
+      }
   });
 
   it('holds the frame header that was seen', () => {
@@ -76,6 +109,6 @@ describe.each(FIXTURE_NAMES)('the dump %s', (name) => {
     }
     const other = loadFixture(name);
     other.bytes.fill(0);
-    expect(view.getUint32(0, true)).toBe(facts.lgmp.magic);
+    expect(view.getUint32(place.magic, true)).toBe(facts.lgmp.magic);
   });
 });

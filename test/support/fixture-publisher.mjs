@@ -2,8 +2,8 @@
 //
 //   fixture-publisher.mjs PATH [new-session]
 //
-// Written from the protocol's description alone, for LGMP 6 and KVMFR 20, and it shares no code
-// with host/ or protocol/: where both agree about a byte, two readings of the description agree.
+// Written from the protocol's description alone, for KVMFR 20 on LGMP 6 or LGMP 10, and it shares no
+// code with host/ or protocol/: where both agree about a byte, two readings of the description agree.
 //
 // Tells its parent, as messages: {event: 'ready' | 'subscribed' | 'served' | 'timed-out' |
 // 'client-message' | 'corrupted', ...}. Ends when the parent goes, or says 'stop'.
@@ -13,33 +13,80 @@ const MAGIC = 0x504d474c;
 const TICK_MS = 10;
 const LOCK_TURNS = 100_000;
 
-const HEADER = { version: 4, session: 8, timestamp: 16, queueCount: 24, queues: 32 };
-const QUEUE = {
-  bytes: 1144,
-  id: 0,
-  ringSlots: 4,
-  newSubscribers: 8,
-  maxTime: 12,
-  position: 16,
-  ring: 20,
-  timeouts: 24,
-  clients: 280,
-  lock: 408,
-  bad: 416,
-  on: 420,
-  start: 424,
-  messageTimeout: 432,
-  count: 440,
-  clientLock: 444,
-  clientAvailable: 448,
-  clientWritePosition: 452,
-  clientWriteSerial: 456,
-  clientReadSerial: 460,
-  clientMessages: 464,
+// LGMP 6: a heartbeat at every tick, a spare slot in each ring, two words of subscribers.
+const LGMP_6 = {
+  version: 6,
+  header: { magic: 0, version: 4, session: 8, timestamp: 16, queueCount: 24, queues: 32 },
+  queue: {
+    bytes: 1144,
+    id: 0,
+    ringSlots: 4,
+    newSubscribers: 8,
+    maxTime: 12,
+    position: 16,
+    ring: 20,
+    timeouts: 24,
+    lock: 408,
+    bad: 416,
+    on: 420,
+    start: 424,
+    messageTimeout: 432,
+    count: 440,
+    clientLock: 444,
+    clientAvailable: 448,
+    clientWritePosition: 452,
+    clientWriteSerial: 456,
+    clientReadSerial: 460,
+    clientMessages: 464,
+  },
+  heartbeatMs: 0n,
+  spareSlots: 1,
+  subscribers: 32,
+  clientSlots: 10,
+  clientSlotBytes: 68,
+  clientData: 4,
+};
+// LGMP 10: lines of 64 bytes, a heartbeat when the last is 250 ms old, rings of a power of two with
+// every slot in use, both bitmaps in one word: ON above, BAD below.
+const LGMP_10 = {
+  version: 10,
+  header: {
+    magic: 8064,
+    version: 8068,
+    session: 8072,
+    timestamp: 0,
+    queueCount: 8076,
+    queues: 64,
+  },
+  queue: {
+    bytes: 1600,
+    position: 0,
+    start: 4,
+    count: 8,
+    messageTimeout: 16,
+    lock: 64,
+    clientLock: 128,
+    clientAvailable: 132,
+    clientWritePosition: 136,
+    clientWriteSerial: 140,
+    clientReadSerial: 144,
+    subscribers: 192,
+    newSubscribers: 196,
+    timeouts: 232,
+    id: 296,
+    ringSlots: 300,
+    ring: 304,
+    maxTime: 308,
+    clientMessages: 320,
+  },
+  heartbeatMs: 250n,
+  spareSlots: 0,
+  subscribers: 8,
+  clientSlots: 16,
+  clientSlotBytes: 80,
+  clientData: 16,
 };
 const MESSAGE = { bytes: 16, udata: 0, size: 4, offset: 8, pending: 12 };
-const CLIENT_SLOTS = 10;
-const CLIENT_SLOT_BYTES = 68;
 const CLIENT_DATA_BYTES = 64;
 const POSITION = 1;
 const VISIBLE = 2;
@@ -58,10 +105,18 @@ const add = (at, value) => Atomics.add(words, at >> 2, value) >>> 0;
 const loadLong = (at) => Atomics.load(longs, at / 8);
 const storeLong = (at, value) => Atomics.store(longs, at / 8, value);
 
+const lgmp = [LGMP_10, LGMP_6].find(
+  ({ header, version }) => load(header.magic) === MAGIC && load(header.version) === version,
+);
+if (lgmp === undefined) throw new Error(`${path} holds neither LGMP 6 nor LGMP 10`);
+const HEADER = lgmp.header;
+const QUEUE = lgmp.queue;
+
 // The publisher's clock goes on where the dump stopped.
 const dumpedAt = loadLong(HEADER.timestamp);
 const startedMs = performance.now();
 const clock = () => dumpedAt + BigInt(Math.floor(performance.now() - startedMs)) + 1n;
+let heartbeatAt = dumpedAt;
 
 const queues = Array.from({ length: load(HEADER.queueCount) }, (_, index) => openQueue(index));
 const frames = queues.find((queue) => queue.id === 2);
@@ -78,13 +133,16 @@ process.on('message', (message) => {
 process.on('disconnect', () => stop(0));
 
 function tick() {
-  if (load(0) !== MAGIC) {
+  if (load(HEADER.magic) !== MAGIC) {
     tell({ event: 'corrupted' });
     stop(1);
     return;
   }
   const now = clock();
-  storeLong(HEADER.timestamp, now);
+  if (now - heartbeatAt >= lgmp.heartbeatMs) {
+    storeLong(HEADER.timestamp, now);
+    heartbeatAt = now;
+  }
   for (const queue of queues) {
     clean(queue, now);
     readClientMessages(queue);
@@ -113,10 +171,11 @@ function serve(queue, payload) {
 
 /** Frees what nobody needs any more, oldest first; gives up on who is slow. */
 function clean(queue, now) {
-  if (!lock(queue.at + QUEUE.lock)) return;
   const { at } = queue;
-  const on = load(at + QUEUE.on);
-  let bad = load(at + QUEUE.bad);
+  if (lgmp.version >= 10 && load(at + QUEUE.count) === 0) return;
+  if (!lock(at + QUEUE.lock)) return;
+  const { on, bad: badBefore } = subscribers(at);
+  let bad = badBefore;
   let givenUp = 0;
   let left = load(at + QUEUE.count);
   while (left > 0) {
@@ -127,7 +186,7 @@ function clean(queue, now) {
     if (slow !== 0 && now > loadLong(at + QUEUE.messageTimeout)) {
       bad |= slow;
       givenUp |= slow;
-      for (let id = 0; id < 32; id++)
+      for (let id = 0; id < lgmp.subscribers; id++)
         if ((slow >>> id) & 1) storeLong(at + QUEUE.timeouts + id * 8, now + queue.maxTime);
       store(pendingAt, 0);
       pending = 0;
@@ -137,18 +196,19 @@ function clean(queue, now) {
     left = add(at + QUEUE.count, -1) - 1;
     if (left > 0) storeLong(at + QUEUE.messageTimeout, now + queue.maxTime);
   }
-  store(at + QUEUE.bad, bad);
+  storeSubscribers(at, { on, bad });
   unlock(at + QUEUE.lock);
   if (givenUp !== 0) tell({ event: 'timed-out', queue: queue.name, subscribers: givenUp >>> 0 });
 }
 
 function post(queue, { udata, size, offset }) {
   const { at } = queue;
+  if (lgmp.version >= 10 && liveSubscribers(at) === 0) return 'nobody';
   if (!lock(at + QUEUE.lock)) return 'locked';
   try {
-    const live = load(at + QUEUE.on) & ~load(at + QUEUE.bad);
+    const live = liveSubscribers(at);
     if (live === 0) return 'nobody';
-    if (load(at + QUEUE.count) === queue.slots - 1) return 'full';
+    if (load(at + QUEUE.count) === queue.slots - lgmp.spareSlots) return 'full';
     const slot = slotAt(queue, queue.position);
     store(slot + MESSAGE.udata, udata);
     store(slot + MESSAGE.size, size);
@@ -164,15 +224,38 @@ function post(queue, { udata, size, offset }) {
   }
 }
 
+function subscribers(at) {
+  if (QUEUE.subscribers === undefined)
+    return { on: load(at + QUEUE.on), bad: load(at + QUEUE.bad) };
+  const both = load(at + QUEUE.subscribers);
+  return { on: both >>> 16, bad: both & 0xffff };
+}
+
+/** Under the lock. */
+function storeSubscribers(at, { on, bad }) {
+  if (QUEUE.subscribers !== undefined) {
+    store(at + QUEUE.subscribers, (on << 16) | bad);
+    return;
+  }
+  store(at + QUEUE.bad, bad);
+  store(at + QUEUE.on, on);
+}
+
+function liveSubscribers(at) {
+  const { on, bad } = subscribers(at);
+  return on & ~bad;
+}
+
 /** Takes every message of a client, and acknowledges it. */
 function readClientMessages(queue) {
   const { at } = queue;
-  while (load(at + QUEUE.clientAvailable) !== CLIENT_SLOTS) {
+  while (load(at + QUEUE.clientAvailable) !== lgmp.clientSlots) {
     if (!lock(at + QUEUE.clientLock)) return;
-    const slot = at + QUEUE.clientMessages + queue.readPosition * CLIENT_SLOT_BYTES;
+    const slot = at + QUEUE.clientMessages + queue.readPosition * lgmp.clientSlotBytes;
     const bytes = Math.min(load(slot), CLIENT_DATA_BYTES);
-    const data = Buffer.from(new Uint8Array(mapping.buffer, slot + 4, bytes)).toString('hex');
-    queue.readPosition = (queue.readPosition + 1) % CLIENT_SLOTS;
+    const text = new Uint8Array(mapping.buffer, slot + lgmp.clientData, bytes);
+    const data = Buffer.from(text).toString('hex');
+    queue.readPosition = (queue.readPosition + 1) % lgmp.clientSlots;
     add(at + QUEUE.clientAvailable, 1);
     unlock(at + QUEUE.clientLock);
     add(at + QUEUE.clientReadSerial, 1);
@@ -183,7 +266,7 @@ function readClientMessages(queue) {
 function openQueue(index) {
   const at = HEADER.queues + index * QUEUE.bytes;
   const written = load(at + QUEUE.clientWritePosition);
-  const unread = CLIENT_SLOTS - load(at + QUEUE.clientAvailable);
+  const unread = lgmp.clientSlots - load(at + QUEUE.clientAvailable);
   return {
     at,
     id: load(at + QUEUE.id),
@@ -192,7 +275,7 @@ function openQueue(index) {
     ring: load(at + QUEUE.ring),
     maxTime: BigInt(load(at + QUEUE.maxTime)),
     position: load(at + QUEUE.position),
-    readPosition: (written + CLIENT_SLOTS - unread) % CLIENT_SLOTS,
+    readPosition: (written + lgmp.clientSlots - unread) % lgmp.clientSlots,
     /** Whether somebody subscribed and was not given the picture yet. */
     owed: false,
   };
@@ -202,7 +285,7 @@ function openQueue(index) {
 function history(queue) {
   const slots = Array.from({ length: queue.slots }, (_, i) => (queue.position + i) % queue.slots);
   return slots
-    .slice(1)
+    .slice(lgmp.spareSlots)
     .map((slot) => slotAt(queue, slot))
     .map((at) => ({
       udata: load(at + MESSAGE.udata),
@@ -230,15 +313,17 @@ function beginSession() {
   while (session === before || session === 0) session = Math.floor(Math.random() * 2 ** 32);
   store(HEADER.queueCount, 0);
   store(HEADER.session, session);
-  storeLong(HEADER.timestamp, clock());
+  heartbeatAt = clock();
+  storeLong(HEADER.timestamp, heartbeatAt);
   for (const queue of queues) {
     const { at } = queue;
-    for (const field of ['newSubscribers', 'lock', 'bad', 'on', 'position', 'start', 'count'])
+    storeSubscribers(at, { on: 0, bad: 0 });
+    for (const field of ['newSubscribers', 'lock', 'position', 'start', 'count'])
       store(at + QUEUE[field], 0);
     for (const field of ['clientLock', 'clientWritePosition', 'clientWriteSerial'])
       store(at + QUEUE[field], 0);
     store(at + QUEUE.clientReadSerial, 0);
-    store(at + QUEUE.clientAvailable, CLIENT_SLOTS);
+    store(at + QUEUE.clientAvailable, lgmp.clientSlots);
     storeLong(at + QUEUE.messageTimeout, 0n);
     queue.position = 0;
     queue.readPosition = 0;

@@ -5,10 +5,12 @@ import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { decompress } from 'fzstd';
 
-/** The names of the dumped regions; each is its frame's size. */
+/** The names of the dumped regions of release B7; each is its frame's size. */
 export const FIXTURE_NAMES = ['640x480', '800x600', '1366x768'] as const;
+/** The names of the dumped regions of development hosts: where they are, and their frame's size. */
+export const DEV_FIXTURE_NAMES = ['lg-dev-lgmp10/640x480'] as const;
 /** The name of a dumped region. */
-export type FixtureName = (typeof FIXTURE_NAMES)[number];
+export type FixtureName = (typeof FIXTURE_NAMES)[number] | (typeof DEV_FIXTURE_NAMES)[number];
 
 /** One message of a ring, as the reader of that day saw it. */
 export interface FixtureMessage {
@@ -146,8 +148,9 @@ export interface Fixture {
 
 /** Reads and unpacks a dumped region. */
 export function loadFixture(name: FixtureName): Fixture {
+  const place = name.includes('/') ? name : `lg-b7/${name}`;
   const file = (suffix: string): string =>
-    fileURLToPath(new URL(`../fixtures/lg-b7/${name}.${suffix}`, import.meta.url));
+    fileURLToPath(new URL(`../fixtures/${place}.${suffix}`, import.meta.url));
   const facts: FixtureFacts = JSON.parse(readFileSync(file('json'), 'utf8'));
   // A buffer that begins with the region, so that views of words are aligned in it.
   const bytes = new Uint8Array(facts.shmSize);
@@ -187,7 +190,7 @@ interface Waiter {
 }
 
 /**
- * Goes on as the publisher of a dumped region would: heartbeat every 10 ms, housekeeping, and the
+ * Goes on as the publisher of a dumped region would: heartbeat at the pace of its LGMP, housekeeping, and the
  * dumped frame and cursor posted again when somebody subscribes. It shares no code with host/ and
  * runs in a process of its own, so a test that blocks its event loop does not stop the guest.
  *

@@ -13,7 +13,7 @@ import {
   readCursorPosition,
   readCursorShape,
 } from '../../../../protocol/index.ts';
-import { FIXTURE_NAMES, loadFixture } from '../../../support/fixture.ts';
+import { DEV_FIXTURE_NAMES, FIXTURE_NAMES, loadFixture } from '../../../support/fixture.ts';
 
 const AT = 64;
 
@@ -139,26 +139,29 @@ describe('readCursorShape', () => {
     expect(refusal({}, 0xffff_ffff, AT + 24 + 63)).toMatch(/^ERR_KVMFR_BOUNDS the shape/);
   });
 
-  it.each(FIXTURE_NAMES)('reads the shapes of the real publisher, %s', (name) => {
-    const { bytes, facts } = loadFixture(name);
-    const region = new Region(bytes.buffer);
-    const seen = [...facts.pointerConsumedBefore, ...facts.pointerPending].filter(
-      ({ shapeSha256 }) => shapeSha256 !== undefined,
-    );
-    expect(seen.length).toBeGreaterThan(0);
-    for (const pointer of seen) {
-      const shape = readCursorShape(region, pointer.memOffset, pointer.size);
-      expect(shape).toMatchObject({
-        kind: CURSOR_KINDS[pointer.type],
-        widthPx: pointer.width,
-        heightPx: pointer.height,
-        hotspotX: pointer.hx,
-        hotspotY: pointer.hy,
-        pitchBytes: pointer.pitch,
-      });
-      expect(createHash('sha256').update(shape.bytes).digest('hex')).toBe(pointer.shapeSha256);
-    }
-  });
+  it.each([...FIXTURE_NAMES, ...DEV_FIXTURE_NAMES])(
+    'reads the shapes of the real publisher, %s',
+    (name) => {
+      const { bytes, facts } = loadFixture(name);
+      const region = new Region(bytes.buffer);
+      const seen = [...facts.pointerConsumedBefore, ...facts.pointerPending].filter(
+        ({ shapeSha256 }) => shapeSha256 !== undefined,
+      );
+      expect(seen.length).toBeGreaterThan(0);
+      for (const pointer of seen) {
+        const shape = readCursorShape(region, pointer.memOffset, pointer.size);
+        expect(shape).toMatchObject({
+          kind: CURSOR_KINDS[pointer.type],
+          widthPx: pointer.width,
+          heightPx: pointer.height,
+          hotspotX: pointer.hx,
+          hotspotY: pointer.hy,
+          pitchBytes: pointer.pitch,
+        });
+        expect(createHash('sha256').update(shape.bytes).digest('hex')).toBe(pointer.shapeSha256);
+      }
+    },
+  );
 });
 
 function shape(

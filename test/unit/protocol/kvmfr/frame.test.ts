@@ -12,7 +12,7 @@ import {
   readDamage,
   regionMibFor,
 } from '../../../../protocol/index.ts';
-import { FIXTURE_NAMES, loadFixture } from '../../../support/fixture.ts';
+import { DEV_FIXTURE_NAMES, FIXTURE_NAMES, loadFixture } from '../../../support/fixture.ts';
 
 /** Literal offsets of the header, apart from our tables. */
 const PLACES = {
@@ -367,44 +367,49 @@ describe.each([20, 34] as const)('a frame header of KVMFR %i', (version) => {
   });
 });
 
-it.each(FIXTURE_NAMES)('the headers of the real publisher are sound, %s', (name) => {
-  const { bytes, facts } = loadFixture(name);
-  const region = new Region(bytes.buffer);
-  const layout = layoutOf(20);
-  for (const frame of facts.framesPending) {
-    const message = facts.lgmp.queues[0]?.messages.find(({ offset }) => offset === frame.memOffset);
-    const header = newFrameHeader();
-    layout.read(region, frame.memOffset, header);
-    const geometry = checkFrame(header, layout, {
-      at: frame.memOffset,
-      messageBytes: message?.size ?? 0,
-      regionBytes: region.byteLength,
-    });
-    expect(geometry).toEqual({
-      at: frame.memOffset,
-      format: 'BGRA',
-      formatVersion: frame.formatVer,
-      serial: frame.frameSerial,
-      widthPx: frame.frameWidth,
-      heightPx: frame.frameHeight,
-      dataHeightPx: frame.dataHeight,
-      screenWidthPx: frame.screenWidth,
-      screenHeightPx: frame.screenHeight,
-      rotation: 0,
-      pitchBytes: frame.pitch,
-      writePointerAt: frame.dataOffset - 4,
-      dataAt: frame.dataOffset,
-      dataBytes: frame.wp,
-      truncated: false,
-      flags: frame.flags,
-      sdrWhiteLevel: 0,
-      hdr: undefined,
-    });
-    expect(region.view.getUint32(geometry.writePointerAt, true)).toBe(frame.wp);
-    const first = Buffer.from(bytes.subarray(geometry.dataAt, geometry.dataAt + 32));
-    expect(first.toString('hex')).toBe(frame.firstPixelsBGRX);
-  }
-});
+it.each([...FIXTURE_NAMES, ...DEV_FIXTURE_NAMES])(
+  'the headers of the real publisher are sound, %s',
+  (name) => {
+    const { bytes, facts } = loadFixture(name);
+    const region = new Region(bytes.buffer);
+    const layout = layoutOf(20);
+    for (const frame of facts.framesPending) {
+      const message = facts.lgmp.queues[0]?.messages.find(
+        ({ offset }) => offset === frame.memOffset,
+      );
+      const header = newFrameHeader();
+      layout.read(region, frame.memOffset, header);
+      const geometry = checkFrame(header, layout, {
+        at: frame.memOffset,
+        messageBytes: message?.size ?? 0,
+        regionBytes: region.byteLength,
+      });
+      expect(geometry).toEqual({
+        at: frame.memOffset,
+        format: 'BGRA',
+        formatVersion: frame.formatVer,
+        serial: frame.frameSerial,
+        widthPx: frame.frameWidth,
+        heightPx: frame.frameHeight,
+        dataHeightPx: frame.dataHeight,
+        screenWidthPx: frame.screenWidth,
+        screenHeightPx: frame.screenHeight,
+        rotation: 0,
+        pitchBytes: frame.pitch,
+        writePointerAt: frame.dataOffset - 4,
+        dataAt: frame.dataOffset,
+        dataBytes: frame.wp,
+        truncated: false,
+        flags: frame.flags,
+        sdrWhiteLevel: 0,
+        hdr: undefined,
+      });
+      expect(region.view.getUint32(geometry.writePointerAt, true)).toBe(frame.wp);
+      const first = Buffer.from(bytes.subarray(geometry.dataAt, geometry.dataAt + 32));
+      expect(first.toString('hex')).toBe(frame.firstPixelsBGRX);
+    }
+  },
+);
 
 describe.each([
   [19, 48],

@@ -7,7 +7,7 @@ import {
   parseSession,
   type SessionBlob,
 } from '../../../../protocol/index.ts';
-import { FIXTURE_NAMES, loadFixture } from '../../../support/fixture.ts';
+import { DEV_FIXTURE_NAMES, FIXTURE_NAMES, loadFixture } from '../../../support/fixture.ts';
 import { sessionBytes } from '../../../support/region-factory.ts';
 
 const ascii = (text: string): number[] => [...Buffer.from(text, 'latin1')];
@@ -33,27 +33,30 @@ const blob = (...parts: readonly (readonly number[])[]): Uint8Array =>
   Uint8Array.from([...sessionBytes({ version: 20, hostVersion: 'B7' }), ...parts.flat()]);
 
 describe('parseSession', () => {
-  it.each(FIXTURE_NAMES)('reads what the real publisher wrote, %s', (name) => {
-    const { bytes, facts } = loadFixture(name);
-    const { udataOffset, udataSize } = facts.lgmp;
-    const session = parseSession(bytes.subarray(udataOffset, udataOffset + udataSize));
-    const [vm, os] = facts.kvmfr.records;
-    expect(session).toEqual({
-      kvmfrVersion: facts.kvmfr.version,
-      hostVersion: facts.kvmfr.hostver,
-      features: facts.kvmfr.features,
-      vm: {
-        // All zero: the publisher did not know it.
-        uuid: undefined,
-        capture: vm?.capture,
-        cpus: vm?.cpus,
-        cores: vm?.cores,
-        sockets: vm?.sockets,
-        model: vm?.model,
-      },
-      os: { kind: 'linux', name: os?.name },
-    });
-  });
+  it.each([...FIXTURE_NAMES, ...DEV_FIXTURE_NAMES])(
+    'reads what the real publisher wrote, %s',
+    (name) => {
+      const { bytes, facts } = loadFixture(name);
+      const { udataOffset, udataSize } = facts.lgmp;
+      const session = parseSession(bytes.subarray(udataOffset, udataOffset + udataSize));
+      const [vm, os] = facts.kvmfr.records;
+      expect(session).toEqual({
+        kvmfrVersion: facts.kvmfr.version,
+        hostVersion: facts.kvmfr.hostver,
+        features: facts.kvmfr.features,
+        vm: {
+          // All zero: the publisher did not know it.
+          uuid: undefined,
+          capture: vm?.capture,
+          cpus: vm?.cpus,
+          cores: vm?.cores,
+          sockets: vm?.sockets,
+          model: vm?.model,
+        },
+        os: { kind: 'linux', name: os?.name },
+      });
+    },
+  );
 
   it('reads literal records, packed, in any order', () => {
     const expected = {
@@ -161,19 +164,22 @@ describe('parseSession', () => {
 });
 
 describe('encodeSession', () => {
-  it.each(FIXTURE_NAMES)('writes the bytes of the real publisher, %s', (name) => {
-    const { bytes, facts } = loadFixture(name);
-    const { udataOffset, udataSize } = facts.lgmp;
-    const real = Buffer.from(bytes.subarray(udataOffset, udataOffset + udataSize));
-    const written = Buffer.from(encodeSession(parseSession(real)));
-    // The padding of a record's head is whatever was in the publisher's memory.
-    let at = 48;
-    for (const { size } of facts.kvmfr.records) {
-      real.fill(0, at + 1, at + 4);
-      at += 8 + size;
-    }
-    expect(written.toString('hex')).toBe(real.toString('hex'));
-  });
+  it.each([...FIXTURE_NAMES, ...DEV_FIXTURE_NAMES])(
+    'writes the bytes of the real publisher, %s',
+    (name) => {
+      const { bytes, facts } = loadFixture(name);
+      const { udataOffset, udataSize } = facts.lgmp;
+      const real = Buffer.from(bytes.subarray(udataOffset, udataOffset + udataSize));
+      const written = Buffer.from(encodeSession(parseSession(real)));
+      // The padding of a record's head is whatever was in the publisher's memory.
+      let at = 48;
+      for (const { size } of facts.kvmfr.records) {
+        real.fill(0, at + 1, at + 4);
+        at += 8 + size;
+      }
+      expect(written.toString('hex')).toBe(real.toString('hex'));
+    },
+  );
 
   it('is the inverse of parseSession', () => {
     const session: SessionBlob = {

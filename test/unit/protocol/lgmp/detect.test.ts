@@ -7,7 +7,7 @@ import {
   Region,
   releaseName,
 } from '../../../../protocol/index.ts';
-import { FIXTURE_NAMES, loadFixture } from '../../../support/fixture.ts';
+import { DEV_FIXTURE_NAMES, FIXTURE_NAMES, loadFixture } from '../../../support/fixture.ts';
 import {
   magicAt,
   makeRegion,
@@ -30,6 +30,24 @@ describe('findLgmpHeaders', () => {
     expect(found).toMatchObject([{ version: 6, magicAt: 0, timestampAt: 16, plausible: true }]);
     expect(found[0]?.layout?.version).toBe(6);
   });
+
+  it.each(DEV_FIXTURE_NAMES)('finds LGMP 10 in the memory of the real publisher, %s', (name) => {
+    const found = findLgmpHeaders(new Region(loadFixture(name).bytes.buffer));
+    expect(found).toMatchObject([{ version: 10, magicAt: 8064, timestampAt: 0, plausible: true }]);
+    expect(found[0]?.layout?.version).toBe(10);
+  });
+
+  it.each([...FIXTURE_NAMES, ...DEV_FIXTURE_NAMES])(
+    'finds both where a publisher of LGMP 12 left its header in real memory, %s',
+    (name) => {
+      const region = new Region(loadFixture(name).bytes.buffer);
+      const left = makeRegion({ version: 12 }).bytes.subarray(9664, 9664 + 68);
+      region.bytes.set(left, 9664);
+      const [newest, other] = findLgmpHeaders(region);
+      expect(newest).toMatchObject({ version: 12, plausible: false });
+      expect(other).toMatchObject({ plausible: true });
+    },
+  );
 
   it.each([5, 6, 7, 10, 12] as const)('finds LGMP %i', (version) => {
     const found = findLgmpHeaders(makeRegion({ version }));

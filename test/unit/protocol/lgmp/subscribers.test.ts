@@ -10,7 +10,7 @@ import {
   setBad,
   setOn,
 } from '../../../../protocol/index.ts';
-import { FIXTURE_NAMES, loadFixture } from '../../../support/fixture.ts';
+import { DEV_FIXTURE_NAMES, FIXTURE_NAMES, loadFixture } from '../../../support/fixture.ts';
 import { makeRegion, queueAt } from '../../../support/region-factory.ts';
 
 function layoutOf(version: number): LgmpLayout {
@@ -112,13 +112,16 @@ describe.each([10, 12] as const)('subscribers of LGMP %i', (version) => {
   });
 });
 
-it.each(FIXTURE_NAMES)('the real publisher had one live subscriber on each queue, %s', (name) => {
-  const { bytes, facts } = loadFixture(name);
-  const lgmp = layoutOf(6);
-  for (const queue of facts.lgmp.queues) {
-    const region = new Region(bytes.buffer);
-    expect(onBits(region, lgmp, queue.offset)).toBe(queue.subsOn);
-    expect(badBits(region, lgmp, queue.offset)).toBe(queue.subsBad);
-    expect(activeBits(region, lgmp, queue.offset)).toBe(1);
-  }
-});
+it.each([...FIXTURE_NAMES, ...DEV_FIXTURE_NAMES])(
+  'the real publisher had one live subscriber on each queue, %s',
+  (name) => {
+    const { bytes, facts } = loadFixture(name);
+    const lgmp = layoutOf(facts.lgmp.version);
+    for (const queue of facts.lgmp.queues) {
+      const region = new Region(bytes.buffer);
+      expect(onBits(region, lgmp, queue.offset)).toBe(queue.subsOn);
+      expect(badBits(region, lgmp, queue.offset)).toBe(queue.subsBad);
+      expect(activeBits(region, lgmp, queue.offset)).toBe(1);
+    }
+  },
+);
