@@ -364,8 +364,7 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
   }
 
   #begin(nowMs: number): HostSession {
-    const place = { nowMs, keptBytes: this.#keptBytes };
-    return new HostSession(this.#region, this.#wire, this.#facts, place);
+    return new HostSession(this.#region, this.#wire, this.#facts, nowMs, this.#keptBytes);
   }
 
   #now(): number {

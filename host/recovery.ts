@@ -50,7 +50,8 @@ export class RecoveryPublisher {
   readonly #at: number;
   #heartbeat = 0;
   #beatAt: number;
-  #lastSerial = 0;
+  /** The newest request that was answered; none in this run yet. */
+  #lastSerial: number | undefined;
   /** What the display is being switched to. */
   #switching: Request | undefined;
 
@@ -143,7 +144,7 @@ export class RecoveryPublisher {
     let newest: Request | undefined;
     for (let slot = 0; slot < REQUEST_SLOTS; slot++) {
       const found = this.#published(slot);
-      if (found === undefined || (found.serial - this.#lastSerial) >> 0 <= 0) continue;
+      if (found === undefined || !this.#isNew(found)) continue;
       if (newest === undefined || (found.serial - newest.serial) >> 0 > 0) newest = found;
     }
     if (newest === undefined) {
@@ -159,6 +160,10 @@ export class RecoveryPublisher {
     this.#publish(this.session, newest, STATE.switching, ERROR.none);
     this.#switching = newest;
     return newest.wire === RECOVERY_REQUESTS.recovery ? 'recovery' : 'normal';
+  }
+
+  #isNew({ serial }: Request): boolean {
+    return this.#lastSerial === undefined || (serial - this.#lastSerial) >> 0 > 0;
   }
 
   // A request for this run that is complete.
@@ -181,7 +186,7 @@ export class RecoveryPublisher {
       const serial = loadU32(this.#region, at);
       if (serial === 0 || serial % 2 === 1) continue;
       const found = this.#published(slot);
-      if (found !== undefined && (found.serial - this.#lastSerial) >> 0 > 0) continue;
+      if (found !== undefined && this.#isNew(found)) continue;
       compareExchangeU32(this.#region, at, { expected: serial, value: 0 });
     }
   }

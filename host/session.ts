@@ -59,17 +59,12 @@ export class HostSession {
    *
    * @throws ERR_KVMFR_SIZE when the region is too small; nothing is written then
    */
-  constructor(
-    region: Region,
-    wire: Wire,
-    facts: SessionFacts,
-    place: { readonly nowMs: number; readonly keptBytes: number },
-  ) {
+  constructor(region: Region, wire: Wire, facts: SessionFacts, nowMs: number, keptBytes = 0) {
     const udata = encodeSession({ kvmfrVersion: wire.frame.kvmfrVersion, ...facts });
-    this.plan = planRegion(region.byteLength - place.keptBytes, udata.byteLength, wire);
+    this.plan = planRegion(region.byteLength - keptBytes, udata.byteLength, wire);
     this.#region = region;
     this.wire = wire;
-    this.#beatAt = place.nowMs;
+    this.#beatAt = nowMs;
     const { header, version } = wire.lgmp;
     const framesAt = this.plan.frames[0]?.at ?? 0;
     const before = loadU32(region, header.sessionID);
@@ -77,7 +72,7 @@ export class HostSession {
     storeU32(region, header.sessionID, 0);
     region.bytes.fill(0, 0, Math.min(HEADER_AREA_BYTES, framesAt));
     storeU32(region, header.version, version);
-    storeU64(region, header.timestamp, BigInt(place.nowMs));
+    storeU64(region, header.timestamp, BigInt(nowMs));
     if (header.nextClientID !== undefined) storeU32(region, header.nextClientID, 0);
     storeU32(region, header.udataSize, udata.byteLength);
     region.bytes.set(udata, header.udata);

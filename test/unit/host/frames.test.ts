@@ -24,6 +24,9 @@ describe('publish()', () => {
     ['B7', 'RGBA'],
     ['B7', 'BGR_32'],
     ['B7', 'RGB_24'],
+    ['B7', 'RGBA10'],
+    ['B7', 'RGBA16F'],
+    ['dev7', 'RGBA'],
   ] as const)('of %s and %s passes every check of a careful reader', async (wire, format) => {
     const layout = FRAME_LAYOUTS.get(wire === 'B6' ? 19 : 20);
     if (layout === undefined) throw new Error('no layout');
@@ -35,7 +38,9 @@ describe('publish()', () => {
       [127, 5],
     ] as const) {
       const memory = await hostOnMemory({ wire });
-      const client = LgmpClient.subscribe(memory.region, FRAME_QUEUE_AT);
+      // The header of LGMP 7 is eight bytes shorter.
+      const queueAt = wire === 'dev7' ? FRAME_QUEUE_AT - 8 : FRAME_QUEUE_AT;
+      const client = LgmpClient.subscribe(memory.region, queueAt);
       const frame = pictureOf(format, widthPx, heightPx);
       expect(memory.host.publish(frame)).toBe(true);
       const message = client.take() ?? { offset: 0, size: 0 };

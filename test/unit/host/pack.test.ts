@@ -5,7 +5,42 @@ import {
   packPicture,
   packPixels,
 } from '../../../host/index.ts';
+import { toHalf } from '../../../host/pack-deep.ts';
 import { countingPicture } from './fixture.ts';
+
+// Division and rounding as the words say them.
+function tenBits(r: number, g: number, b: number, a: number): number[] {
+  const [R = 0, G = 0, B = 0] = [r, g, b].map((v) => Math.round((v * 1023) / 255));
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(R + G * 2 ** 10 + B * 2 ** 20 + Math.round((a * 3) / 255) * 2 ** 30);
+  return [...bytes];
+}
+
+// By trying every half float there is between 0 and 4.
+const HALVES = Array.from({ length: 0x4401 }, (_, bits) => {
+  const exponent = bits >> 10;
+  const fraction = bits & 1023;
+  return exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15);
+});
+
+function half(value: number): number {
+  let best = 0;
+  for (const [bits, of] of HALVES.entries()) {
+    const closer = Math.abs(of - value) - Math.abs((HALVES[best] ?? 0) - value);
+    if (closer < 0 || (closer === 0 && bits % 2 === 0)) best = bits;
+  }
+  return best;
+}
+
+const LINEAR = Array.from({ length: 256 }, (_, v) => {
+  const s = v / 255;
+  return half(((s <= 0.04045 ? s / 12.92 : ((s + 0.055) / 1.055) ** 2.4) * 203) / 80);
+});
+const ALPHA = Array.from({ length: 256 }, (_, v) => half(v / 255));
+
+function linearHalf(v: number): number {
+  return LINEAR[v] ?? 0;
+}
 
 // Pixel by pixel, as the formats are described.
 function naive(
@@ -24,13 +59,15 @@ function naive(
         RGBA: [r, g, b, a],
         BGR_32: [b, g, r],
         RGB_24: [r, g, b],
+        RGBA10: tenBits(r, g, b, a),
+        RGBA16F: [...[r, g, b].map(linearHalf), ALPHA[a] ?? 0].flatMap((v) => [v & 255, v >> 8]),
       };
       out.set(bytes[format], y * pitchBytes + x * bytes[format].length);
     }
   return out;
 }
 
-const FORMATS = ['BGRA', 'RGBA', 'BGR_32', 'RGB_24'] as const;
+const FORMATS = ['BGRA', 'RGBA', 'RGBA10', 'RGBA16F', 'BGR_32', 'RGB_24'] as const;
 
 describe.each(FORMATS)('packPicture() of %s', (format) => {
   it('equals packing pixel by pixel at any width', () => {
@@ -49,25 +86,48 @@ describe.each(FORMATS)('packPicture() of %s', (format) => {
 
   it('changes nothing outside of a rect', () => {
     const bgra = countingPicture(20 * 10 * 4);
-    const target = new Uint8Array(96 * 10).fill(0xaa);
+    const target = new Uint8Array(192 * 10).fill(0xaa);
     packPixels({
       source: bgra,
       sourcePitchBytes: 80,
       target,
-      targetPitchBytes: 96,
+      targetPitchBytes: 192,
       format,
       x: 3,
       y: 4,
       width: 7,
       height: 5,
     });
-    const whole = naive(bgra, 20, 10, format, 96);
-    const step = format === 'BGR_32' || format === 'RGB_24' ? 3 : 4;
+    const whole = naive(bgra, 20, 10, format, 192);
+    const step = format === 'RGBA16F' ? 8 : format === 'BGR_32' || format === 'RGB_24' ? 3 : 4;
     for (let y = 0; y < 10; y++)
-      for (let at = 0; at < 96; at++) {
+      for (let at = 0; at < 192; at++) {
         const inside = y >= 4 && y < 9 && at >= 3 * step && at < 10 * step;
-        expect(target[y * 96 + at]).toBe(inside ? whole[y * 96 + at] : 0xaa);
+        expect(target[y * 192 + at]).toBe(inside ? whole[y * 192 + at] : 0xaa);
       }
+  });
+});
+
+describe('half floats', () => {
+  it.each([
+    [0, 0x0000],
+    [-0, 0x8000],
+    [1, 0x3c00],
+    [-2, 0xc000],
+    [0.1, 0x2e66],
+    [2 ** -24, 0x0001],
+    [2 ** -25, 0x0000],
+    [3 * 2 ** -25, 0x0002],
+    [2 ** -14, 0x0400],
+    [1 + 1 / 2048, 0x3c00],
+    [1 + 3 / 2048, 0x3c02],
+    [2047.9999, 0x6800],
+    [65504, 0x7bff],
+    [65519.9, 0x7bff],
+    [65520, 0x7c00],
+    [Number.NaN, 0x7e00],
+  ])('of %f are exact', (value, bits) => {
+    expect(toHalf(value)).toBe(bits);
   });
 });
 
@@ -81,6 +141,8 @@ describe('defaultPitchBytes()', () => {
     ['BGR_32', 1, 256],
     ['RGB_24', 1920, 5760],
     ['RGB_24', 1366, 4104],
+    ['RGBA10', 1366, 5464],
+    ['RGBA16F', 1366, 10928],
   ] as const)('of %s, %i pixels wide, is %i', (format, widthPx, expected) => {
     expect(defaultPitchBytes(format, widthPx)).toBe(expected);
   });

@@ -1,0 +1,566 @@
+import { describe, expect, it, vi } from 'vitest';
+import {
+  Region,
+  readRecovery,
+  readRecoveryStatus,
+  requestRecovery,
+} from '../../../protocol/index.ts';
+import { DevClient, queueAt } from './dev-client.ts';
+import { countingPicture, hostOnMemory } from './fixture.ts';
+
+function hexAt(region: Region, at: number, bytes: number): string {
+  return Buffer.from(region.bytes.subarray(at, at + bytes)).toString('hex');
+}
+
+function u32(...values: readonly number[]): string {
+  const bytes = Buffer.alloc(values.length * 4);
+  for (const [index, value] of values.entries()) bytes.writeUInt32LE(value >>> 0, index * 4);
+  return bytes.toString('hex');
+}
+
+const zeros = (bytes: number): string => '00'.repeat(bytes);
+
+// A queue header of LGMP 10 and 12 in which nothing has happened.
+function freshQueue(id: number, slots: number, ringAt: number): string {
+  return [
+    zeros(128),
+    `${u32(0, 16, 0, 0, 0)}${zeros(44)}`,
+    zeros(4 + 4 + 32 + 64),
+    `${u32(id, slots, ringAt, 1000)}${zeros(8)}`,
+    zeros(1280),
+  ].join('');
+}
+
+const UDATA_BYTES = 48 + 8 + 56 + 8 + 6;
+const frame = {
+  pixels: countingPicture(6 * 32),
+  format: 'RGBA',
+  widthPx: 7,
+  heightPx: 6,
+  pitchBytes: 32,
+  screenWidthPx: 14,
+  screenHeightPx: 12,
+  rotation: 3,
+  flags: 2,
+} as const;
+
+describe('a session of dev10', () => {
+  // 8128 + 126, on the next line of 64 bytes
+  const FRAME_RING = 8256;
+  const POINTER_RING = FRAME_RING + 64;
+  const POINTERS = POINTER_RING + 32 * 16;
+  const SHAPES = POINTERS + 32 * 24;
+  const FRAMES = 3_158_016;
+  const SLOT_BYTES = 516_096;
+
+  it('begins with these bytes', async () => {
+    const { region, host } = await hostOnMemory({ wire: 'dev10', features: 1 });
+    expect(hexAt(region, 0, 64)).toBe(`8813000000000000${zeros(56)}`);
+    expect(hexAt(region, 64, 1600)).toBe(freshQueue(2, 2, FRAME_RING));
+    expect(hexAt(region, 64 + 1600, 1600)).toBe(freshQueue(1, 32, POINTER_RING));
+    expect(hexAt(region, 64 + 3200, 3 * 1600)).toBe(zeros(3 * 1600));
+    expect(hexAt(region, 8064, 20)).toBe(`4c474d50${u32(10, host.sessionId, 2, UDATA_BYTES)}`);
+    expect(hexAt(region, 8084, 12)).toBe(`${Buffer.from('KVMFR---').toString('hex')}${u32(20)}`);
+  });
+
+  it('posts a frame as these bytes', async () => {
+    const { region, host } = await hostOnMemory({ wire: 'dev10' });
+    const client = DevClient.subscribe(region, 10, { queue: 0 });
+    expect(host.publish(frame)).toBe(true);
+    expect(hexAt(region, FRAME_RING, 16)).toBe(u32(0, SLOT_BYTES, FRAMES, 1));
+    // position start count --, msgTimeout
+    expect(hexAt(region, 64, 24)).toBe(`${u32(1, 0, 1, 0)}7017000000000000`);
+    expect(hexAt(region, FRAMES, 56)).toBe(u32(0, 0, 2, 14, 12, 7, 6, 7, 6, 3, 8, 32, 4092, 0));
+    expect(hexAt(region, FRAMES + 4092, 4)).toBe(u32(6 * 32));
+    expect(client.take()).toEqual({ udata: 0n, size: SLOT_BYTES, offset: FRAMES });
+  });
+
+  it('uses every slot of its ring, and is found empty where it began', async () => {
+    const { region, host, advance } = await hostOnMemory({ wire: 'dev10' });
+    const client = DevClient.subscribe(region, 10, { queue: 0 });
+    expect([1, 2, 3].map(() => host.publish(frame))).toEqual([true, true, false]);
+    // Full: position and start are the same.
+    expect(hexAt(region, 64, 12)).toBe(u32(0, 0, 2));
+    client.done();
+    client.done();
+    expect(hexAt(region, 64, 12)).toBe(u32(0, 0, 0));
+    advance(10);
+    expect(host.publish(frame)).toBe(true);
+    expect(host.stats.repairs).toBe(0);
+  });
+
+  it('posts the pointer as B7 does', async () => {
+    const { region, host } = await hostOnMemory({ wire: 'dev10' });
+    const client = DevClient.subscribe(region, 10, { queue: 1 });
+    host.setCursor({ position: { x: -3, y: 500 } });
+    expect(client.take()).toEqual({ udata: 1n, size: 24, offset: POINTERS });
+    expect(hexAt(region, POINTERS, 24)).toBe(`fdfff401${zeros(20)}`);
+    host.setCursor({ shape });
+    expect(client.take()).toEqual({ udata: 4n, size: 24 + 2 ** 20, offset: SHAPES });
+  });
+
+  it('divides 16 MiB exactly as the real development publisher does', async () => {
+    // From a region that one wrote: 197 bytes of session blob.
+    const { region, host } = await hostOnMemory({
+      wire: 'dev10',
+      mib: 16,
+      vm: { model: 'AMD EPYC' },
+      os: { kind: 'linux', name: 'x'.repeat(71) },
+    });
+    expect(region.view.getUint32(8080, true)).toBe(197);
+    expect(region.view.getUint32(queueAt(0) + 304, true)).toBe(8384);
+    expect(region.view.getUint32(queueAt(1) + 304, true)).toBe(8448);
+    const frames = DevClient.subscribe(region, 10, { queue: 0 });
+    const pointers = DevClient.subscribe(region, 10, { queue: 1 });
+    host.publish(frame);
+    host.publish(frame);
+    expect([frames.take(), frames.take()]).toEqual([
+      { udata: 0n, size: 6807552, offset: 3158016 },
+      { udata: 0n, size: 6807552, offset: 9965568 },
+    ]);
+    host.setCursor({ position: { x: 0, y: 0 } });
+    host.setCursor({ shape });
+    expect([pointers.take(), pointers.take()]).toEqual([
+      { udata: 1n, size: 24, offset: 8960 },
+      { udata: 4n, size: 1048600, offset: 9728 },
+    ]);
+  });
+
+  it('writes its heartbeat when it is a quarter of a second old, not sooner', async () => {
+    const { region, advance } = await hostOnMemory({ wire: 'dev10' });
+    const beats: bigint[] = [];
+    for (let i = 0; i < 6; i++) {
+      advance(100);
+      beats.push(region.view.getBigUint64(0, true));
+    }
+    expect(beats).toEqual([5000n, 5000n, 5300n, 5300n, 5300n, 5600n]);
+  });
+});
+
+const shape = {
+  kind: 'color',
+  widthPx: 2,
+  heightPx: 2,
+  hotspotX: 1,
+  hotspotY: -1,
+  pitchBytes: 8,
+  bytes: countingPicture(16, 3),
+} as const;
+
+describe('a session of dev12', () => {
+  const FRAME_RING = 9856; // 9728 + 126, on the next line of 64 bytes
+  const POINTER_RING = FRAME_RING + 3 * 64;
+  const POINTERS = POINTER_RING + 32 * 32;
+  const SHAPES = POINTERS + 32 * 28;
+  const TRANSFORMS = SHAPES + 3 * (28 + 2 ** 20);
+  const FRAMES = 3_407_872;
+  const SLOT_BYTES = 196_608;
+  const start = () => hostOnMemory({ wire: 'dev12', features: 7 });
+
+  it('begins with these bytes', async () => {
+    const { region, host } = await start();
+    expect(hexAt(region, 0, 64)).toBe(`8813000000000000${zeros(56)}`);
+    expect(hexAt(region, 64, 1600)).toBe(freshQueue(2, 2, FRAME_RING));
+    expect(hexAt(region, 64 + 1600, 1600)).toBe(freshQueue(3, 2, FRAME_RING + 64));
+    expect(hexAt(region, 64 + 3200, 1600)).toBe(freshQueue(4, 2, FRAME_RING + 128));
+    expect(hexAt(region, 64 + 4800, 1600)).toBe(freshQueue(1, 32, POINTER_RING));
+    expect(hexAt(region, 64 + 6400, 3200)).toBe(zeros(3200));
+    expect(hexAt(region, 9664, 20)).toBe(`4c474d50${u32(12, host.sessionId, 4, UDATA_BYTES)}`);
+    expect(hexAt(region, 9684, 12)).toBe(`${Buffer.from('KVMFR---').toString('hex')}${u32(34)}`);
+    expect(hexAt(region, 9684 + 44, 4)).toBe(u32(7));
+  });
+
+  it('hides what was there before anything else, and shows the magic last', async () => {
+    const region = new Region(new ArrayBuffer(4 * 2 ** 20));
+    await hostOnMemory({ region, wire: 'dev12', recovery: false });
+    const spy = vi.spyOn(Atomics, 'store');
+    await hostOnMemory({ region, wire: 'dev12', recovery: false });
+    const calls: readonly (readonly unknown[])[] = spy.mock.calls;
+    spy.mockRestore();
+    const stores = calls
+      .filter(([array]) => array === region.words)
+      .map(([, index]) => Number(index) * 4);
+    expect(stores.slice(0, 2)).toEqual([9664, 9672]);
+    expect(stores.slice(-2)).toEqual([9672, 9664]);
+    expect(stores.slice(2, -2)).not.toContain(9664);
+    expect(stores.slice(2, -2)).not.toContain(9672);
+  });
+
+  it('posts a frame as these bytes', async () => {
+    const { region, host } = await start();
+    const client = DevClient.subscribe(region, 12, { queue: 0 });
+    const hdr = {
+      displayPrimaries: [1, 2, 3, 4, 5, 6],
+      whitePoint: [7, 8],
+      maxDisplayLuminance: 1000,
+      minDisplayLuminance: 50,
+      maxContentLightLevel: 900,
+      maxFrameAverageLightLevel: 400,
+    };
+    host.publish({
+      ...frame,
+      sdrWhiteLevel: 240,
+      hdr,
+      scheduleGeneration: 9,
+      scheduleEpoch: 8,
+      scheduleDeadlineSerial: 7,
+      timing: { captureNs: 1, postProcessNs: 2, copyNs: 3, readyNs: 4, holdNs: 5, readyLeadNs: 6 },
+    });
+    expect(hexAt(region, FRAME_RING, 32)).toBe(
+      `${zeros(8)}${u32(SLOT_BYTES, FRAMES, 1)}${zeros(12)}`,
+    );
+    expect(client.read()).toEqual({ udata: 0n, size: SLOT_BYTES, offset: FRAMES });
+    const long = (value: number): string => u32(value, 0);
+    expect(hexAt(region, FRAMES, 192)).toBe(
+      [
+        // flags: request activation, and the metadata
+        u32(0, 1, 2, 14, 12, 7, 6, 7, 6, 3, 8, 32, 65532, 0x22, 0, 240),
+        [1, 2, 3, 4, 5, 6].map(long).join(''),
+        // timing: serial, valid, flags, --
+        u32(1, 1, 0, 0),
+        '010002000300040005000600',
+        '07000800',
+        u32(1000, 50, 900, 400),
+        u32(9, 8, 7),
+        zeros(20),
+      ].join(''),
+    );
+    expect(hexAt(region, FRAMES + 65532, 4)).toBe(u32(6 * 32));
+    expect(hexAt(region, FRAMES + 65536, 6 * 32)).toBe(Buffer.from(frame.pixels).toString('hex'));
+  });
+
+  it('tells the times of a frame after its last pixel, and the one before them nobody', async () => {
+    const { region, host } = await start();
+    DevClient.subscribe(region, 12, { queue: 0 });
+    const spy = vi.spyOn(Atomics, 'store');
+    host.publish(frame);
+    const calls: readonly (readonly unknown[])[] = spy.mock.calls;
+    spy.mockRestore();
+    const order = calls
+      .filter(([array]) => array === region.words)
+      .map(([, index, value]) => [Number(index) * 4 - FRAMES, Number(value)] as const)
+      .filter(([at]) => at === 116 || at === 65532);
+    expect(order).toEqual([
+      [116, 0],
+      [65532, 0],
+      [65532, 192],
+      [65532, 192],
+      [116, 1],
+    ]);
+  });
+
+  it('tells the times of a frame that is written step by step when it ends', async () => {
+    const { region, host } = await start();
+    DevClient.subscribe(region, 12, { queue: 0 });
+    const open = host.openFrame(frame);
+    expect(region.view.getUint32(FRAMES + 116, true)).toBe(0);
+    open?.end();
+    expect(hexAt(region, FRAMES + 112, 8)).toBe(u32(1, 1));
+  });
+
+  it('counts frames from 1 and leaves 0 out', async () => {
+    const { region, host } = await start();
+    const client = DevClient.subscribe(region, 12, { queue: 0 });
+    const serials = [1, 2, 3].map(() => {
+      host.publish(frame);
+      return region.view.getUint32((client.take()?.offset ?? 0) + 4, true);
+    });
+    expect(serials).toEqual([1, 2, 3]);
+  });
+
+  it('keeps one frame on its way, and sends the newest when that was read', async () => {
+    const { region, host, advance } = await start();
+    const client = DevClient.subscribe(region, 12, { queue: 0 });
+    advance(10);
+    for (let i = 0; i < 7; i++)
+      expect(host.publish({ ...frame, pixels: countingPicture(192, i) })).toBe(true);
+    expect(region.view.getUint32(queueAt(0) + 8, true)).toBe(1);
+    const first = client.take()?.offset ?? 0;
+    expect([region.view.getUint32(first + 4, true), region.bytes[first + 65536]]).toEqual([1, 0]);
+    advance(10);
+    const second = client.take()?.offset ?? 0;
+    expect([region.view.getUint32(second + 4, true), region.bytes[second + 65536]]).toEqual([7, 6]);
+    advance(10);
+    expect(client.read()).toBeUndefined();
+    expect(host.stats).toMatchObject({ framesPosted: 7, framesDropped: 0, framesRepeated: 0 });
+  });
+
+  it('sends a frame to who has not had it, and to nobody else', async () => {
+    const { region, host, advance } = await start();
+    const a = DevClient.subscribe(region, 12, { queue: 0 });
+    host.publish(frame);
+    expect(a.take()).toBeDefined();
+    const b = DevClient.subscribe(region, 12, { queue: 0 });
+    advance(10);
+    const pending = region.view.getUint32(FRAME_RING + 32 + 16, true);
+    expect(pending).toBe(1 << b.id);
+    expect(a.read()).toBeUndefined();
+    expect(region.view.getUint32((b.take()?.offset ?? 0) + 4, true)).toBe(1);
+    advance(10);
+    expect([a.read(), b.read()]).toEqual([undefined, undefined]);
+    expect(host.stats.framesRepeated).toBe(1);
+  });
+
+  it('sends the newest frame again to a client that left and came back between two turns', async () => {
+    const { region, host, advance } = await start();
+    const before = DevClient.subscribe(region, 12, { queue: 0, clientId: 5 });
+    host.publish(frame);
+    before.take();
+    advance(10);
+    before.unsubscribe();
+    const after = DevClient.subscribe(region, 12, { queue: 0, clientId: 5 });
+    expect(after.id).toBe(before.id);
+    advance(10);
+    expect(after.take()).toBeDefined();
+  });
+
+  it('takes a pointer message back when nobody is there: the position moves back', async () => {
+    const { region, host, advance } = await start();
+    host.setCursor({ position: { x: 1, y: 2 }, visible: true });
+    const at = queueAt(3);
+    expect(hexAt(region, at, 12)).toBe(u32(1, 0, 1));
+    const late = DevClient.subscribe(region, 12, { queue: 3 });
+    expect(late.read()).toBeUndefined();
+    advance(10);
+    // It was taken back, and then sent again, because somebody subscribed.
+    expect(hexAt(region, at, 12)).toBe(u32(1, 0, 1));
+    expect(late.take()?.udata).toBe(0x13n);
+    late.unsubscribe();
+    host.setCursor({ position: { x: 3, y: 4 } });
+    expect(hexAt(region, at, 12)).toBe(u32(2, 1, 1));
+    advance(10);
+    expect(hexAt(region, at, 12)).toBe(u32(1, 1, 0));
+    expect(host.stats.repairs).toBe(0);
+  });
+
+  it('takes back only what is newer than what somebody waits for', async () => {
+    const { region, host, advance } = await start();
+    const client = DevClient.subscribe(region, 12, { queue: 3 });
+    advance(10);
+    expect(client.take()?.offset).toBe(POINTERS);
+    host.setCursor({ position: { x: 1, y: 2 }, visible: true });
+    const pendingAt = POINTER_RING + 2 * 32 + 16;
+    host.setCursor({ position: { x: 3, y: 4 } });
+    host.setCursor({ position: { x: 5, y: 6 } });
+    // Messages two and three are done with out of order.
+    region.view.setUint32(pendingAt, 0, true);
+    region.view.setUint32(pendingAt + 32, 0, true);
+    advance(10);
+    expect(hexAt(region, queueAt(3), 12)).toBe(u32(2, 1, 1));
+    expect(client.take()?.offset).toBe(POINTERS + 28);
+  });
+
+  it('gives a client up on every queue when it missed a message on one', async () => {
+    const { region, host, advance } = await start();
+    const slow = DevClient.subscribe(region, 12, { queue: 0, clientId: 70 });
+    const others = [1, 2, 3].map((queue) =>
+      DevClient.subscribe(region, 12, { queue, clientId: 70 }),
+    );
+    const quick = DevClient.subscribe(region, 12, { queue: 3, clientId: 71 });
+    host.publish(frame);
+    advance(1000);
+    expect([slow, ...others].map(({ bad }) => bad)).toEqual([false, false, false, false]);
+    advance(1);
+    expect([slow, ...others].map(({ bad }) => bad)).toEqual([true, true, true, true]);
+    expect(quick.bad).toBe(false);
+    // T + maxTime, on the pointer queue as well
+    expect(region.view.getBigUint64(queueAt(3) + 232, true)).toBe(7001n);
+    advance(1001);
+    expect([slow, ...others].map(({ on }) => on)).toEqual([false, false, false, false]);
+  });
+
+  it('hears clients by their ids, and acknowledges who is not subscribed without hearing', async () => {
+    const { region, host, advance } = await start();
+    const client = DevClient.subscribe(region, 12, { queue: 3 });
+    const heard: unknown[] = [];
+    host.on('client-message', (message, queue, clientId) => heard.push([message, queue, clientId]));
+    const size = Buffer.from(u32(1, 1280, 720), 'hex');
+    client.send(size);
+    client.send(size, 999);
+    client.send(Buffer.from(u32(0, 5, 6), 'hex'));
+    // The right type with a wrong size is nothing that is known.
+    client.send(Buffer.from(u32(1, 2, 3, 4), 'hex'));
+    advance(10);
+    expect(heard).toEqual([
+      [{ type: 'window-size', widthPx: 1280, heightPx: 720 }, 'pointer', 1],
+      [{ type: 'set-cursor-pos', x: 5, y: 6 }, 'pointer', 1],
+      [expect.objectContaining({ type: 'unknown', wireType: 1 }), 'pointer', 1],
+    ]);
+    expect(client.acknowledged).toBe(4);
+    expect(host.stats).toMatchObject({ clientMessages: 3, clientMessagesRefused: 1, repairs: 0 });
+  });
+
+  it('posts the pointer as these bytes', async () => {
+    const { region, host } = await start();
+    const client = DevClient.subscribe(region, 12, { queue: 3 });
+    host.setCursor({ shape, sdrWhiteLevel: 203 });
+    expect(client.take()).toEqual({ udata: 0x14n, size: 28 + 2 ** 20, offset: SHAPES });
+    expect(hexAt(region, SHAPES, 28 + 16)).toBe(
+      `${zeros(4)}${u32(0)}01ff0000${u32(2, 2, 8, 203)}${Buffer.from(shape.bytes).toString('hex')}`,
+    );
+    // Hidden: where it is tells nobody anything, until it is shown.
+    host.setCursor({ position: { x: 9, y: -9 } });
+    expect(client.read()).toBeUndefined();
+    host.setCursor({ visible: true });
+    expect(client.take()).toEqual({ udata: 0x13n, size: 28, offset: POINTERS });
+    expect(hexAt(region, POINTERS, 28)).toBe(`0900f7ff${zeros(20)}${u32(203)}`);
+    host.setCursor({ visible: false });
+    expect(client.take()?.udata).toBe(0x10n);
+  });
+
+  it('posts what the guest does to its colours in a message of its own', async () => {
+    const { region, host, advance } = await start();
+    const client = DevClient.subscribe(region, 12, { queue: 3 });
+    advance(10);
+    while (client.take() !== undefined);
+    const lut = Float32Array.from({ length: 4096 * 4 }, (_, i) => i / 8);
+    const matrix = [1, 0, 0, 0.5, 0, 1, 0, 0, 0, 0, 1, -2];
+    host.setCursor({ colorTransform: { matrix, scalar: 2, lut } });
+    expect(client.take()).toEqual({ udata: 8n, size: 28 + 65592, offset: TRANSFORMS });
+    const at = TRANSFORMS + 28;
+    expect(region.view.getUint32(at, true)).toBe(3);
+    const floats = (from: number, count: number): number[] =>
+      Array.from({ length: count }, (_, i) => region.view.getFloat32(at + from + i * 4, true));
+    expect(floats(4, 13)).toEqual([...matrix, 2]);
+    expect(floats(56, 4096 * 4)).toEqual([...lut]);
+    // Who comes later gets it as well.
+    const late = DevClient.subscribe(region, 12, { queue: 3 });
+    advance(10);
+    const seen = [late.take()?.udata, late.take()?.udata];
+    expect(seen).toEqual([0x10n, 8n]);
+  });
+
+  it('refuses a colour transform where no version has one', async () => {
+    const { host } = await hostOnMemory({ wire: 'B7' });
+    expect(() => host.setCursor({ colorTransform: {} })).toThrow(
+      expect.objectContaining({ code: 'ERR_KVMFR_UNSUPPORTED' }),
+    );
+  });
+});
+
+describe('the recovery region of dev12', () => {
+  const AT = 4 * 2 ** 20 - 65536;
+
+  it('begins with these bytes', async () => {
+    const { region } = await hostOnMemory({
+      wire: 'dev12',
+      vm: { uuid: '00112233-4455-6677-8899-aabbccddeeff' },
+    });
+    const session = hexAt(region, AT + 24, 8);
+    expect(session).not.toBe(zeros(8));
+    expect(hexAt(region, AT, 64)).toBe(
+      [
+        Buffer.from('KVMFRRCV').toString('hex'),
+        '01000005',
+        u32(1, 12, 34),
+        session,
+        '00112233445566778899aabbccddeeff',
+        u32(0, 0, 0, 1),
+      ].join(''),
+    );
+    expect(hexAt(region, AT + 64, 64)).toBe(`${Buffer.from('host 1').toString('hex')}${zeros(58)}`);
+    expect(hexAt(region, AT + 128, 64 + 1024)).toBe(zeros(64 + 1024));
+    expect(hexAt(region, AT + 1216, 64)).toBe(`${u32(0, 0, 1, 0)}${session}${u32(2)}${zeros(36)}`);
+  });
+
+  it('has a heartbeat of its own, every quarter of a second', async () => {
+    const { region, advance } = await hostOnMemory({ wire: 'dev12' });
+    const beats: number[] = [];
+    for (let i = 0; i < 5; i++) {
+      advance(125);
+      beats.push(region.view.getUint32(AT + 48, true));
+    }
+    expect(beats).toEqual([0, 1, 1, 2, 2]);
+  });
+
+  it('answers a request with switching, then with the display that was asked for', async () => {
+    const { region, host, advance } = await hostOnMemory({ wire: 'dev12' });
+    const asked: string[] = [];
+    host.on('recovery-request', (request) => asked.push(request));
+    const view = readRecovery(region);
+    if (view === undefined) throw new Error('no recovery region');
+    const state = () => readRecoveryStatus(region, view.at);
+    expect(state()).toMatchObject({ state: 'normal', ackSerial: 0 });
+    expect(requestRecovery(region, view, 'recovery')).toBe(2);
+    advance(10);
+    expect(state()).toMatchObject({ state: 'switching', ackSerial: 2, session: view.session });
+    expect(region.view.getUint32(AT + 192, true)).toBe(2);
+    advance(10);
+    expect(state()).toMatchObject({ state: 'active', ackSerial: 2 });
+    // Only now the slot is free again.
+    expect(region.view.getUint32(AT + 192, true)).toBe(0);
+    expect(requestRecovery(region, view, 'normal')).toBe(4);
+    advance(10);
+    advance(10);
+    expect(state()).toMatchObject({ state: 'normal', ackSerial: 4 });
+    expect(asked).toEqual(['recovery', 'normal']);
+  });
+
+  it('takes the newest of many requests, also where the counter wraps, and frees all', async () => {
+    const { region, host, advance } = await hostOnMemory({ wire: 'dev12' });
+    const asked: string[] = [];
+    host.on('recovery-request', (request) => asked.push(request));
+    const view = readRecovery(region);
+    if (view === undefined) throw new Error('no recovery region');
+    region.view.setUint32(AT + 128, 0xfffffff0, true);
+    expect(requestRecovery(region, view, 'recovery')).toBe(0xfffffff2);
+    for (let i = 0; i < 2; i++) advance(10);
+    for (let i = 0; i < 15; i++) requestRecovery(region, view, 'recovery');
+    expect(requestRecovery(region, view, 'normal')).not.toBe('busy');
+    expect(requestRecovery(region, view, 'normal')).toBe('busy');
+    for (let i = 0; i < 3; i++) advance(10);
+    expect(asked).toEqual(['recovery', 'normal']);
+    for (let slot = 0; slot < 16; slot++)
+      expect(region.view.getUint32(AT + 192 + slot * 64, true)).toBe(0);
+  });
+
+  it('refuses a request of an unknown kind, and frees what was meant for another run', async () => {
+    const { region, advance } = await hostOnMemory({ wire: 'dev12' });
+    const view = readRecovery(region);
+    if (view === undefined) throw new Error('no recovery region');
+    requestRecovery(region, view, 'recovery');
+    region.view.setUint32(AT + 192 + 4, 77, true);
+    requestRecovery(region, { ...view, session: view.session }, 'normal');
+    region.view.setBigUint64(AT + 192 + 64 + 8, view.session + 1n, true);
+    advance(10);
+    expect(readRecoveryStatus(region, view.at)).toMatchObject({
+      state: 'failed',
+      error: 'unsupported',
+      ackSerial: 2,
+    });
+    advance(10);
+    expect(hexAt(region, AT + 192, 4)).toBe(u32(0));
+    expect(hexAt(region, AT + 256, 4)).toBe(u32(0));
+  });
+
+  it('keeps tickets, half-written requests and the display over a new run', async () => {
+    const { region, advance } = await hostOnMemory({ wire: 'dev12' });
+    const view = readRecovery(region);
+    if (view === undefined) throw new Error('no recovery region');
+    requestRecovery(region, view, 'recovery');
+    advance(10);
+    advance(10);
+    requestRecovery(region, view, 'normal');
+    region.view.setUint32(AT + 192 + 64, 7, true);
+    const next = await hostOnMemory({ wire: 'dev12', region });
+    expect(readRecovery(region)?.session).not.toBe(view.session);
+    expect(readRecoveryStatus(region, AT)?.state).toBe('switching');
+    expect(region.view.getUint32(AT + 128, true)).toBe(4);
+    expect([0, 1].map((slot) => region.view.getUint32(AT + 192 + slot * 64, true))).toEqual([0, 7]);
+    next.advance(10);
+    expect(readRecoveryStatus(region, AT)?.state).toBe('active');
+  });
+
+  it('is written again when somebody wiped it', async () => {
+    const { region, advance } = await hostOnMemory({ wire: 'dev12' });
+    const before = readRecovery(region);
+    region.bytes.fill(0, AT, AT + 1280);
+    advance(10);
+    expect(readRecovery(region)).toEqual(before);
+  });
+
+  it('is left out when it is not wanted: its memory is for frames', async () => {
+    const { region } = await hostOnMemory({ wire: 'dev12', recovery: false });
+    expect(hexAt(region, AT, 1280)).toBe(zeros(1280));
+  });
+});
