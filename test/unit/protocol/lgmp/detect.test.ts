@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   findLgmpHeaders,
+  LGMP_LAYOUTS,
   lgmpVersionName,
   neighbourPairs,
   Region,
@@ -9,6 +10,7 @@ import {
 } from '../../../../protocol/index.ts';
 import { DEV_FIXTURE_NAMES, FIXTURE_NAMES, loadFixture } from '../../../support/fixture.ts';
 import {
+  MADE_LGMPS,
   magicAt,
   makeRegion,
   type QueueShape,
@@ -207,6 +209,55 @@ it('lgmpVersionName tells a person which Looking Glass that is', () => {
   for (const version of [7, 8, 9, 10, 11, 12])
     expect(lgmpVersionName(version)).toContain(`LGMP ${version} (a development`);
   expect(lgmpVersionName(0xffff_ffff)).toBe('LGMP 4294967295');
+});
+
+describe('a header that somebody writes to', () => {
+  const word = fc.oneof(
+    fc.integer({ min: 0, max: 0xffff_ffff }),
+    fc.constantFrom(0, 1, 2, 3, 5, 6, 48, 4096, 8064, 8384, 0x504d_474c, 0x8000_0000, 0xffff_ffc0),
+  );
+
+  it('is refused, or says only what lies inside the region: every version', () => {
+    let believed = 0;
+    fc.assert(
+      fc.property(
+        fc.constantFrom(5, 6, 7, 10, 12),
+        fc.array(fc.tuple(fc.nat(2600), word), { maxLength: 4 }),
+        fc.array(fc.tuple(fc.nat(3), fc.nat(12), word), { maxLength: 2 }),
+        fc.constantFrom(9728, 10_000, 16 * 1024, 1 << 20),
+        (number, words, aimed, bytes) => {
+          const lgmp = LGMP_LAYOUTS.get(number);
+          const whole = makeRegion({ version: MADE_LGMPS.find((made) => made === number) ?? 6 });
+          if (lgmp === undefined) throw new Error(`no LGMP ${number}`);
+          const { header, queue, message } = lgmp;
+          for (const [at, value] of words) whole.view.setUint32(at * 4, value, true);
+          const fields = [header.udataSize, header.numQueues, header.version];
+          const ofQueue = [queue.numMessages, queue.messagesOffset, queue.lock];
+          for (const [which, index, value] of aimed) {
+            const at = fields[which] ?? header.queues + (ofQueue[index % 3] ?? 0);
+            whole.view.setUint32(at, value, true);
+          }
+          const region = Region.copyOf(whole.bytes.subarray(0, bytes));
+          const at = (offset: number): number => region.view.getUint32(offset, true);
+          for (const found of findLgmpHeaders(region)) {
+            const { layout, plausible } = found;
+            if (layout !== lgmp || !plausible) continue;
+            believed++;
+            expect(at(header.numQueues)).toBeLessThanOrEqual(lgmp.maxQueues);
+            expect(header.udata + at(header.udataSize)).toBeLessThanOrEqual(bytes);
+            if (!lgmp.powerOfTwoRings) continue;
+            for (let i = 0; i < at(header.numQueues); i++) {
+              const queueAt = header.queues + i * queue.sizeBytes;
+              const ringBytes = at(queueAt + queue.numMessages) * message.sizeBytes;
+              expect(at(queueAt + queue.messagesOffset) + ringBytes).toBeLessThanOrEqual(bytes);
+            }
+          }
+        },
+      ),
+      { numRuns: 2000 },
+    );
+    expect(believed).toBeGreaterThan(200);
+  });
 });
 
 describe('the pairs that are spoken', () => {
