@@ -1,15 +1,17 @@
 import { performance } from 'node:perf_hooks';
 import {
+  type FrameScheduleMessage,
   newFrameHeader,
   type RawFrameHeader,
   type Region,
   storeU32,
   writeTiming,
 } from '../protocol/index.ts';
-import { NewestFor } from './audience.ts';
+import { type Audience, NewestFor } from './audience.ts';
 import { copyBytes, copyRows } from './copy.ts';
 import { DamageList } from './damage.ts';
 import { describeFrame, type FrameInput, formatDiffers } from './frame-input.ts';
+import { OwnerLanes } from './owner-lanes.ts';
 import { pixelBytes } from './pack.ts';
 import type { Payload } from './plan.ts';
 import type { HostQueue, PostResult } from './queue.ts';
@@ -124,6 +126,13 @@ export class FramePublisher {
   readonly #slots: readonly Slot[];
   /** Who has had the newest frame; undefined where everybody gets every frame. */
   readonly #newestFor: NewestFor | undefined;
+  readonly #lanes: OwnerLanes | undefined;
+  // The owner has queues of its own.
+  readonly #audience: Audience = {
+    wants: (slot, clientId) =>
+      clientId !== this.#lanes?.owner?.clientId && this.#newestFor?.wants(slot, clientId) === true,
+    delivered: (slot, clientId) => this.#newestFor?.delivered(slot, clientId),
+  };
   readonly #frameQueues: readonly HostQueue[];
   /** Whether anybody has had the newest frame. */
   #sent = false;
@@ -148,8 +157,14 @@ export class FramePublisher {
     this.#serial = carried.serial;
     this.#slots = session.plan.frames.map((place) => ({ place, backlog: new DamageList() }));
     this.#newestFor = wire.targeted ? new NewestFor(wire.lgmp.maxSubscribers) : undefined;
+    this.#lanes = wire.targeted ? new OwnerLanes(session) : undefined;
     this.#frameQueues = [session.frameQueue, ...session.ownerQueues];
     for (const { backlog } of this.#slots) backlog.addAll();
+  }
+
+  /** The client that paces the frames. */
+  get owner(): number | undefined {
+    return this.#lanes?.owner?.clientId;
   }
 
   /** The serial that the next frame gets. */
@@ -205,11 +220,22 @@ export class FramePublisher {
     this.#repeatWanted = this.#last >= 0;
   }
 
+  /**
+   * A client told its display period: from KVMFR 34 on it may become the owner of the pacing.
+   *
+   * @returns false when the message is not to be believed
+   */
+  schedule(message: FrameScheduleMessage, sender: number | undefined, nowMs: number): boolean {
+    return this.#lanes?.accept(message, sender, nowMs) ?? false;
+  }
+
   /** Sends what could not be sent before. */
   flush(nowMs: number): void {
+    this.#lanes?.elect(nowMs);
     const slot = this.#slots[this.#last];
     if (slot === undefined) return;
     if (this.#newestFor !== undefined) {
+      this.#lanes?.deliver(slot.place, nowMs, false);
       const again = this.#sent;
       this.#newestFor.keepOnly(this.#session.frameQueue.activeSlots());
       if (this.#waiting() === 0 || this.#deliver(slot.place, nowMs) !== 'posted') return;
@@ -229,7 +255,7 @@ export class FramePublisher {
     const active = queue.activeSlots();
     let waiting = 0;
     for (let slot = 0; slot < this.#wire.lgmp.maxSubscribers; slot++)
-      if (((active >>> slot) & 1) === 1 && this.#newestFor?.wants(slot, queue.clientAt(slot)))
+      if (((active >>> slot) & 1) === 1 && this.#audience.wants(slot, queue.clientAt(slot)))
         waiting++;
     return waiting;
   }
@@ -261,6 +287,14 @@ export class FramePublisher {
     }
     const next = this.#next;
     next.frameSerial = this.#serial;
+    this.#lanes?.elect(nowMs);
+    this.#lanes?.renew();
+    const owner = this.#lanes?.owner;
+    if (owner !== undefined) {
+      next.scheduleGeneration = owner.generation;
+      next.scheduleEpoch = owner.epoch;
+      next.scheduleDeadlineSerial = this.#lanes?.deadline ?? 0;
+    }
     next.damageRectsCount = this.#owed.all ? 0 : this.#owed.count;
     for (const { backlog } of this.#slots) backlog.addList(this.#owed);
     this.#next = this.#header;
@@ -272,7 +306,7 @@ export class FramePublisher {
     return slot;
   }
 
-  // Not the newest: that is what new subscribers get.
+  // Rather not the newest: that is what new subscribers get.
   #freeSlot(): number | undefined {
     if (!this.#wire.targeted && this.#session.frameQueue.full) return undefined;
     const count = this.#slots.length;
@@ -281,7 +315,10 @@ export class FramePublisher {
       const at = this.#slots[index]?.place.at ?? 0;
       if (index !== this.#last && !this.#named(at)) return index;
     }
-    return undefined;
+    // Nobody reads the newest itself: the newer one takes its place.
+    const newest = this.#slots[this.#last];
+    const replaces = this.#wire.targeted && newest !== undefined && !this.#named(newest.place.at);
+    return replaces ? this.#last : undefined;
   }
 
   #named(at: number): boolean {
@@ -311,6 +348,7 @@ export class FramePublisher {
     if (this.#newestFor !== undefined) {
       this.#newestFor.renew();
       this.#sent = false;
+      this.#lanes?.deliver(payload, nowMs, true);
       this.#session.frameQueue.process(nowMs);
       return this.#deliver(payload, nowMs);
     }
@@ -322,7 +360,7 @@ export class FramePublisher {
   // One at a time: what is newest when it was read goes next.
   #deliver(payload: Payload, nowMs: number): PostResult {
     const result = this.#session.frameQueue.post(payload, 0, nowMs, {
-      audience: this.#newestFor,
+      audience: this.#audience,
       limit: 1,
     });
     if (result === 'posted') this.#sent = true;

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { Mapping, RegionPresence } from '../native/index.ts';
 import {
   decodeClientMessage,
+  FEATURES,
   type KvmfrClientMessage,
   KvmfrError,
   type OsRecord,
@@ -148,7 +149,8 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
     this.#clock = options.clock ?? monotonicMs;
     this.#facts = {
       hostVersion: options.hostVersion ?? `kvmfr ${packageVersion()}`,
-      features: options.features ?? 0,
+      // The schedule of a client is this host's own business, not its source's.
+      features: (options.features ?? 0) | (this.#wire.targeted ? FEATURES.frameSchedule : 0),
       vm: { ...describeMachine('kvmfr'), ...options.vm },
       os: options.os ?? describeSystem(),
     };
@@ -177,6 +179,11 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
   /** How many live subscribers the frame queue has. With none, nobody sees what is published. */
   get watchers(): number {
     return this.#closed ? 0 : this.#session.frameQueue.active();
+  }
+
+  /** The client that paces the frames, by its id; undefined while they are pushed. */
+  get frameOwner(): number | undefined {
+    return this.#closed ? undefined : this.#frames.owner;
   }
 
   /** How many live subscribers the pointer queue has. */
@@ -296,20 +303,22 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
     if (this.#closed) return;
     for (const sent of queue.takeClientMessages(now)) {
       try {
-        this.#hear(sent, name);
+        this.#hear(sent, name, now);
       } finally {
         if (!this.#closed) queue.acknowledge();
       }
     }
   }
 
-  #hear({ bytes, clientId }: SentMessage, name: QueueName): void {
+  #hear({ bytes, clientId }: SentMessage, name: QueueName, nowMs: number): void {
     if (bytes === undefined) {
       this.#clientMessagesRefused++;
       return;
     }
     this.#clientMessages++;
     const message = decodeClientMessage(bytes, this.#wire.frame.kvmfrVersion);
+    if (message.type === 'frame-schedule' && name === 'pointer')
+      this.#frames.schedule(message, clientId, nowMs);
     this.emit('client-message', message, name, clientId);
   }
 

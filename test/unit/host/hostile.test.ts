@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { WireName } from '../../../host/index.ts';
+import { DevClient, queueAt } from './dev-client.ts';
 import { countingPicture, hostOnMemory } from './fixture.ts';
 import { FRAME_QUEUE_AT, LgmpClient, POINTER_QUEUE_AT } from './lgmp-client.ts';
 
@@ -165,5 +166,82 @@ describe('a header that is wiped', () => {
       advance(10);
     }
     expect(host.stats.restarts).toBe(4);
+  });
+});
+
+// The same of a queue header of LGMP 10 and 12.
+const DEV_FIELDS = {
+  position: 0,
+  start: 4,
+  count: 8,
+  msgTimeout: 16,
+  cMsgAvail: 132,
+  cMsgWPos: 136,
+  cMsgWSerial: 140,
+  cMsgRSerial: 144,
+  subs: 192,
+  newSubCount: 196,
+  clientID: 200,
+  timeout: 232,
+  cMsgSize: 320,
+} as const;
+
+describe.each([
+  ['dev10', 10, 2],
+  ['dev12', 12, 4],
+] as const)('hostile writes in a region of %s', (wire, lgmp, queues) => {
+  it.each(Object.entries(DEV_FIELDS))('%s may be anything', async (_name, offset) => {
+    for (const value of [0xffffffff, 0x80000000, 1, 2, 3, 32, 0x7fffffff]) {
+      const { region, host, advance } = await hostOnMemory({ wire });
+      DevClient.subscribe(region, lgmp, { queue: 0 });
+      host.publish(frame);
+      for (let queue = 0; queue < queues; queue++)
+        region.view.setUint32(queueAt(queue) + offset, value, true);
+      for (let i = 0; i < 450; i++) advance(10);
+      // Whoever was hit, the publisher still serves who comes.
+      const fresh = DevClient.subscribe(region, lgmp, { queue: 0, clientId: 0x4321 });
+      while (fresh.take() !== undefined);
+      expect(host.publish(frame)).toBe(true);
+      expect(fresh.take()?.size).toBeGreaterThan(4096);
+      expect(host.stats.restarts).toBe(0);
+    }
+  });
+
+  it('any words anywhere never throw, hang or stop the heartbeat', async () => {
+    const end = 4 * 2 ** 20;
+    const write = fc.record({
+      at: fc.oneof(
+        fc.integer({ min: 0, max: 12_000 / 4 }),
+        fc.integer({ min: (end - 65536) / 4, max: (end - 65536 + 1280) / 4 - 1 }),
+      ),
+      value: fc.oneof(fc.integer({ min: 0, max: 40 }), fc.nat(0xffffffff)),
+      stepMs: fc.integer({ min: 0, max: 1200 }),
+      act: fc.constantFrom('publish', 'cursor', 'nothing'),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(write, { maxLength: 60 }), async (writes) => {
+        const { region, host, advance } = await hostOnMemory({ wire });
+        for (let queue = 0; queue < queues; queue++)
+          DevClient.subscribe(region, lgmp, { queue, clientId: 9 });
+        for (const { at, value, stepMs, act } of writes) {
+          region.view.setUint32(at * 4, value, true);
+          if (act === 'publish') host.publish(frame);
+          if (act === 'cursor')
+            host.setCursor({ position: { x: value & 0xff, y: 0 }, visible: value % 2 === 0 });
+          advance(stepMs + 1);
+        }
+        // Left alone, it is whole again, whatever was written.
+        for (let i = 0; i < 6; i++) advance(1000);
+        const magicAt = lgmp === 10 ? 8064 : 9664;
+        expect(region.view.getUint32(magicAt, true)).toBe(0x504d474c);
+        expect(region.view.getUint32(magicAt + 8, true)).toBe(host.sessionId);
+        const before = region.view.getBigUint64(0, true);
+        advance(250);
+        expect(region.view.getBigUint64(0, true)).toBe(before + 250n);
+        for (let queue = 0; queue < queues; queue++)
+          expect(region.view.getUint32(queueAt(queue) + 8, true)).toBe(0);
+      }),
+      { numRuns: 150 },
+    );
   });
 });
