@@ -29,6 +29,7 @@ import {
   Recovery,
   Region,
   releaseName,
+  SCHEDULE_FLAGS,
   TIMING_PHASE_VALID,
 } from '../../protocol/index.ts';
 import { readFrozen } from './frozen.ts';
@@ -183,7 +184,8 @@ describe('KVMFR of every version', () => {
       expect(spelled(CLIENT_MESSAGE_TYPES)).toMatchObject(
         spelled(constants.kvmfr[version].messages),
       );
-    expect(spelled(newest.messages)).toMatchObject(spelled(CLIENT_MESSAGE_TYPES));
+    expect(spelled(CLIENT_MESSAGE_TYPES)).toEqual(spelled(newest.messages));
+    expect(spelled(SCHEDULE_FLAGS)).toEqual(spelled(newest.frameScheduleFlags));
   });
 
   it('has the lengths of queues that 19 and 20 have', () => {

@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeClientMessage, encodeSetCursorPos } from '../../../../protocol/index.ts';
+import {
+  decodeClientMessage,
+  encodeFrameSchedule,
+  encodeSetCursorPos,
+  encodeWindowSize,
+  type FrameScheduleMessage,
+} from '../../../../protocol/index.ts';
 
 const hexBytes = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex, 'hex'));
 
@@ -24,6 +30,77 @@ describe('KVMFRSetCursorPos', () => {
       type: 'set-cursor-pos',
       x: 1,
       y: 2,
+    });
+  });
+});
+
+describe('KVMFRWindowSize', () => {
+  const bytes = '01000000' + '80070000' + '38040000';
+
+  it('is a type and two sizes', () => {
+    const message = encodeWindowSize({ widthPx: 1920, heightPx: 1080 });
+    expect(Buffer.from(message).toString('hex')).toBe(bytes);
+    expect(decodeClientMessage(hexBytes(bytes), 34)).toEqual({
+      type: 'window-size',
+      widthPx: 1920,
+      heightPx: 1080,
+    });
+  });
+
+  it.each([
+    ['before 34', bytes, 20],
+    ['when it is cut', bytes.slice(0, -2), 34],
+    ['when it is longer', `${bytes}00`, 34],
+  ] as const)('is not known %s', (_, hex, version) => {
+    expect(decodeClientMessage(hexBytes(hex), version)).toMatchObject({
+      type: 'unknown',
+      wireType: 1,
+    });
+  });
+});
+
+describe('KVMFRFrameSchedule', () => {
+  const schedule: Omit<FrameScheduleMessage, 'type'> = {
+    clientId: 7,
+    generation: 0xffff_fff0,
+    flags: 5,
+    periodNs: 16_666_667,
+    targetSlackNs: 500_000,
+    phaseErrorNs: -2,
+    feedbackFrameSerial: 11,
+    feedbackScheduleEpoch: 12,
+    feedbackDeadlineSerial: 13,
+    leaseMs: 1000,
+  };
+  // Type, client, generation, flags; period, slack and phase in 64 bits; then words, and 8 reserved.
+  const bytes = [
+    ...['02000000', '07000000', 'f0ffffff', '05000000'],
+    ...['2b50fe0000000000', '20a1070000000000', 'feffffffffffffff'],
+    ...['0b000000', '0c000000', '0d000000', 'e8030000', '0000000000000000'],
+  ].join('');
+
+  it('is 64 bytes, of which the phase is signed', () => {
+    expect(bytes).toHaveLength(128);
+    expect(Buffer.from(encodeFrameSchedule(schedule)).toString('hex')).toBe(bytes);
+    expect(decodeClientMessage(hexBytes(bytes), 34)).toEqual({
+      type: 'frame-schedule',
+      ...schedule,
+    });
+  });
+
+  it('has whole nanoseconds', () => {
+    const parts = { periodNs: 16_666_666.6, targetSlackNs: 499_999.9, phaseErrorNs: -2.4 };
+    const message = encodeFrameSchedule({ ...schedule, ...parts });
+    expect(Buffer.from(message).toString('hex')).toBe(bytes);
+  });
+
+  it.each([
+    ['before 34', bytes, 20],
+    ['when it is cut', bytes.slice(0, -2), 34],
+  ] as const)('is not known %s', (_, hex, version) => {
+    expect(decodeClientMessage(hexBytes(hex), version)).toMatchObject({
+      type: 'unknown',
+      wireType: 2,
     });
   });
 });
@@ -55,6 +132,7 @@ describe('decodeClientMessage', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 64 }), i32, i32, (bytes, x, y) => {
         decodeClientMessage(bytes);
+        decodeClientMessage(bytes, 34);
         expect(decodeClientMessage(encodeSetCursorPos({ x, y }))).toEqual({
           type: 'set-cursor-pos',
           x,
