@@ -14,7 +14,7 @@ import { describeFrame, type FrameInput, formatDiffers } from './frame-input.ts'
 import { OwnerLanes } from './owner-lanes.ts';
 import { pixelBytes } from './pack.ts';
 import type { Payload } from './plan.ts';
-import type { HostQueue, PostResult } from './queue.ts';
+import type { HostQueue, PostOptions, PostResult } from './queue.ts';
 import type { HostSession } from './session.ts';
 import type { Wire } from './wire.ts';
 
@@ -133,6 +133,7 @@ export class FramePublisher {
       clientId !== this.#lanes?.owner?.clientId && this.#newestFor?.wants(slot, clientId) === true,
     delivered: (slot, clientId) => this.#newestFor?.delivered(slot, clientId),
   };
+  readonly #delivery: PostOptions = { audience: this.#audience, limit: 1 };
   readonly #frameQueues: readonly HostQueue[];
   /** Whether anybody has had the newest frame. */
   #sent = false;
@@ -359,10 +360,7 @@ export class FramePublisher {
 
   // One at a time: what is newest when it was read goes next.
   #deliver(payload: Payload, nowMs: number): PostResult {
-    const result = this.#session.frameQueue.post(payload, 0, nowMs, {
-      audience: this.#audience,
-      limit: 1,
-    });
+    const result = this.#session.frameQueue.post(payload, 0, nowMs, this.#delivery);
     if (result === 'posted') this.#sent = true;
     return result;
   }

@@ -36,7 +36,6 @@ const FASTER = 0.995;
 export class OwnerLanes {
   readonly #frameQueue: HostQueue;
   readonly #lanes: readonly HostQueue[];
-  readonly #maxSubscribers: number;
   readonly #schedules: Map<number, Schedule> = new Map();
   readonly #toOwner: Audience = {
     wants: (_slot, clientId) => clientId === this.#owner?.clientId,
@@ -54,7 +53,6 @@ export class OwnerLanes {
   constructor(session: HostSession) {
     this.#frameQueue = session.frameQueue;
     this.#lanes = session.ownerQueues;
-    this.#maxSubscribers = session.wire.lgmp.maxSubscribers;
   }
 
   get owner(): FrameOwner | undefined {
@@ -148,17 +146,10 @@ export class OwnerLanes {
 
   #eligible(clientId: number): boolean {
     return (
-      this.#reads(this.#frameQueue, clientId) &&
+      this.#frameQueue.subscribes(clientId) &&
       this.#lanes.length > 0 &&
-      this.#lanes.every((lane) => this.#reads(lane, clientId))
+      this.#lanes.every((lane) => lane.subscribes(clientId))
     );
-  }
-
-  #reads(queue: HostQueue, clientId: number): boolean {
-    const active = queue.activeSlots();
-    for (let slot = 0; slot < this.#maxSubscribers; slot++)
-      if (((active >>> slot) & 1) === 1 && queue.clientAt(slot) === clientId) return true;
-    return false;
   }
 }
 

@@ -11,6 +11,7 @@ import {
   Region,
   type VmRecord,
 } from '../protocol/index.ts';
+import type { SentMessage } from './client-messages.ts';
 import { type CursorCounters, type CursorInput, CursorPublisher } from './cursor.ts';
 import type { FrameInput } from './frame-input.ts';
 import {
@@ -22,7 +23,7 @@ import {
 import { describeMachine, describeSystem } from './machine.ts';
 import { openRegion } from './open.ts';
 import { packageVersion } from './package-root.ts';
-import type { HostQueue, QueueCounters, SentMessage } from './queue.ts';
+import type { HostQueue, QueueCounters } from './queue.ts';
 import { RecoveryPublisher } from './recovery.ts';
 import { HostSession, type QueueName, type SessionFacts } from './session.ts';
 import { WIRES, type Wire, type WireName } from './wire.ts';

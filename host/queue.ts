@@ -2,12 +2,9 @@ import {
   activeBits,
   andU32,
   badBits,
-  CLIENT_MESSAGE_BYTES,
   clearSlots,
   exchangeU32,
   type LgmpLayout,
-  LOCK_TIMEOUT_MS,
-  loadU8,
   loadU32,
   onBits,
   QUEUE_MAX_TIME_MS,
@@ -15,11 +12,11 @@ import {
   setBad,
   storeU32,
   storeU64,
-  tryLock,
-  unlock,
 } from '../protocol/index.ts';
 import type { Audience } from './audience.ts';
+import { ClientMessages, type SentMessage } from './client-messages.ts';
 import type { Payload, QueuePlan } from './plan.ts';
+import { QueueLock } from './queue-lock.ts';
 
 /**
  * How a post ended: `dropped` when nobody listens (a success, as in LGMP), `full` when every slot
@@ -37,14 +34,6 @@ export interface QueueCounters {
   repaired: number;
 }
 
-/** What a client has sent. */
-export interface SentMessage {
-  /** A private copy of at most 64 bytes; undefined when the sender is not a live subscriber. */
-  readonly bytes: Uint8Array<ArrayBuffer> | undefined;
-  /** The sender, where the version says who it is. */
-  readonly clientId: number | undefined;
-}
-
 /** How a message is posted, besides to everybody. */
 export interface PostOptions {
   /** The upper half of the message's udata; there is one from LGMP 11 on. */
@@ -55,7 +44,7 @@ export interface PostOptions {
   readonly limit?: number;
 }
 
-const NO_MESSAGES: readonly SentMessage[] = [];
+const TO_EVERYBODY: PostOptions = {};
 const NO_CLIENTS: readonly number[] = [];
 // From here on a message has 64 bits of udata, the newest message is taken back when nobody waits
 // for it, and a client that missed a message is given up on all queues.
@@ -80,16 +69,13 @@ export class HostQueue {
   readonly #payloadAt: Uint32Array<ArrayBuffer>;
   readonly #postedTo: Uint32Array<ArrayBuffer>;
   readonly #badUntil: Float64Array<ArrayBuffer>;
+  readonly #lock: QueueLock;
+  readonly #messages: ClientMessages;
   #badKnown = 0;
   #position = 0;
   #start = 0;
   #count = 0;
   #frontDeadline = 0;
-  #clientRead = 0;
-  #acknowledged = 0;
-  #lockHeldSince = -1;
-  #clientLockHeldSince = -1;
-  #lockLost = false;
   #invalidated: number[] = [];
 
   /** Writes the queue's header and clears its ring. The session is not visible yet. */
@@ -103,6 +89,8 @@ export class HostQueue {
     this.#badUntil = new Float64Array(lgmp.maxSubscribers);
     const { queue } = lgmp;
     const at = this.#at;
+    this.#lock = new QueueLock(region, at + queue.lock, lgmp.lockBytes);
+    this.#messages = new ClientMessages(region, lgmp, at, this.counters);
     region.bytes.fill(0, at, at + queue.sizeBytes);
     region.bytes.fill(0, plan.ringAt, plan.ringAt + plan.slots * lgmp.message.sizeBytes);
     storeU32(region, at + queue.queueID, plan.id);
@@ -152,12 +140,17 @@ export class HostQueue {
   }
 
   /** Puts a message in the ring for every live subscriber, or for an audience among them. */
-  post(payload: Payload, udata: number, nowMs: number, options: PostOptions = {}): PostResult {
-    if (!this.#lock(nowMs)) return 'busy';
+  post(
+    payload: Payload,
+    udata: number,
+    nowMs: number,
+    options: PostOptions = TO_EVERYBODY,
+  ): PostResult {
+    if (!this.#lock.take(nowMs)) return 'busy';
     try {
       return this.#postLocked(payload, udata, nowMs, options);
     } finally {
-      this.#unlock();
+      this.#lock.release();
     }
   }
 
@@ -205,10 +198,10 @@ export class HostQueue {
    */
   process(nowMs: number): void {
     if (this.#count === 0 && this.#badKnown === 0 && this.#quiet()) {
-      this.#probeLock(nowMs);
+      this.#lock.probe(nowMs);
       return;
     }
-    if (!this.#lock(nowMs)) return;
+    if (!this.#lock.take(nowMs)) return;
     try {
       this.#agree(nowMs);
       this.#adoptBad(nowMs);
@@ -216,7 +209,7 @@ export class HostQueue {
       this.#freeFront(nowMs);
       this.#reap(nowMs);
     } finally {
-      this.#unlock();
+      this.#lock.release();
     }
   }
 
@@ -367,7 +360,7 @@ export class HostQueue {
 
   /** Gives up every live subscriber with this client id, because it was given up elsewhere. */
   invalidate(clientId: number, nowMs: number): void {
-    if (!this.#lock(nowMs)) {
+    if (!this.#lock.take(nowMs)) {
       // Not forgotten: the next turn gives it up everywhere again.
       this.#invalidated.push(clientId);
       return;
@@ -382,7 +375,7 @@ export class HostQueue {
       this.#noteBad(gone >>> 0, nowMs);
       this.counters.timedOut += popCount(gone);
     } finally {
-      this.#unlock();
+      this.#lock.release();
     }
   }
 
@@ -391,71 +384,20 @@ export class HostQueue {
    * also one whose sender is nobody.
    */
   takeClientMessages(nowMs: number): readonly SentMessage[] {
-    const region = this.#region;
-    const { queue, clientMessage, clientMessageSlots: slots, lockBytes } = this.#lgmp;
-    const at = this.#at;
-    const settled =
-      loadU32(region, at + queue.cMsgAvail) === slots &&
-      loadU32(region, at + queue.cMsgWPos) === this.#clientRead &&
-      loadU32(region, at + queue.cMsgWSerial) === this.#acknowledged;
-    if (settled) {
-      this.#probeClientLock(nowMs);
-      return NO_MESSAGES;
-    }
-    if (!this.#take(at + queue.cMsgLock)) {
-      if (this.#clientLockHeldSince < 0) this.#clientLockHeldSince = nowMs;
-      return NO_MESSAGES;
-    }
-    this.#clientLockHeldSince = -1;
-    try {
-      const available = loadU32(region, at + queue.cMsgAvail);
-      if (available > slots) this.counters.repaired++;
-      const messages: SentMessage[] = [];
-      for (let left = slots - Math.min(available, slots); left > 0; left--) {
-        messages.push(
-          this.#readSent(at + queue.cMsgs + this.#clientRead * clientMessage.sizeBytes),
-        );
-        this.#clientRead = (this.#clientRead + 1) % slots;
-      }
-      storeU32(region, at + queue.cMsgAvail, slots);
-      // The ring is empty now, so what the clients count must be what we count.
-      this.#settle(at + queue.cMsgWPos, this.#clientRead);
-      this.#settle(at + queue.cMsgWSerial, (this.#acknowledged + messages.length) >>> 0);
-      return messages;
-    } finally {
-      unlock(region, at + queue.cMsgLock, lockBytes);
-    }
+    return this.#messages.take(nowMs, (clientId) => this.subscribes(clientId));
   }
 
-  #readSent(at: number): SentMessage {
-    const { clientMessage } = this.#lgmp;
-    const clientId =
-      clientMessage.clientID === undefined
-        ? undefined
-        : loadU32(this.#region, at + clientMessage.clientID);
-    if (clientId !== undefined && !this.#subscribed(clientId))
-      return { bytes: undefined, clientId };
-    const bytes = Math.min(loadU32(this.#region, at + clientMessage.size), CLIENT_MESSAGE_BYTES);
-    return { bytes: this.#region.copyOut(at + clientMessage.data, bytes), clientId };
-  }
-
-  #subscribed(clientId: number): boolean {
+  /** Whether a live subscriber has this client id. */
+  subscribes(clientId: number): boolean {
     const active = this.activeSlots();
     for (let id = 0; id < this.#lgmp.maxSubscribers; id++)
       if (((active >>> id) & 1) === 1 && this.clientAt(id) === clientId) return true;
     return false;
   }
 
-  #settle(at: number, value: number): void {
-    if (loadU32(this.#region, at) === value) return;
-    this.counters.repaired++;
-    storeU32(this.#region, at, value);
-  }
-
   /** Tells the clients that one more of their messages was acted on. */
   acknowledge(): void {
-    this.#acknowledged = (this.#acknowledged + 1) >>> 0;
-    storeU32(this.#region, this.#at + this.#lgmp.queue.cMsgRSerial, this.#acknowledged);
+    this.#messages.acknowledge();
   }
 
   /**
@@ -463,46 +405,7 @@ export class HostQueue {
    * be gone. Only a new session frees it.
    */
   lockLost(nowMs: number): boolean {
-    const held = (since: number): boolean => since >= 0 && nowMs - since >= LOCK_TIMEOUT_MS;
-    return this.#lockLost || held(this.#lockHeldSince) || held(this.#clientLockHeldSince);
-  }
-
-  #lock(nowMs: number): boolean {
-    const taken = this.#take(this.#at + this.#lgmp.queue.lock);
-    if (taken) this.#lockHeldSince = -1;
-    else if (this.#lockHeldSince < 0) this.#lockHeldSince = nowMs;
-    return taken;
-  }
-
-  #take(at: number): boolean {
-    try {
-      return tryLock(this.#region, at, this.#lgmp.lockBytes);
-    } catch {
-      // Neither 0 nor 1: nobody will give it back.
-      this.#lockLost = true;
-      return false;
-    }
-  }
-
-  #unlock(): void {
-    unlock(this.#region, this.#at + this.#lgmp.queue.lock, this.#lgmp.lockBytes);
-  }
-
-  // A client that died with a lock keeps all others out, also while there is nothing to post.
-  #probeLock(nowMs: number): void {
-    if (this.#isFree(this.#at + this.#lgmp.queue.lock)) this.#lockHeldSince = -1;
-    else if (this.#lockHeldSince < 0) this.#lockHeldSince = nowMs;
-  }
-
-  #probeClientLock(nowMs: number): void {
-    if (this.#isFree(this.#at + this.#lgmp.queue.cMsgLock)) this.#clientLockHeldSince = -1;
-    else if (this.#clientLockHeldSince < 0) this.#clientLockHeldSince = nowMs;
-  }
-
-  #isFree(at: number): boolean {
-    return (
-      (this.#lgmp.lockBytes === 1 ? loadU8(this.#region, at) : loadU32(this.#region, at)) === 0
-    );
+    return this.#lock.lost(nowMs) || this.#messages.lockLost(nowMs);
   }
 
   #renewDeadline(nowMs: number): void {
