@@ -1,6 +1,7 @@
 import { channel } from 'node:diagnostics_channel';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KvmfrError, type KvmfrErrorCode } from '../protocol/error.ts';
+import type { AssumedWire } from '../protocol/lgmp/detect.ts';
 import { type CursorOptions, type CursorState, CursorStream } from './cursor.ts';
 import { HeartbeatWatch, type Sighting } from './detect.ts';
 import type { Frame } from './frame.ts';
@@ -25,6 +26,8 @@ import type { ClientStats, StreamHost, Subscription } from './subscription.ts';
 export interface ClientOptions {
   /** Closes the client when it fires. */
   readonly signal?: AbortSignal;
+  /** Read an unknown newer wire by the rules of a known one, with all checks, at one's own risk. */
+  readonly assume?: AssumedWire | undefined;
 }
 
 /** Between two looks for a publisher. */
@@ -78,6 +81,7 @@ export class Client implements AsyncDisposable {
   #open: OpenRegion | undefined;
   #session: Session | undefined;
   #lastInfo: SessionInfo | undefined;
+  readonly #assume: AssumedWire | undefined;
   #base: ClientState;
   #shown: ClientState;
   #lasting: KvmfrError | undefined;
@@ -85,6 +89,7 @@ export class Client implements AsyncDisposable {
   /** Starts reading; returns at once, in state `waiting`. Most programs want {@link connect}. */
   constructor(path: string = defaultRegionPath(), options: ClientOptions = {}) {
     this.path = path;
+    this.#assume = options.assume;
     this.#base = { name: 'waiting', message: `opening ${path}` };
     this.#shown = this.#base;
     this.#signal = options.signal;
@@ -255,7 +260,8 @@ export class Client implements AsyncDisposable {
 
   /** Looks after one mapping until the path names something else. */
   async #watch(open: OpenRegion): Promise<void> {
-    let heartbeats = new HeartbeatWatch(open.region);
+    const assume = this.#assume;
+    let heartbeats = new HeartbeatWatch(open.region, { assume });
     let presenceMs = performance.now();
     while (!this.closed) {
       const nowMs = performance.now();
@@ -275,7 +281,7 @@ export class Client implements AsyncDisposable {
       }
       if (session !== undefined) {
         this.#session = undefined;
-        heartbeats = new HeartbeatWatch(open.region);
+        heartbeats = new HeartbeatWatch(open.region, { assume });
       }
       const sighting = heartbeats.look(nowMs);
       this.#search(open, sighting, nowMs);
@@ -291,7 +297,10 @@ export class Client implements AsyncDisposable {
     const { candidate } = sighting;
     try {
       if (candidate.layout === undefined) throw unsupportedLgmp(candidate);
-      const session = Session.attach({ ...open, lgmp: candidate.layout }, nowMs);
+      const session = Session.attach(
+        { ...open, lgmp: candidate.layout, assume: this.#assume },
+        nowMs,
+      );
       if (session !== undefined) this.#attach(session);
     } catch (error) {
       this.#setBase(stateOfAttachError(error));

@@ -1,4 +1,4 @@
-import { findLgmpHeaders, type LgmpCandidate } from '../protocol/lgmp/detect.ts';
+import { type AssumedWire, findLgmpHeaders, type LgmpCandidate } from '../protocol/lgmp/detect.ts';
 import { HEARTBEAT_TIMEOUT_MS } from '../protocol/limits.ts';
 import type { Region } from '../protocol/memory/region.ts';
 import { loadU32, loadU64 } from '../protocol/memory/word.ts';
@@ -30,15 +30,19 @@ export type Sighting =
  */
 export class HeartbeatWatch {
   readonly #region: Region;
+  readonly #assume: AssumedWire | undefined;
   readonly #watched: Map<string, Watched> = new Map();
 
-  constructor(region: Region) {
+  constructor(region: Region, options: { readonly assume?: AssumedWire | undefined } = {}) {
     this.#region = region;
+    this.#assume = options.assume;
   }
 
   /** Looks once. Call it every few ten milliseconds; `nowMs` is a clock that never runs backwards. */
   look(nowMs: number): Sighting {
-    const candidates = findLgmpHeaders(this.#region).filter((found) => found.plausible);
+    const candidates = findLgmpHeaders(this.#region, { assume: this.#assume }).filter(
+      (found) => found.plausible,
+    );
     const keys = new Set<string>();
     const alive: LgmpCandidate[] = [];
     for (const candidate of candidates) {

@@ -9,7 +9,7 @@ import {
 } from '../protocol/kvmfr/cursor.ts';
 import { checkFrame, newFrameHeader } from '../protocol/kvmfr/frame.ts';
 import { QUEUE_IDS } from '../protocol/kvmfr/index.ts';
-import { findLgmpHeaders, type LgmpCandidate } from '../protocol/lgmp/detect.ts';
+import { type AssumedWire, findLgmpHeaders, type LgmpCandidate } from '../protocol/lgmp/detect.ts';
 import { loadU32 } from '../protocol/memory/word.ts';
 import type { PixelFormat } from '../protocol/pixel.ts';
 import { HeartbeatWatch } from './detect.ts';
@@ -86,13 +86,13 @@ const STEP_MS = 20;
  */
 export async function inspectRegion(
   path: string,
-  options: { readonly signal?: AbortSignal } = {},
+  options: { readonly signal?: AbortSignal; readonly assume?: AssumedWire | undefined } = {},
 ): Promise<Inspection> {
   const open = openRegion(path, { access: 'read-only' });
   try {
     const recovery = new RecoveryWatch(open.region);
-    const { candidate, alive } = await lookForLife(open, recovery, options.signal);
-    const found = describe(path, open, candidate, alive);
+    const { candidate, alive } = await lookForLife(open, recovery, options);
+    const found = describe(path, { ...open, assume: options.assume }, candidate, alive);
     return { ...found, recovery: recovery.summary(performance.now()) };
   } finally {
     open.mapping.close();
@@ -102,9 +102,10 @@ export async function inspectRegion(
 async function lookForLife(
   open: OpenRegion,
   recovery: RecoveryWatch,
-  signal: AbortSignal | undefined,
+  options: { readonly signal?: AbortSignal; readonly assume?: AssumedWire | undefined },
 ): Promise<{ readonly candidate: LgmpCandidate | undefined; readonly alive: boolean }> {
-  const watch = new HeartbeatWatch(open.region);
+  const { signal, assume } = options;
+  const watch = new HeartbeatWatch(open.region, { assume });
   const endMs = performance.now() + LOOK_MS;
   for (;;) {
     signal?.throwIfAborted();
@@ -129,7 +130,7 @@ async function lookForLife(
 
 function describe(
   path: string,
-  open: OpenRegion,
+  open: OpenRegion & { readonly assume: AssumedWire | undefined },
   candidate: LgmpCandidate | undefined,
   alive: boolean,
 ): Omit<Inspection, 'recovery'> {

@@ -5,6 +5,7 @@ import type { FrameLayout } from '../protocol/kvmfr/frame.ts';
 import { CURSOR_LAYOUTS, FRAME_LAYOUTS } from '../protocol/kvmfr/index.ts';
 import { type OsRecord, parseSession, type VmRecord } from '../protocol/kvmfr/session.ts';
 import {
+  type AssumedWire,
   LGMP_MAGIC,
   type LgmpCandidate,
   neighbourPairs,
@@ -83,7 +84,12 @@ export class Session {
    * @throws ERR_KVMFR_KVMFR_VERSION, ERR_KVMFR_MAGIC, ERR_KVMFR_BOUNDS
    */
   static attach(
-    place: { readonly mapping: RegionWaiter; readonly region: Region; readonly lgmp: LgmpLayout },
+    place: {
+      readonly mapping: RegionWaiter;
+      readonly region: Region;
+      readonly lgmp: LgmpLayout;
+      readonly assume?: AssumedWire | undefined;
+    },
     nowMs: number,
   ): Session | undefined {
     const { region, lgmp } = place;
@@ -103,9 +109,9 @@ export class Session {
       loadU32(region, header.udataSize) !== udataBytes
     )
       return undefined;
-    const frames = FRAME_LAYOUTS.get(blob.kvmfrVersion);
-    const cursors = CURSOR_LAYOUTS.get(blob.kvmfrVersion);
-    const release = releaseName(lgmp.version, blob.kvmfrVersion);
+    const { rules, release } = rulesOf(lgmp.version, blob.kvmfrVersion, place.assume);
+    const frames = FRAME_LAYOUTS.get(rules);
+    const cursors = CURSOR_LAYOUTS.get(rules);
     if (frames === undefined || cursors === undefined || release === undefined)
       throw unsupportedPair(lgmp.version, blob.kvmfrVersion, blob.hostVersion);
     const info: SessionInfo = {
@@ -187,6 +193,18 @@ export class Session {
 
 const INSTALL_HINT =
   'Install one of those in the guest (B7 is the newest release), or a newer kvmfr here.';
+
+/** By the rules of which KVMFR version a session is read, and how its release is called. */
+function rulesOf(
+  lgmp: number,
+  kvmfr: number,
+  assume: AssumedWire | undefined,
+): { readonly rules: number; readonly release: string | undefined } {
+  const release = releaseName(lgmp, kvmfr);
+  const isNewer = lgmp >= 12 && kvmfr >= 34;
+  if (release !== undefined || assume !== 'dev12' || !isNewer) return { rules: kvmfr, release };
+  return { rules: 34, release: `KVMFR ${kvmfr} on LGMP ${lgmp}, read as dev12` };
+}
 
 function unsupportedPair(lgmp: number, kvmfr: number, hostVersion: string): KvmfrError {
   return new KvmfrError(

@@ -6,7 +6,7 @@ import {
   requestDisplay,
 } from '../../client/index.ts';
 import { hex } from '../../protocol/error.ts';
-import type { CommandSpec, ParsedCommand } from '../spec.ts';
+import { ASSUME_FLAG, type CommandSpec, choiceFlag, type ParsedCommand } from '../spec.ts';
 import { EXIT, errorJson, errorText, print, say } from '../terminal.ts';
 
 /** What `kvmfr info` takes. */
@@ -18,6 +18,7 @@ export const spec: CommandSpec = {
   flags: {
     json: { help: 'one JSON object; with --watch one per line' },
     watch: { help: 'look again every second, until interrupted' },
+    ...ASSUME_FLAG,
     recover: { help: 'ask the guest for its fallback display first (development versions)' },
   },
   example: 'kvmfr info /dev/shm/looking-glass --json',
@@ -36,13 +37,14 @@ const QUEUE_NAMES: ReadonlyMap<number, string> = new Map([
 export async function run(command: ParsedCommand, signal: AbortSignal): Promise<number> {
   const path = command.positionals[0] ?? defaultRegionPath();
   const json = command.has('json');
+  const assume = choiceFlag(command, 'assume', { now: ['dev12'] });
   if (command.has('recover')) {
     const { state, error } = await requestDisplay(path, 'recovery', { signal });
     say(`fallback display: ${state}${error === 'none' ? '' : ` (${error})`}`);
     if (state === 'failed') return EXIT.failed;
   }
   for (;;) {
-    const status = await once(path, json, signal);
+    const status = await once(path, { json, assume, signal });
     if (!command.has('watch') || signal.aborted) return signal.aborted ? EXIT.interrupted : status;
     try {
       await sleep(1000, undefined, { signal });
@@ -53,10 +55,18 @@ export async function run(command: ParsedCommand, signal: AbortSignal): Promise<
   }
 }
 
-async function once(path: string, json: boolean, signal: AbortSignal): Promise<number> {
+async function once(
+  path: string,
+  options: {
+    readonly json: boolean;
+    readonly assume: 'dev12' | undefined;
+    readonly signal: AbortSignal;
+  },
+): Promise<number> {
+  const { json, assume, signal } = options;
   let found: Inspection;
   try {
-    found = await inspectRegion(path, { signal });
+    found = await inspectRegion(path, { signal, assume });
   } catch (error) {
     if (signal.aborted) return EXIT.interrupted;
     if (json) print(JSON.stringify({ path, ...errorJson(error) }));

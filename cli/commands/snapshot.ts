@@ -5,7 +5,14 @@ import { Client, type CursorState, defaultRegionPath } from '../../client/index.
 import { Picture } from '../../client/tiles/picture.ts';
 import { KvmfrError } from '../../protocol/error.ts';
 import { copyRect, encodePng, type RgbImage } from '../../viewer/encode/image.ts';
-import { type CommandSpec, numberFlag, type ParsedCommand, usageError } from '../spec.ts';
+import {
+  ASSUME_FLAG,
+  type CommandSpec,
+  choiceFlag,
+  numberFlag,
+  type ParsedCommand,
+  usageError,
+} from '../spec.ts';
 import { EXIT, say } from '../terminal.ts';
 
 /** What `kvmfr snapshot` takes. */
@@ -17,6 +24,7 @@ export const spec: CommandSpec = {
   flags: {
     output: { value: 'FILE.png', short: 'o', help: 'where to write it; - is standard output' },
     cursor: { help: 'draw the pointer in' },
+    ...ASSUME_FLAG,
     'timeout-ms': { value: 'N', help: 'give up when no frame came in this time (default 5000)' },
   },
   example: 'kvmfr snapshot /dev/shm/looking-glass -o guest.png',
@@ -33,7 +41,8 @@ export async function run(command: ParsedCommand, signal: AbortSignal): Promise<
     throw usageError('kvmfr snapshot -o - writes a PNG: send it to a file or a program');
   const timeoutMs = numberFlag(command, 'timeout-ms', { min: 1, max: 3_600_000 }) ?? 5000;
   const path = command.positionals[0] ?? defaultRegionPath();
-  await using client = new Client(path);
+  const assume = choiceFlag(command, 'assume', { now: ['dev12'] });
+  await using client = new Client(path, { assume });
   const image = await takePicture(client, {
     signal,
     timeoutMs,

@@ -1,6 +1,6 @@
 import { Client, checkRegionName, defaultRegionPath } from '../../client/index.ts';
 import { SERVE_FLAGS, SERVE_LATER, serve, serveOptions } from '../serve.ts';
-import type { CommandSpec, ParsedCommand } from '../spec.ts';
+import { ASSUME_FLAG, type CommandSpec, choiceFlag, type ParsedCommand } from '../spec.ts';
 import { EXIT } from '../terminal.ts';
 
 /** What `kvmfr view` takes. */
@@ -9,8 +9,8 @@ export const spec: CommandSpec = {
   summary: "relay a guest's screen to browsers",
   args: '[REGION]',
   positionals: [{ name: 'REGION', required: false }],
-  flags: SERVE_FLAGS,
-  later: { ...SERVE_LATER, assume: 'only B6 and B7 are read' },
+  flags: { ...SERVE_FLAGS, ...ASSUME_FLAG },
+  later: SERVE_LATER,
   example: 'kvmfr view /dev/shm/looking-glass --listen 127.0.0.1:8400',
 };
 
@@ -19,7 +19,8 @@ export async function run(command: ParsedCommand, signal: AbortSignal): Promise<
   const options = serveOptions(command);
   const path = command.positionals[0] ?? defaultRegionPath();
   checkRegionName(path);
-  await using client = new Client(path);
+  const assume = choiceFlag(command, 'assume', { now: ['dev12'] });
+  await using client = new Client(path, { assume });
   await serve(client, options, { signal, title: `the screen of the guest at ${path}` });
   return EXIT.interrupted;
 }

@@ -36,6 +36,9 @@ const PLACES: readonly {
   { magicAt: 0, timestampAt: 16, spoken: [5, 6, 7] },
 ];
 
+/** A known wire by whose rules an unknown newer one may be read, at one's own risk. */
+export type AssumedWire = 'dev12';
+
 /** A header that was found. It may be the leftover of a publisher that is gone. */
 export interface LgmpCandidate {
   readonly version: number;
@@ -55,13 +58,18 @@ export interface LgmpCandidate {
  * Looks for LGMP headers of every generation. Memory is never cleared by a publisher, so there may
  * be several; whose heartbeat moves is for the caller to watch.
  */
-export function findLgmpHeaders(region: Region): readonly LgmpCandidate[] {
+export function findLgmpHeaders(
+  region: Region,
+  options: { readonly assume?: AssumedWire | undefined } = {},
+): readonly LgmpCandidate[] {
   const found: LgmpCandidate[] = [];
   for (const place of PLACES) {
     if (place.magicAt + 20 > region.byteLength) continue;
     if (loadU32(region, place.magicAt) !== LGMP_MAGIC) continue;
     const version = loadU32(region, place.magicAt + 4);
-    const layout = place.spoken.includes(version) ? LGMP_LAYOUTS.get(version) : undefined;
+    const layout = place.spoken.includes(version)
+      ? LGMP_LAYOUTS.get(version)
+      : assumedLayout(place.magicAt, version, options.assume);
     found.push({
       version,
       magicAt: place.magicAt,
@@ -71,6 +79,15 @@ export function findLgmpHeaders(region: Region): readonly LgmpCandidate[] {
     });
   }
   return found;
+}
+
+function assumedLayout(
+  magicAt: number,
+  version: number,
+  assume: AssumedWire | undefined,
+): LgmpLayout | undefined {
+  const isNewer = magicAt === LGMP_V12.header.magic && version > LGMP_V12.version;
+  return assume === 'dev12' && isNewer ? { ...LGMP_V12, version } : undefined;
 }
 
 function isPlausible(region: Region, lgmp: LgmpLayout): boolean {

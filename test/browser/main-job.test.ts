@@ -5,10 +5,10 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { type PagePixels, TestBrowser } from '../support/chromium.ts';
 import { kvmfr, RunningCommand } from '../support/command.ts';
-import { FIXTURE_NAMES, FixtureHost, loadFixture } from '../support/fixture.ts';
+import { DEV_FIXTURE_NAMES, FIXTURE_NAMES, FixtureHost, loadFixture } from '../support/fixture.ts';
 import { needs } from '../support/machine.ts';
 
-// Memory that the real Looking Glass B7 host wrote, shown by the real commands in a real browser.
+// Memory that real Looking Glass hosts wrote, shown by the real commands in a real browser.
 
 /** Pixels of a PNG as R, G, B. */
 async function pngPixels(png: string | Buffer): Promise<Buffer> {
@@ -39,7 +39,7 @@ async function writeInPlace(path: string, bytes: Uint8Array): Promise<void> {
   }
 }
 
-needs('chromium').describe('memory written by Looking Glass B7', () => {
+needs('chromium').describe('memory written by Looking Glass', () => {
   let folder = '';
   let browser: TestBrowser;
 
@@ -53,16 +53,17 @@ needs('chromium').describe('memory written by Looking Glass B7', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  for (const name of FIXTURE_NAMES) {
+  for (const name of [...FIXTURE_NAMES, ...DEV_FIXTURE_NAMES]) {
     needs('chromium').it(
       `${name}: info, snapshot and page show exactly what was on the screen`,
       async () => {
         const fixture = loadFixture(name);
-        const region = join(folder, name);
+        const region = join(folder, name.replace('/', '-'));
         await fixture.writeTo(region);
         await using _guest = await FixtureHost.start(region);
         const expected = await pngPixels(fixture.pngPath);
         const [frame] = fixture.facts.framesPending;
+        const { version, queues } = fixture.facts.lgmp;
 
         const info = await kvmfr(['info', region, '--json']);
         expect(info.status).toBe(0);
@@ -72,21 +73,21 @@ needs('chromium').describe('memory written by Looking Glass B7', () => {
           alive: true,
           session: {
             id: fixture.facts.lgmp.sessionID,
-            lgmpVersion: 6,
+            lgmpVersion: version,
             kvmfrVersion: 20,
-            release: 'B7',
+            release: version === 6 ? 'B7' : 'dev10',
             hostVersion: fixture.facts.kvmfr.hostver,
             vm: { capture: 'XCB', model: 'AMD EPYC', cpus: 2, cores: 2, sockets: 1 },
             os: { kind: 'linux', name: fixture.facts.kvmfr.records[1]?.name },
           },
           queues: [
-            { name: 'frame', id: 2, slots: 3 },
-            { name: 'pointer', id: 1, slots: 21 },
+            { name: 'frame', id: 2, slots: queues[0]?.numMessages },
+            { name: 'pointer', id: 1, slots: queues[1]?.numMessages },
           ],
           frame: { format: 'BGRA', widthPx: frame?.frameWidth, heightPx: frame?.frameHeight },
         });
 
-        const png = join(folder, `${name}.png`);
+        const png = `${region}.png`;
         const snapshot = await kvmfr(['snapshot', region, '-o', png]);
         expect(snapshot.stderr).toContain(png);
         expect(snapshot.status).toBe(0);
