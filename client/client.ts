@@ -310,6 +310,8 @@ export class Client implements AsyncDisposable {
   #attach(session: Session): void {
     this.#session = session;
     this.#lastInfo = session.info;
+    // What was wrong with the streams was wrong with the session before.
+    this.#issues.clear();
     this.stats.sessions += 1;
     this.#setBase(showing(session.info));
     this.#notify();

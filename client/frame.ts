@@ -189,9 +189,9 @@ export class Frame implements Disposable {
   }
 
   #endOf(whole: boolean, finished: boolean): LoanEnd {
-    if (!finished) return 'lost';
-    if (whole) return 'intact';
-    return this.#stalled ? 'stalled' : 'partial';
+    if (whole && finished) return 'intact';
+    if (this.#stalled && this.#loan.session.holds()) return 'stalled';
+    return finished ? 'partial' : 'lost';
   }
 
   [Symbol.dispose](): void {

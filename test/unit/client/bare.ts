@@ -8,7 +8,7 @@ import { Region } from '../../../protocol/memory/region.ts';
 // tests that use it must not read the same tables as the code they check.
 
 /** Bytes of a bare region. */
-export const BARE_BYTES = 64 * 1024;
+export const BARE_BYTES: number = 64 * 1024;
 /** Where the first queue's header is. */
 export const QUEUE_AT = 32;
 /** Where its ring is. */

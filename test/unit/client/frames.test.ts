@@ -368,6 +368,26 @@ describe.each(['B6', 'B7'] as const)('FrameStream on %s', (wire) => {
       await frames.return();
     });
 
+    it('that never stands still lets the event loop turn', async () => {
+      const guest = await start();
+      const { frames, first } = await begun(guest, { partial: true });
+      first.release();
+      const writing = opened(guest);
+      const frame = await given(frames.next());
+      let bytes = 0;
+      guest.mapping.wait = () => {
+        if (bytes >= 0) writing.setWritePointer(++bytes % 1000);
+        return Promise.resolve('changed');
+      };
+      const rows = frame.whenRows(48);
+      setImmediate(() => {
+        bytes = -1;
+        writing.end();
+      });
+      expect(await rows).toBe(true);
+      await frames.return();
+    });
+
     it('that runs past the end says no more than that all is there', async () => {
       const guest = await start();
       const { frames, first } = await begun(guest);
@@ -689,6 +709,45 @@ describe.each(['B6', 'B7'] as const)('FrameStream on %s', (wire) => {
       await frames.return();
       expect(guest.stats.framesGivenUp).toBe(0);
     });
+  });
+
+  it('answers although the publisher posts a newer frame whenever one is read', async () => {
+    const guest = await start();
+    const { frames, first } = await begun(guest);
+    first.release();
+    const { view } = guest.region;
+    const getUint32 = view.getUint32.bind(view);
+    view.getUint32 = (at, little) => {
+      guest.host.publish(picture(1));
+      return getUint32(at, little);
+    };
+    guest.host.publish(picture(1));
+    expect((await given(frames.next())).skipped).toBeLessThanOrEqual(3);
+    view.getUint32 = getUint32;
+    await frames.return();
+  });
+
+  it('lets the event loop turn although the publisher repeats one frame for ever', async () => {
+    const guest = await start();
+    const { frames, first } = await begun(guest);
+    first.release();
+    const repeat = (): void => {
+      guest.host.openFrame(picture(0), { header: { frameSerial: 0 } })?.end();
+    };
+    const { view } = guest.region;
+    const getUint32 = view.getUint32.bind(view);
+    view.getUint32 = (at, little) => {
+      repeat();
+      return getUint32(at, little);
+    };
+    repeat();
+    const next = frames.next();
+    setImmediate(() => {
+      view.getUint32 = getUint32;
+      guest.host.publish(picture(1));
+    });
+    await given(next);
+    await frames.return();
   });
 
   it('answers calls in their order, with one subscriber and no frame lent twice', async () => {

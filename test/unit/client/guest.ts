@@ -18,8 +18,9 @@ export function temporaryPath(): string {
   return join(folder, 'region');
 }
 
+type QueueName = 'frame' | 'pointer';
 /** Offsets of the frame queue (the first) and the pointer queue (the second) of our publisher. */
-const QUEUES = { frame: 32, pointer: 32 + 1144 } as const;
+const QUEUES: { readonly [K in QueueName]: number } = { frame: 32, pointer: 32 + 1144 };
 const NEW_SUB_COUNT = 8;
 const ON_BITS = 420;
 const COUNT = 440;
@@ -49,6 +50,7 @@ export class Guest implements StreamHost {
   session: Session;
   #clockMs: { now: number };
   #waiting: (() => void)[] = [];
+  #listening: (() => void)[] = [];
 
   private constructor(host: Host, mapping: Mapping, clockMs: { now: number }) {
     this.host = host;
@@ -84,14 +86,14 @@ export class Guest implements StreamHost {
   }
 
   /** Waits until somebody has subscribed whom the publisher has not seen, and lets it see them. */
-  async subscriber(queue: keyof typeof QUEUES = 'frame'): Promise<void> {
+  async subscriber(queue: QueueName = 'frame'): Promise<void> {
     const at = QUEUES[queue] + NEW_SUB_COUNT;
     await this.mapping.wait([{ offsetBytes: at, value: 0 }], { timeoutMs: 10_000 });
     this.pass(0);
   }
 
   /** Waits until nothing is left in a queue that a reader has not finished. */
-  async drained(queue: keyof typeof QUEUES = 'frame'): Promise<void> {
+  async drained(queue: QueueName = 'frame'): Promise<void> {
     const at = QUEUES[queue] + COUNT;
     for (;;) {
       const value = loadU32(this.region, at);
@@ -101,7 +103,7 @@ export class Guest implements StreamHost {
   }
 
   /** Bitmap of the subscribers of a queue. */
-  subscribers(queue: keyof typeof QUEUES = 'frame'): number {
+  subscribers(queue: QueueName = 'frame'): number {
     return loadU32(this.region, QUEUES[queue] + ON_BITS);
   }
 
@@ -130,6 +132,13 @@ export class Guest implements StreamHost {
 
   setIssue(_stream: Subscription, issue: ClientState | undefined): void {
     this.issues.push(issue);
+    for (const wake of this.#listening.splice(0)) wake();
+  }
+
+  /** Waits until so many issues have been told. */
+  async told(count: number): Promise<void> {
+    while (this.issues.length < count)
+      await new Promise<void>((resolve) => this.#listening.push(resolve));
   }
 
   register(stream: Subscription): void {

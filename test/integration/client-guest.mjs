@@ -1,0 +1,95 @@
+// A guest in a process of its own, started by client-guest.ts: our publisher, told what to do by
+// messages {id, call, args}; answers {id, result} or {id, error}.
+import { createHost } from '../../dist/host/index.js';
+import { Mapping } from '../../dist/native/index.js';
+
+let host;
+let playing;
+let published = 0;
+let mapped;
+
+const calls = {
+  async start(path, options) {
+    host = await createHost(path, options);
+    host.on('error', () => {});
+    // A publisher shows its last picture also to who comes after it was wiped.
+    host.on('session', () => playing?.publish());
+    return host.sessionId;
+  },
+  publish(frame) {
+    return host.publish(frame);
+  },
+  setCursor(cursor) {
+    return host.setCursor(cursor);
+  },
+  openFrame(frame, tampering, rows) {
+    const open = host.openFrame(frame, tampering);
+    open?.writeRows(rows);
+    return open !== undefined;
+  },
+  facts() {
+    const { sessionId, watchers, stats } = host;
+    return { sessionId, watchers, stats };
+  },
+  /** Publishes on and on; each picture is all of one 32-bit word, its number. */
+  play({ widthPx, heightPx, everyMs, count = Infinity, lossless = false, pointer = false }) {
+    clearInterval(playing?.timer);
+    const words = new Uint32Array(widthPx * heightPx);
+    const pixels = new Uint8Array(words.buffer);
+    const publish = () => {
+      // Lossless: not before everybody has read the one before.
+      if (lossless && (pending() || host.watchers < lossless)) return;
+      if (published >= count) return;
+      words.fill(published);
+      if (pointer) pointAt(published);
+      if (host.publish({ pixels, format: 'BGRA', widthPx, heightPx })) published += 1;
+    };
+    const timer = setInterval(publish, everyMs);
+    playing = { timer, publish };
+  },
+  rest() {
+    clearInterval(playing?.timer);
+  },
+  /** Turns a word of a region as fast as it can, for this long. */
+  spin(path, at, { ms, below }) {
+    const mapping = Mapping.open(path);
+    const words = new Int32Array(mapping.buffer);
+    const endMs = performance.now() + ms;
+    let turns = 0;
+    while (performance.now() < endMs)
+      for (let i = 0; i < 1000; i++) Atomics.store(words, at >> 2, (turns++ % below) + 1);
+    mapping.close();
+    return turns;
+  },
+};
+
+/** The pointer moves with each picture, and looks another way now and then. */
+function pointAt(number) {
+  const shape = {
+    kind: ['color', 'monochrome', 'masked-color'][number % 3],
+    widthPx: 16,
+    heightPx: 16,
+    hotspotX: 1,
+    hotspotY: 1,
+    pitchBytes: 64,
+    bytes: new Uint8Array(64 * 32).fill(number),
+  };
+  const position = { x: number % 1000, y: number % 700 };
+  host.setCursor({ position, visible: true, ...(number % 5 === 0 ? { shape } : {}) });
+}
+
+/** Whether somebody has still to read a message of the frame queue. */
+function pending() {
+  mapped ??= new Int32Array(Mapping.open(host.path).buffer);
+  return Atomics.load(mapped, (32 + 440) >> 2) !== 0;
+}
+
+process.on('message', async ({ id, call, args }) => {
+  try {
+    process.send({ id, result: await calls[call](...args) });
+  } catch (error) {
+    process.send({ id, error: String(error) });
+  }
+});
+process.on('disconnect', () => process.exit(0));
+process.send({ id: 0 });
