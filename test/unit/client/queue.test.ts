@@ -169,6 +169,7 @@ describe.each([5, 6] as const)('Queue on LGMP %i', (lgmp) => {
       expect(queue.next()).toBe('ok');
       expect(queue.message).toEqual({
         udata: 0x8000_0001,
+        udataHigh: 0,
         bytes: 4096,
         offset: PAYLOAD_AT + 8,
       });

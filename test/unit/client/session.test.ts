@@ -54,7 +54,7 @@ describe('Session.attach()', () => {
     b.view.setUint32(5756 + 8, kvmfr, true);
     const error = attachError(b);
     expect(error.code).toBe('ERR_KVMFR_KVMFR_VERSION');
-    expect(error.message).toContain(`KVMFR ${kvmfr} on LGMP ${lgmp};`);
+    expect(error.message).toContain(`KVMFR ${kvmfr} on LGMP ${lgmp},`);
     expect(stateOfAttachError(error).name).toBe('incompatible');
   });
 
