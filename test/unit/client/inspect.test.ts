@@ -125,12 +125,12 @@ describe('inspectRegion()', () => {
   it('names a version that it does not read', async () => {
     const path = temporaryPath();
     const { region } = new BareRegion(6);
-    region.view.setUint32(4, 7, true);
+    region.view.setUint32(4, 8, true);
     writeFileSync(path, region.bytes);
     const found = await inspectRegion(path);
     expect(found.problem?.code).toBe('ERR_KVMFR_LGMP_VERSION');
-    expect(found.problem?.message).toContain('LGMP 7');
-    expect(found.headers).toEqual([{ lgmpVersion: 7, offsetBytes: 0 }]);
+    expect(found.problem?.message).toContain('LGMP 8');
+    expect(found.headers).toEqual([{ lgmpVersion: 8, offsetBytes: 0 }]);
   });
 
   it('finds nothing in zeros', async () => {

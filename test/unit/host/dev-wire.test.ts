@@ -1,4 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
+import { FramePublisher } from '../../../host/frames.ts';
+import { HostSession } from '../../../host/session.ts';
+import { WIRES } from '../../../host/wire.ts';
 import {
   Region,
   readRecovery,
@@ -266,6 +269,68 @@ describe('a session of dev12', () => {
       return region.view.getUint32((client.take()?.offset ?? 0) + 4, true);
     });
     expect(serials).toEqual([1, 2, 3]);
+  });
+
+  it('goes from the highest serial to 1', async () => {
+    const region = new Region(new ArrayBuffer(4 * 2 ** 20));
+    const facts = { hostVersion: '', features: 0, vm: undefined, os: undefined };
+    const session = new HostSession(region, WIRES.dev12, facts, 0);
+    const frames = new FramePublisher(region, WIRES.dev12, session, {
+      counters: { published: 0, dropped: 0, repeated: 0, truncated: 0 },
+      serial: 0xffffffff,
+    });
+    frames.publish(frame, 0);
+    expect(frames.serial).toBe(1);
+  });
+
+  it('says that half floats are HDR, and that other colours are another format', async () => {
+    const { region, host } = await start();
+    const client = DevClient.subscribe(region, 12, { queue: 0 });
+    const seen = [
+      { format: 'RGBA10' },
+      { format: 'RGBA10', sdrWhiteLevel: 200 },
+      { format: 'RGBA10', sdrWhiteLevel: 200, flags: 0x18 },
+      { format: 'RGBA10', sdrWhiteLevel: 200, flags: 0x18 },
+      { format: 'RGBA16F', sdrWhiteLevel: 200 },
+    ].map((change) => {
+      const format = change.format === 'RGBA16F' ? 'RGBA16F' : 'RGBA10';
+      host.publish({
+        ...change,
+        format,
+        pixels: new Uint8Array(128),
+        widthPx: 4,
+        heightPx: 4,
+        damage: [{ x: 1, y: 1, width: 1, height: 1 }],
+      });
+      const at = client.take()?.offset ?? 0;
+      // formatVer, flags, damageRectsCount
+      return [0, 52, 56].map((field) => region.view.getUint32(at + field, true));
+    });
+    expect(seen).toEqual([
+      [0, 0, 0],
+      [1, 0, 0],
+      [2, 0x18, 0],
+      [2, 0x18, 1],
+      [3, 8, 0],
+    ]);
+  });
+
+  it('leaves the next owner of a slot none of what the one before did not read', async () => {
+    const { region, host, advance } = await start();
+    const gone = DevClient.subscribe(region, 12, { queue: 3, clientId: 70 });
+    const stays = DevClient.subscribe(region, 12, { queue: 3, clientId: 71 });
+    advance(10);
+    for (const client of [gone, stays]) client.take();
+    for (let x = 1; x <= 3; x++) host.setCursor({ position: { x, y: 0 }, visible: true });
+    stays.done();
+    advance(1001);
+    expect([gone.bad, stays.bad]).toEqual([true, false]);
+    advance(990);
+    stays.done();
+    advance(11);
+    advance(1);
+    expect(gone.on).toBe(false);
+    expect(region.view.getUint32(POINTER_RING + 3 * 32 + 16, true)).toBe(1 << stays.id);
   });
 
   it('keeps one frame on its way, and sends the newest when that was read', async () => {
@@ -557,6 +622,11 @@ describe('the recovery region of dev12', () => {
     region.bytes.fill(0, AT, AT + 1280);
     advance(10);
     expect(readRecovery(region)).toEqual(before);
+    for (const field of [24, 48]) {
+      region.view.setUint32(AT + field, 0x1234567, true);
+      advance(10);
+      expect(readRecovery(region)).toEqual(before);
+    }
   });
 
   it('is left out when it is not wanted: its memory is for frames', async () => {
