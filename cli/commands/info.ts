@@ -94,7 +94,7 @@ function inspectionText(found: Inspection): string {
     ...sessionRows(found),
     ...found.queues.map((queue): [string, string] => [
       `queue ${QUEUE_NAMES.get(queue.id) ?? queue.id}`,
-      `${queue.used} of ${queue.slots - 1} messages, ${readers(queue.subscribers, queue.timedOut)}`,
+      `${queue.used} of ${ringRoom(queue.slots, found)} messages, ${readers(queue.subscribers, queue.timedOut)}`,
     ]),
     ...pictureRows(found),
     ...recoveryRows(found),
@@ -155,6 +155,11 @@ function pictureRows(found: Inspection): [string, string][] {
     rows.push(['cursor', `${cursor.visible ? 'visible' : 'hidden'} ${place}${look}`]);
   }
   return rows;
+}
+
+/** Rings of LGMP 5 to 7 keep one place free. */
+function ringRoom(slots: number, found: Inspection): number {
+  return (found.session?.lgmpVersion ?? 0) >= 10 ? slots : slots - 1;
 }
 
 function recoveryRows({ recovery }: Inspection): [string, string][] {
