@@ -10,8 +10,8 @@ import type { Session } from './session.ts';
 
 /** Longest wait for all rows of a frame: below the time after which the publisher gives us up. */
 const FRAME_TOTAL_MS = QUEUE_MAX_TIME_MS - FRAME_TIMEOUT_MS;
-/** Moves of a write pointer after which the event loop gets its turn: they may never end. */
-const MOVES_PER_TURN = 16;
+/** Waits after which the event loop gets its turn: a write pointer may go to and fro for ever. */
+const WAITS_PER_TURN = 16;
 
 /**
  * How a loan ended: `intact` (all of it could be trusted till then), `stalled` (rows were waited for
@@ -155,7 +155,7 @@ export class Frame implements Disposable {
     const need = wholeBytes(geometry, Math.min(rows, geometry.dataHeightPx));
     const at = geometry.writePointerAt;
     let endMs = 0;
-    for (let moves = 0; this.intact; moves++) {
+    for (let waits = 1; this.intact; waits++) {
       const bytes = loadU32(session.region, at);
       if (bytes >= need) {
         this.#stalled = false;
@@ -163,18 +163,19 @@ export class Frame implements Disposable {
       }
       const nowMs = performance.now();
       if (endMs === 0) endMs = nowMs + FRAME_TOTAL_MS;
-      const leftMs = Math.min(FRAME_TIMEOUT_MS, endMs - nowMs);
-      const outcome =
-        leftMs <= 0
-          ? 'timed-out'
-          : await session.mapping.wait([{ offsetBytes: at, value: bytes }], {
-              timeoutMs: leftMs,
-              cadence: true,
-              signal: stopped,
-            });
-      if (outcome === 'timed-out') this.#stalled = true;
-      if (outcome !== 'changed') return false;
-      if (moves % MOVES_PER_TURN === MOVES_PER_TURN - 1) await turn();
+      const timeoutMs = Math.max(0, Math.min(FRAME_TIMEOUT_MS, endMs - nowMs));
+      const word = { offsetBytes: at, value: need, reaches: true };
+      const outcome = await session.mapping.wait([word], {
+        timeoutMs,
+        soon: true,
+        signal: stopped,
+      });
+      if (outcome === 'cancelled' || outcome === 'closed' || !this.intact) return false;
+      if (outcome === 'timed-out' && (timeoutMs === 0 || loadU32(session.region, at) <= bytes)) {
+        this.#stalled = true;
+        return false;
+      }
+      if (waits % WAITS_PER_TURN === 0) await turn();
     }
     return false;
   }

@@ -109,6 +109,7 @@ export class FrameStream implements AsyncIterableIterator<Frame> {
       this.#lent = frame;
       this.#given = false;
       const ready = this.#partial || (await frame.whenRows(frame.dataHeightPx));
+      // It must have been lent to us all the time, or its header may be of another frame.
       if (!ready || !frame.intact) continue;
       const { stats } = this.#host;
       stats.framesSeen += 1;
@@ -201,11 +202,6 @@ export class FrameStream implements AsyncIterableIterator<Frame> {
   #lend(session: Session, queue: Queue, found: Found, isNew: boolean): Frame | undefined {
     const { geometry } = found;
     const chain = this.#chain;
-    // Copied; now make sure that it was still lent to us while we copied.
-    if (queue.check() !== 'ok') {
-      chain.broken = true;
-      return undefined;
-    }
     // A repeat for a new subscriber: ours already, unless the last read of it failed.
     if (!isNew && !chain.broken && chain.damage.length === 0) {
       queue.done();

@@ -7,6 +7,11 @@ let host;
 let playing;
 let published = 0;
 let mapped;
+/** Where the frame queue was when a picture was published that is not seen to be posted yet. */
+let unposted;
+
+const POSITION = 16;
+const COUNT = 440;
 
 const calls = {
   async start(path, options) {
@@ -37,12 +42,13 @@ const calls = {
     const words = new Uint32Array(widthPx * heightPx);
     const pixels = new Uint8Array(words.buffer);
     const publish = () => {
-      // Lossless: not before everybody has read the one before.
-      if (lossless && (pending() || host.watchers < lossless)) return;
+      if (lossless && !isRead(lossless)) return;
       if (published >= count) return;
       words.fill(published);
       if (pointer) pointAt(published);
+      unposted = word(POSITION);
       if (host.publish({ pixels, format: 'BGRA', widthPx, heightPx })) published += 1;
+      else unposted = undefined;
     };
     const timer = setInterval(publish, everyMs);
     playing = { timer, publish };
@@ -78,10 +84,16 @@ function pointAt(number) {
   host.setCursor({ position, visible: true, ...(number % 5 === 0 ? { shape } : {}) });
 }
 
-/** Whether somebody has still to read a message of the frame queue. */
-function pending() {
+/** Whether the newest picture was posted, which may take until its queue's lock is free, and read. */
+function isRead(readers) {
+  if (word(POSITION) !== unposted) unposted = undefined;
+  return unposted === undefined && word(COUNT) === 0 && host.watchers >= readers;
+}
+
+/** A word of the frame queue's header. */
+function word(offset) {
   mapped ??= new Int32Array(Mapping.open(host.path).buffer);
-  return Atomics.load(mapped, (32 + 440) >> 2) !== 0;
+  return Atomics.load(mapped, (32 + offset) >> 2);
 }
 
 process.on('message', async ({ id, call, args }) => {
