@@ -40,15 +40,17 @@ export class HeartbeatWatch {
 
   /** Looks once. Call it every few ten milliseconds; `nowMs` is a clock that never runs backwards. */
   look(nowMs: number): Sighting {
-    const candidates = findLgmpHeaders(this.#region, { assume: this.#assume }).filter(
-      (found) => found.plausible,
-    );
+    const all = findLgmpHeaders(this.#region, { assume: this.#assume });
+    const candidates = all.filter((found) => found.plausible);
     const keys = new Set<string>();
     const alive: LgmpCandidate[] = [];
-    for (const candidate of candidates) {
+    for (const candidate of all) {
       const key = `${candidate.magicAt}:${candidate.version}`;
       keys.add(key);
-      if (this.#isAlive(key, candidate, nowMs)) alive.push(candidate);
+      if (!this.#isAlive(key, candidate, nowMs)) continue;
+      // A header that cannot be right only counts where there is no other: it lives, so whoever
+      // attaches to it is told what is wrong.
+      if (candidate.plausible || all.length === 1) alive.push(candidate);
     }
     for (const key of this.#watched.keys()) if (!keys.has(key)) this.#watched.delete(key);
     // LGMP 9 to 12 share one place for the heartbeat: there the rings tell whose it is.

@@ -162,14 +162,25 @@ describe('HeartbeatWatch', () => {
     expect(sighting.kind === 'alive' && sighting.candidate.layout).toBeUndefined();
   });
 
-  it('takes no header for one that has more queues than fit, or no session blob', () => {
-    const queues = new BareRegion(6);
-    queues.view.setUint32(24, 6, true);
-    expect(watch(queues.region, 16)).toEqual({ kind: 'nothing' });
-    for (const bytes of [0, 47, 64 * 1024 + 1, 0xffff_ffff]) {
-      const b = new BareRegion(6);
-      b.view.setUint32(5752, bytes, true);
-      expect(watch(b.region, 16)).toEqual({ kind: 'nothing' });
+  it('names a header with too many queues or no session blob only where no other one is', () => {
+    const spoil: readonly ((region: BareRegion) => void)[] = [
+      (b) => b.view.setUint32(24, 6, true),
+      ...[0, 47, 64 * 1024 + 1, 0xffff_ffff].map(
+        (bytes) => (b: BareRegion) => b.view.setUint32(5752, bytes, true),
+      ),
+    ];
+    for (const breakIt of spoil) {
+      const alone = new BareRegion(6);
+      breakIt(alone);
+      expect(watch(alone.region, 16)).toMatchObject({
+        kind: 'alive',
+        candidate: { version: 6, plausible: false },
+      });
+      const other = new BareRegion(6);
+      breakIt(other);
+      other.view.setUint32(9664, 0x504d474c, true);
+      other.view.setUint32(9668, 13, true);
+      expect(watch(other.region, 16)).toMatchObject({ kind: 'silent' });
     }
   });
 
