@@ -33,6 +33,7 @@ export interface Addon {
     rows: number,
     format: number,
     reference: boolean,
+    toneMap: Uint32Array | undefined,
   ): number;
   updateTiles(
     picture: Uint8Array,
@@ -51,7 +52,9 @@ export interface Addon {
     width: number,
     height: number,
     reference: boolean,
+    toneMap: Uint32Array | undefined,
   ): number;
+  fillToneMap(words: Uint32Array, transfer: number, gain: number, peak: number): number;
   packTiles(
     to: Uint8Array,
     toOffset: number,

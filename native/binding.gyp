@@ -12,6 +12,9 @@
         'src/pixels-rows.cc',
         'src/pixels-avx2.cc',
         'src/pixels-binding.cc',
+        'src/hdr.cc',
+        'src/hdr-portable.cc',
+        'src/hdr-avx2.cc',
       ],
       'defines': [
         'NAPI_VERSION=8',
@@ -30,6 +33,8 @@
           'cflags_cc!': ['-std=gnu++17', '-std=gnu++20'],
           'cflags_cc': [
             '-std=c++17',
+            # Arithmetic of light rounds the same way in every variant, on every processor.
+            '-ffp-contract=off',
             '-isystem', '<!(node -p "require(\'path\').dirname(require.resolve(\'node-addon-api\'))")',
           ],
           'libraries': ['-pthread'],
@@ -40,6 +45,7 @@
           'xcode_settings': {
             'CLANG_CXX_LANGUAGE_STANDARD': 'c++17',
             'GCC_SYMBOLS_PRIVATE_EXTERN': 'YES',
+            'OTHER_CPLUSPLUSFLAGS': ['-ffp-contract=off'],
           },
         }],
         ['OS=="win"', {

@@ -2,3 +2,4 @@
 export * from './mapping.ts';
 export * from './pixels.ts';
 export * from './region-file.ts';
+export * from './tone-map.ts';

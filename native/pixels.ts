@@ -1,11 +1,13 @@
 import { KvmfrError } from '../protocol/error.ts';
 import { addon } from './load.ts';
+import { isToneMapTable, type ToneMapTable } from './tone-map.ts';
 
 /**
- * A pixel format that the kernels read: BGRA and RGBA words whose fourth byte is ignored, and the
- * packed triples BGR_32 (B, G, R) and RGB_24 (R, G, B) with pixel x at byte 3x of its row.
+ * A pixel format that the kernels read: BGRA and RGBA words whose fourth byte is ignored, the
+ * packed triples BGR_32 (B, G, R) and RGB_24 (R, G, B) with pixel x at byte 3x of its row, RGBA10
+ * words with R in the lowest ten bits, then G, then B, and RGBA16F half floats R, G, B, A.
  */
-export type KernelFormat = 'BGRA' | 'RGBA' | 'BGR_32' | 'RGB_24';
+export type KernelFormat = 'BGRA' | 'RGBA' | 'BGR_32' | 'RGB_24' | 'RGBA10' | 'RGBA16F';
 
 /** Rows of bytes, and where they go. */
 export interface CopyRowsArguments {
@@ -30,6 +32,8 @@ export interface ConvertRowsArguments {
   readonly format: KernelFormat;
   readonly widthPx: number;
   readonly rows: number;
+  /** For HDR pixels: RGBA16F always, RGBA10 when it is not SDR. */
+  readonly toneMap?: ToneMapTable | undefined;
   /** Use the plain reference code; for tests. */
   readonly reference?: boolean;
 }
@@ -57,6 +61,8 @@ export interface UpdateTilesArguments {
   readonly y: number;
   readonly width: number;
   readonly height: number;
+  /** For HDR pixels: RGBA16F always, RGBA10 when it is not SDR. */
+  readonly toneMap?: ToneMapTable | undefined;
   /** Use the plain reference code; for tests. */
   readonly reference?: boolean;
 }
@@ -86,12 +92,17 @@ const FORMATS: Readonly<Record<KernelFormat, number>> = {
   RGBA: 1,
   BGR_32: 2,
   RGB_24: 3,
+  RGBA10: 4,
+  RGBA16F: 7,
 };
+const RGBA10_HDR = { pq: 5, linear: 6 } as const;
 const SOURCE_PIXEL_BYTES: Readonly<Record<KernelFormat, number>> = {
   BGRA: 4,
   RGBA: 4,
   BGR_32: 3,
   RGB_24: 3,
+  RGBA10: 4,
+  RGBA16F: 8,
 };
 const PICTURE_PIXEL_BYTES = 4;
 const MAX_WORD = 0xffff_ffff;
@@ -125,7 +136,7 @@ export function copyRows(o: CopyRowsArguments): void {
  * @throws ERR_KVMFR_ARGUMENT, ERR_KVMFR_BOUNDS when rows leave a buffer
  */
 export function convertRows(o: ConvertRowsArguments): void {
-  const format = formatNumber(o.format);
+  const format = kernelNumber(o.format, o.toneMap);
   needWords(o.dstPitchBytes, o.srcPitchBytes, o.widthPx, o.rows);
   needRows('dst', o.dst, o.dstOffset, o.dstPitchBytes, o.widthPx * PICTURE_PIXEL_BYTES, o.rows);
   const rowBytes = o.widthPx * SOURCE_PIXEL_BYTES[o.format];
@@ -142,6 +153,7 @@ export function convertRows(o: ConvertRowsArguments): void {
       o.rows,
       format,
       o.reference === true,
+      o.toneMap?.words,
     ),
   );
 }
@@ -150,13 +162,17 @@ export function convertRows(o: ConvertRowsArguments): void {
  * Compares a rect of a frame with the picture, writes what differs into the picture, and gives
  * each tile in which anything differed the serial. Returns the number of those tiles.
  *
+ * What is compared is what the pixels look like, so HDR pixels that look the same keep their
+ * serials. Another tone map makes all of them look different: take over the whole picture then,
+ * whatever the damage says.
+ *
  * The guest may be writing the frame meanwhile: each source pixel is read once. A frame that
  * becomes valid row by row is taken over in several calls with the same serial.
  *
  * @throws ERR_KVMFR_ARGUMENT, ERR_KVMFR_BOUNDS when picture, serials or rect leave a buffer
  */
 export function updateTiles(o: UpdateTilesArguments): number {
-  const format = formatNumber(o.format);
+  const format = kernelNumber(o.format, o.toneMap);
   needPicture(o);
   needArray('serials', o.serials, Uint32Array);
   const tiles = Math.ceil(o.widthPx / o.tilePx) * Math.ceil(o.heightPx / o.tilePx);
@@ -187,6 +203,7 @@ export function updateTiles(o: UpdateTilesArguments): number {
       o.width,
       o.height,
       o.reference === true,
+      o.toneMap?.words,
     ),
   );
 }
@@ -294,10 +311,21 @@ function needArray(
   throw argument(`expected ${name} to be a ${type.name}, got ${typeof found}`);
 }
 
-function formatNumber(format: KernelFormat): number {
+function kernelNumber(format: KernelFormat, toneMap: ToneMapTable | undefined): number {
   const number = FORMATS[format];
-  if (typeof number === 'number') return number;
-  throw argument(`expected format to be ${Object.keys(FORMATS).join(', ')}, got ${String(format)}`);
+  if (typeof number !== 'number') {
+    const known = Object.keys(FORMATS).join(', ');
+    throw argument(`expected format to be ${known}, got ${String(format)}`);
+  }
+  if (toneMap === undefined && format !== 'RGBA16F') return number;
+  if (isToneMapTable(toneMap)) {
+    const { transfer } = toneMap;
+    if (format === 'RGBA16F' && transfer === 'scrgb') return number;
+    if (format === 'RGBA10' && transfer !== 'scrgb') return RGBA10_HDR[transfer];
+  }
+  throw argument(
+    `expected a tone map of scrgb for RGBA16F, of pq or linear or none for RGBA10 and none for other formats, got ${String(toneMap?.transfer)} for ${format}`,
+  );
 }
 
 /** The native side has checked everything again; what it refuses here would be a bug of ours. */

@@ -7,6 +7,9 @@
 namespace kvmfr {
 namespace {
 
+// More than 10 000 nits of the darkest SDR white that is believed.
+constexpr double kMaxMultiple = 1000;
+
 template <typename Element>
 struct Span {
   Element* at = nullptr;
@@ -36,7 +39,29 @@ class Arguments {
 
   std::uint32_t Word() { return static_cast<std::uint32_t>(Whole(UINT32_MAX)); }
   std::uint64_t Offset() { return Whole(std::uint64_t{1} << 53); }
-  PixelFormat Format() { return static_cast<PixelFormat>(Whole(kPixelFormats - 1)); }
+  PixelFormat Format() { return static_cast<PixelFormat>(Whole(kAllPixelFormats - 1)); }
+
+  // What the format's kernels need: the words of a tone map of its kind, or undefined.
+  ToneMap ToneMapFor(PixelFormat format) {
+    if (!NeedsToneMap(format)) {
+      if (!info_[at_++].IsUndefined()) Spoil();
+      return {};
+    }
+    const Span<std::uint32_t> words = Words();
+    if (words.length < kToneMapWords || ToneMapIn(words.at).transfer != TransferOf(format)) {
+      Spoil();
+      return {};
+    }
+    return ToneMapIn(words.at);
+  }
+
+  double Positive() {
+    const Napi::Value value = info_[at_++];
+    const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : 0;
+    if (number > 0 && number <= kMaxMultiple) return number;
+    Spoil();
+    return 1;
+  }
 
   Variant Reference() {
     const Napi::Value value = info_[at_++];
@@ -135,12 +160,13 @@ Napi::Value ConvertRowsOf(const Napi::CallbackInfo& info) {
   const auto rows = arguments.Word();
   const auto format = arguments.Format();
   const auto variant = arguments.Reference();
+  const auto tone_map = arguments.ToneMapFor(format);
   if (!arguments.good() || !Fits(to.length, to_offset, to_pitch, width * 4, rows) ||
       !Fits(from.length, from_offset, from_pitch, width * SourcePixelBytes(format), rows)) {
     return Refuse(info);
   }
   ConvertRows(variant, format, {to.at + to_offset, to_pitch}, {from.at + from_offset, from_pitch},
-              width, rows);
+              width, rows, tone_map);
   return Answer(info, 0);
 }
 
@@ -165,6 +191,7 @@ Napi::Value UpdateTilesOf(const Napi::CallbackInfo& info) {
   rect.width = arguments.Word();
   rect.height = arguments.Word();
   const auto variant = arguments.Reference();
+  const auto tone_map = arguments.ToneMapFor(format);
   if (!arguments.good() || !PictureFits(pixels, picture) || serials.length < TileCount(picture)) {
     return Refuse(info);
   }
@@ -179,7 +206,18 @@ Napi::Value UpdateTilesOf(const Napi::CallbackInfo& info) {
     return Refuse(info);
   }
   return Answer(info, UpdateTiles(variant, picture, serial, format,
-                                  {from.at + from_offset, from_pitch}, rect));
+                                  {from.at + from_offset, from_pitch}, rect, tone_map));
+}
+
+Napi::Value FillToneMapOf(const Napi::CallbackInfo& info) {
+  Arguments arguments(info);
+  const auto words = arguments.Words();
+  const auto transfer = static_cast<Transfer>(arguments.Whole(kTransfers - 1));
+  const auto gain = arguments.Positive();
+  const auto peak = arguments.Positive();
+  if (!arguments.good() || words.length < kToneMapWords || peak < 1) return Refuse(info);
+  FillToneMap(words.at, transfer, gain, peak);
+  return Answer(info, 0);
 }
 
 Napi::Value PackTilesOf(const Napi::CallbackInfo& info) {

@@ -12,12 +12,14 @@ namespace kvmfr {
 
 // copyRows(to, toOffset, toPitch, from, fromOffset, fromPitch, rowBytes, rows): 0
 Napi::Value CopyRowsOf(const Napi::CallbackInfo& info);
-// convertRows(to, toOffset, toPitch, from, fromOffset, fromPitch, width, rows, format, reference):
-// 0
+// convertRows(to, toOffset, toPitch, from, fromOffset, fromPitch, width, rows, format, reference,
+//   toneMap): 0
 Napi::Value ConvertRowsOf(const Napi::CallbackInfo& info);
 // updateTiles(picture, pitch, width, height, tile, serials, serial, from, fromOffset, fromPitch,
-//   format, x, y, w, h, reference): tiles changed
+//   format, x, y, w, h, reference, toneMap): tiles changed
 Napi::Value UpdateTilesOf(const Napi::CallbackInfo& info);
+// fillToneMap(words, transfer, gain, peak): 0
+Napi::Value FillToneMapOf(const Napi::CallbackInfo& info);
 // packTiles(to, toOffset, picture, pitch, width, height, tile, tiles, count, bytesPerPixel,
 //   reference): bytes written
 Napi::Value PackTilesOf(const Napi::CallbackInfo& info);

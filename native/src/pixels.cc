@@ -20,6 +20,22 @@ const RowKernels& KernelsOf(Variant variant) {
   }
 }
 
+const HdrRowKernels& HdrKernelsOf(Variant variant) {
+  static const HdrRowKernels* const best = BestHdrRowKernels();
+  switch (variant) {
+    case Variant::kReference:
+      return kReferenceHdrRows;
+    case Variant::kPortable:
+      return kPortableHdrRows;
+    default:
+      return *best;
+  }
+}
+
+std::size_t HdrIndex(PixelFormat format) {
+  return static_cast<std::size_t>(format) - kPixelFormats;
+}
+
 // Visible part of a tile.
 PixelRect TileRect(const TiledPicture& picture, std::uint32_t index) {
   const std::uint32_t x = index % picture.columns() * picture.tile;
@@ -28,36 +44,12 @@ PixelRect TileRect(const TiledPicture& picture, std::uint32_t index) {
           std::min(picture.tile, picture.height - y)};
 }
 
-}  // namespace
-
-const char* BestVariantName() {
-  return &KernelsOf(Variant::kBest) == &kPortableRows ? "portable" : "avx2";
-}
-
-void CopyRows(Rows to, ConstRows from, std::size_t row_bytes, std::size_t rows) {
-  if (rows == 0 || row_bytes == 0) return;
-  if (to.pitch == row_bytes && from.pitch == row_bytes) {
-    std::memcpy(to.at, from.at, row_bytes * rows);
-    return;
-  }
-  for (std::size_t y = 0; y < rows; ++y) {
-    std::memcpy(to.at + y * to.pitch, from.at + y * from.pitch, row_bytes);
-  }
-}
-
-void ConvertRows(Variant variant, PixelFormat format, Rows to, ConstRows from, std::size_t width,
-                 std::size_t rows) {
-  const ConvertRow convert = KernelsOf(variant).convert[static_cast<std::size_t>(format)];
-  for (std::size_t y = 0; y < rows; ++y) {
-    convert(to.at + y * to.pitch, from.at + y * from.pitch, width);
-  }
-}
-
-std::uint32_t UpdateTiles(Variant variant, const TiledPicture& picture, std::uint32_t serial,
-                          PixelFormat format, ConstRows from, PixelRect rect) {
+// The loop of UpdateTiles over a function (to, from, width) of one row of a tile.
+template <typename Update>
+std::uint32_t UpdateTilesBy(const TiledPicture& picture, std::uint32_t serial,
+                            std::size_t pixel_bytes, ConstRows from, PixelRect rect,
+                            const Update& update) {
   if (rect.width == 0 || rect.height == 0) return 0;
-  const UpdateRow update = KernelsOf(variant).update[static_cast<std::size_t>(format)];
-  const std::size_t pixel_bytes = SourcePixelBytes(format);
   const std::uint32_t tile = picture.tile;
   const std::uint32_t right = rect.x + rect.width;
   const std::uint32_t bottom = rect.y + rect.height;
@@ -93,6 +85,52 @@ std::uint32_t UpdateTiles(Variant variant, const TiledPicture& picture, std::uin
     }
   }
   return changed_tiles;
+}
+
+}  // namespace
+
+const char* BestVariantName() {
+  return &KernelsOf(Variant::kBest) == &kPortableRows ? "portable" : "avx2";
+}
+
+void CopyRows(Rows to, ConstRows from, std::size_t row_bytes, std::size_t rows) {
+  if (rows == 0 || row_bytes == 0) return;
+  if (to.pitch == row_bytes && from.pitch == row_bytes) {
+    std::memcpy(to.at, from.at, row_bytes * rows);
+    return;
+  }
+  for (std::size_t y = 0; y < rows; ++y) {
+    std::memcpy(to.at + y * to.pitch, from.at + y * from.pitch, row_bytes);
+  }
+}
+
+void ConvertRows(Variant variant, PixelFormat format, Rows to, ConstRows from, std::size_t width,
+                 std::size_t rows, const ToneMap& tone_map) {
+  if (static_cast<std::size_t>(format) >= kPixelFormats) {
+    const ConvertHdrRow convert = HdrKernelsOf(variant).convert[HdrIndex(format)];
+    for (std::size_t y = 0; y < rows; ++y) {
+      convert(to.at + y * to.pitch, from.at + y * from.pitch, width, tone_map);
+    }
+    return;
+  }
+  const ConvertRow convert = KernelsOf(variant).convert[static_cast<std::size_t>(format)];
+  for (std::size_t y = 0; y < rows; ++y) {
+    convert(to.at + y * to.pitch, from.at + y * from.pitch, width);
+  }
+}
+
+std::uint32_t UpdateTiles(Variant variant, const TiledPicture& picture, std::uint32_t serial,
+                          PixelFormat format, ConstRows from, PixelRect rect,
+                          const ToneMap& tone_map) {
+  if (static_cast<std::size_t>(format) >= kPixelFormats) {
+    const UpdateHdrRow update = HdrKernelsOf(variant).update[HdrIndex(format)];
+    return UpdateTilesBy(picture, serial, SourcePixelBytes(format), from, rect,
+                         [&](std::uint8_t* to, const std::uint8_t* row, std::size_t width) {
+                           return update(to, row, width, tone_map);
+                         });
+  }
+  return UpdateTilesBy(picture, serial, SourcePixelBytes(format), from, rect,
+                       KernelsOf(variant).update[static_cast<std::size_t>(format)]);
 }
 
 bool PackTiles(Variant variant, std::uint8_t* to, std::uint64_t capacity,

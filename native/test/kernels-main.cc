@@ -70,20 +70,51 @@ std::size_t Needed(std::size_t offset, std::size_t pitch, std::size_t row_bytes,
 
 constexpr Variant kFast[] = {Variant::kPortable, Variant::kBest};
 
+// The tone map of a format, in exactly as many words as it has.
+kvmfr::ToneMap ToneMapOf(PixelFormat format) {
+  static std::vector<std::uint32_t> words[kvmfr::kTransfers];
+  if (!kvmfr::NeedsToneMap(format)) return {};
+  const kvmfr::Transfer transfer = kvmfr::TransferOf(format);
+  std::vector<std::uint32_t>& table = words[static_cast<std::size_t>(transfer)];
+  if (table.empty()) {
+    table.resize(kvmfr::kToneMapWords);
+    table.shrink_to_fit();
+    const double unit_nits[] = {10000, 203, 80};
+    kvmfr::FillToneMap(table.data(), transfer, unit_nits[static_cast<std::size_t>(transfer)] / 203,
+                       1000.0 / 203);
+  }
+  return kvmfr::ToneMapIn(table.data());
+}
+
+// Makes the latter part of each row repeat a pattern of up to two pixels, as a desktop does.
+void Repeat(Buffer* from, std::size_t offset, std::size_t pitch, std::size_t pixel_bytes,
+            std::size_t width, std::size_t rows) {
+  for (std::size_t y = 0; y < rows; ++y) {
+    std::uint8_t* row = from->at(offset + y * pitch);
+    const std::size_t period = (1 + random_bytes.Below(2)) * pixel_bytes;
+    const std::size_t start = random_bytes.Below(static_cast<std::uint32_t>(width) + 1);
+    for (std::size_t i = start * pixel_bytes + period; i < width * pixel_bytes; ++i) {
+      row[i] = row[i - period];
+    }
+  }
+}
+
 void Convert(PixelFormat format, std::size_t width, std::size_t rows, std::size_t offset,
              std::size_t padding) {
   const std::size_t from_bytes = width * kvmfr::SourcePixelBytes(format);
   const std::size_t from_pitch = from_bytes + padding;
   const std::size_t to_pitch = width * 4 + padding * 3;
+  const kvmfr::ToneMap map = ToneMapOf(format);
   Buffer from(Needed(offset, from_pitch, from_bytes, rows));
+  Repeat(&from, offset, from_pitch, kvmfr::SourcePixelBytes(format), width, rows);
   Buffer expected(Needed(offset, to_pitch, width * 4, rows));
   const Buffer before(expected);
   kvmfr::ConvertRows(Variant::kReference, format, {expected.at(offset), to_pitch},
-                     {from.at(offset), from_pitch}, width, rows);
+                     {from.at(offset), from_pitch}, width, rows, map);
   for (const Variant variant : kFast) {
     Buffer to(before);
     kvmfr::ConvertRows(variant, format, {to.at(offset), to_pitch}, {from.at(offset), from_pitch},
-                       width, rows);
+                       width, rows, map);
     Expect(to.Equals(expected), "ConvertRows", width, rows, offset);
   }
 }
@@ -99,18 +130,21 @@ kvmfr::TiledPicture Over(const Screen& screen, Buffer* pixels, std::vector<std::
 }
 
 void Update(PixelFormat format, const Screen& screen, kvmfr::PixelRect rect) {
+  const kvmfr::ToneMap map = ToneMapOf(format);
   const std::size_t pixel_bytes = kvmfr::SourcePixelBytes(format);
   const std::size_t from_pitch = screen.width * pixel_bytes + screen.padding;
   const std::size_t pitch = std::size_t{screen.width} * 4 + screen.padding;
   Buffer from(Needed(screen.offset, from_pitch, (rect.x + rect.width) * pixel_bytes,
                      std::size_t{rect.y} + rect.height));
   Buffer expected(Needed(0, pitch, std::size_t{screen.width} * 4, screen.height));
+  Repeat(&from, screen.offset + rect.y * from_pitch + rect.x * pixel_bytes, from_pitch, pixel_bytes,
+         rect.width, rect.height);
   // A picture that equals the frame but for a few bytes, as most damage is.
   kvmfr::ConvertRows(
       Variant::kReference, format,
       {expected.at() + rect.y * pitch + std::size_t{rect.x} * 4, pitch},
       {from.at(screen.offset) + rect.y * from_pitch + rect.x * pixel_bytes, from_pitch}, rect.width,
-      rect.height);
+      rect.height, map);
   for (std::uint32_t flips = random_bytes.Below(4); flips > 0; --flips) {
     expected.at()[random_bytes.Below(static_cast<std::uint32_t>(expected.size()))] ^= 1;
   }
@@ -122,13 +156,13 @@ void Update(PixelFormat format, const Screen& screen, kvmfr::PixelRect rect) {
   expected_serials.shrink_to_fit();
   const std::uint32_t expected_count =
       kvmfr::UpdateTiles(Variant::kReference, Over(screen, &expected, &expected_serials, pitch), 7,
-                         format, {from.at(screen.offset), from_pitch}, rect);
+                         format, {from.at(screen.offset), from_pitch}, rect, map);
   for (const Variant variant : kFast) {
     Buffer to(before);
     std::vector<std::uint32_t> serials(expected_serials.size(), 1);
     const std::uint32_t count =
         kvmfr::UpdateTiles(variant, Over(screen, &to, &serials, pitch), 7, format,
-                           {from.at(screen.offset), from_pitch}, rect);
+                           {from.at(screen.offset), from_pitch}, rect, map);
     Expect(to.Equals(expected), "UpdateTiles", rect.x, rect.y, rect.width);
     Expect(serials == expected_serials, "serials of UpdateTiles", rect.x, rect.y, rect.width);
     Expect(count == expected_count, "count of UpdateTiles", rect.x, rect.y, rect.width);
@@ -189,6 +223,37 @@ void Copy(std::size_t row_bytes, std::size_t rows, std::size_t from_padding,
   Expect(to.Equals(expected), "CopyRows", row_bytes, rows, from_padding);
 }
 
+// Every ten-bit code and every half float in each component beside two others.
+void EveryValue(PixelFormat format) {
+  const std::size_t values = format == PixelFormat::kRgba16f ? 65536 : 1024;
+  const std::size_t pixel_bytes = kvmfr::SourcePixelBytes(format);
+  const kvmfr::ToneMap map = ToneMapOf(format);
+  for (std::size_t component = 0; component < 3; ++component) {
+    Buffer from(values * pixel_bytes);
+    for (std::size_t value = 0; value < values; ++value) {
+      std::uint8_t* at = from.at(value * pixel_bytes);
+      if (pixel_bytes == 8) {
+        const auto half = static_cast<std::uint16_t>(value);
+        std::memcpy(at + 2 * component, &half, sizeof half);
+      } else {
+        std::uint32_t word;
+        std::memcpy(&word, at, sizeof word);
+        word &= ~(1023u << (10 * component));
+        word |= static_cast<std::uint32_t>(value) << (10 * component);
+        std::memcpy(at, &word, sizeof word);
+      }
+    }
+    Buffer expected(values * 4);
+    kvmfr::ConvertRows(Variant::kReference, format, {expected.at(), 0}, {from.at(), 0}, values, 1,
+                       map);
+    for (const Variant variant : kFast) {
+      Buffer to(values * 4);
+      kvmfr::ConvertRows(variant, format, {to.at(), 0}, {from.at(), 0}, values, 1, map);
+      Expect(to.Equals(expected), "ConvertRows of every value", component, values, pixel_bytes);
+    }
+  }
+}
+
 // Whatever the order of changes, the next look is later than now and not for ever away.
 void Looks() {
   kvmfr::Cadence cadence;
@@ -206,7 +271,7 @@ void Looks() {
 }  // namespace
 
 int main() {
-  for (std::uint32_t f = 0; f < kvmfr::kPixelFormats; ++f) {
+  for (std::uint32_t f = 0; f < kvmfr::kAllPixelFormats; ++f) {
     const PixelFormat format = static_cast<PixelFormat>(f);
     for (std::size_t width = 0; width <= 130; ++width) {
       for (std::size_t offset = 0; offset < 4; ++offset)
@@ -224,6 +289,9 @@ int main() {
               1 + random_bytes.Below(screen.height - y)});
       Pack(screen, 3 + i % 2);
     }
+  }
+  for (std::uint32_t f = kvmfr::kPixelFormats; f < kvmfr::kAllPixelFormats; ++f) {
+    EveryValue(static_cast<PixelFormat>(f));
   }
   // More columns than are looked at in one go.
   Update(PixelFormat::kBgra, {1100, 3, 1, 4, 0}, {3, 0, 1090, 3});
