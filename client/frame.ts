@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { KvmfrError } from '../protocol/error.ts';
 import type { FrameGeometry, FrameTiming, HdrMetadata } from '../protocol/kvmfr/frame.ts';
+import { type ToneMap, toneMapOf } from '../protocol/kvmfr/hdr.ts';
 import { FRAME_TIMEOUT_MS, QUEUE_MAX_TIME_MS } from '../protocol/limits.ts';
 import { loadU32 } from '../protocol/memory/word.ts';
 import { type PixelFormat, rowBytes } from '../protocol/pixel.ts';
@@ -107,6 +108,15 @@ export class Frame implements Disposable {
   /** Nits of SDR white; undefined where the publisher does not say. */
   get sdrWhiteLevel(): number | undefined {
     return this.#loan.geometry.sdrWhiteLevel || undefined;
+  }
+
+  /**
+   * How this frame is shown on an SDR screen; undefined when it is SDR. {@link pixels} stay as the
+   * guest wrote them.
+   */
+  get toneMap(): ToneMap | undefined {
+    const { format, flags, sdrWhiteLevel, hdr } = this.#loan.geometry;
+    return toneMapOf({ format, flags, sdrWhiteLevel, metadata: hdr });
   }
 
   /** What the guest says of the display its HDR picture was made for. */

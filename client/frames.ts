@@ -17,8 +17,6 @@ import { type ClientState, stateOfError } from './state.ts';
 import { type StreamHost, Subscription } from './subscription.ts';
 import { Turns } from './turns.ts';
 
-/** Pixel formats that are read in this version; the others are named and refused. */
-const READABLE: ReadonlySet<string> = new Set(['BGRA', 'RGBA', 'BGR_32', 'RGB_24']);
 /** Frames in a row that cannot be read, after which a person is told. One may be a slip. */
 const MAX_FAILED_RUN = 3;
 /** Views of frame data that are kept; publishers use two or three places. */
@@ -207,7 +205,6 @@ export class FrameStream implements AsyncIterableIterator<Frame> {
       queue.done();
       return undefined;
     }
-    if (!READABLE.has(geometry.format)) throw unreadable(geometry);
     this.#refusedRun = 0;
     // That frames stall is only known to be over when one has come whole.
     if (this.#stalledRun < MAX_FAILED_RUN)
@@ -289,13 +286,5 @@ function stalled(frame: Frame): KvmfrError {
     'ERR_KVMFR_TIMEOUT',
     `the guest announces frames of ${frame.dataHeightPx} rows, but ${FRAME_TIMEOUT_MS} ms went by without a new row before all of them were there`,
     { hint: 'Restart the Looking Glass host in the guest, or let it capture another way.' },
-  );
-}
-
-function unreadable({ format, widthPx, heightPx }: FrameGeometry): KvmfrError {
-  return new KvmfrError(
-    'ERR_KVMFR_FORMAT',
-    `the guest sends ${format} frames (${widthPx} x ${heightPx}); this version of kvmfr reads BGRA, RGBA, BGR_32 and RGB_24`,
-    { hint: 'Switch HDR off in the guest.' },
   );
 }

@@ -1,5 +1,11 @@
-import { type KernelFormat, type UpdateTilesArguments, updateTiles } from '../../native/index.ts';
+import {
+  createToneMap,
+  type ToneMapTable,
+  type UpdateTilesArguments,
+  updateTiles,
+} from '../../native/index.ts';
 import { KvmfrError } from '../../protocol/error.ts';
+import { sameToneMap, type ToneMap } from '../../protocol/kvmfr/hdr.ts';
 import { MAX_DIMENSION_PX, MAX_PICTURE_PX, TILE_PX } from '../../protocol/limits.ts';
 import type { PixelFormat } from '../../protocol/pixel.ts';
 import type { Rect } from '../../protocol/rect.ts';
@@ -16,6 +22,8 @@ export interface PictureFrame {
   readonly screenHeightPx: number;
   readonly pitchBytes: number;
   readonly rotation: number;
+  /** How HDR pixels become SDR ones; undefined for frames that are SDR. */
+  readonly toneMap?: ToneMap | undefined;
   readonly damage: readonly Rect[];
   readonly complete: number;
   /** Whether what has been read until now was of this frame. */
@@ -71,6 +79,8 @@ export class Picture {
   /** The serial that was last written into tiles; ahead of `#serial` after a frame was given up. */
   #writtenSerial = 0;
   #epoch = 0;
+  #toneMap: ToneMap | undefined;
+  #toneTable: ToneMapTable | undefined;
   #owesAll = true;
   #startsOver = false;
   #updating = false;
@@ -126,7 +136,6 @@ export class Picture {
    * Ownership: the frame is borrowed until the promise settles. One update at a time.
    *
    * @throws ERR_KVMFR_BOUNDS when the frame is larger than any picture that is kept
-   * @throws ERR_KVMFR_FORMAT when it is in a format that is not read
    * @throws ERR_KVMFR_BUSY when another update has not ended
    */
   async update(frame: PictureFrame): Promise<PictureOutcome> {
@@ -170,9 +179,10 @@ export class Picture {
   }
 
   async #update(frame: PictureFrame): Promise<PictureOutcome> {
-    const format = kernelFormat(frame);
+    const { format } = frame;
     const fresh = this.#needsEpoch(frame);
-    const all = fresh || this.#owesAll || frame.damage.length === 0;
+    const relit = this.#followToneMap(frame);
+    const all = fresh || relit || this.#owesAll || frame.damage.length === 0;
     // Until the frame is through, its damage is still owed: the next frame's is relative to it.
     this.#owesAll = true;
     if (fresh) {
@@ -207,7 +217,7 @@ export class Picture {
   /** Compares, converts and copies what a frame says has changed in a band; returns the tiles that did. */
   #compareBand(band: {
     readonly frame: PictureFrame;
-    readonly format: KernelFormat;
+    readonly format: PixelFormat;
     readonly serial: number;
     readonly all: boolean;
     readonly top: number;
@@ -227,6 +237,7 @@ export class Picture {
       srcOffset: 0,
       srcPitchBytes: frame.pitchBytes,
       format,
+      toneMap: this.#toneTable,
       x: 0,
       y: top,
       width: widthPx,
@@ -242,6 +253,14 @@ export class Picture {
       if (job.width > 0 && job.height > 0) changed += this.#compare(job);
     }
     return changed;
+  }
+
+  /** Whether light is to be shown another way: then every pixel may change, and no rect says so. */
+  #followToneMap({ toneMap }: PictureFrame): boolean {
+    if (sameToneMap(toneMap, this.#toneMap)) return false;
+    this.#toneMap = toneMap;
+    this.#toneTable = toneMap === undefined ? undefined : createToneMap(toneMap);
+    return true;
   }
 
   #compare(job: UpdateTilesArguments): number {
@@ -293,23 +312,6 @@ export class Picture {
 /** Whether rows are still to arrive: only then is there anything to wait for. */
 function lacks(frame: PictureFrame, rows: number): boolean {
   return frame.complete < rows;
-}
-
-/** @throws ERR_KVMFR_FORMAT when there is no kernel for the frame's format */
-function kernelFormat(frame: PictureFrame): KernelFormat {
-  const { format } = frame;
-  switch (format) {
-    case 'BGRA':
-    case 'RGBA':
-    case 'BGR_32':
-    case 'RGB_24':
-      return format;
-    default:
-      throw new KvmfrError(
-        'ERR_KVMFR_FORMAT',
-        `a picture takes frames in BGRA, RGBA, BGR_32 or RGB_24, but this one is in ${format}`,
-      );
-  }
 }
 
 function checkSize(frame: PictureFrame): void {

@@ -22,7 +22,7 @@ export type HdrTransfer = 'pq' | 'linear' | 'scrgb';
  * Units: nits (cd/m²); 0 is unknown.
  * Source: KVMFRFrame of KVMFR 34, hdrMaxDisplayLuminance and hdrMaxContentLightLevel.
  */
-export interface HdrMetadata {
+export interface HdrLight {
   readonly maxDisplayLuminance: number;
   readonly maxContentLightLevel: number;
 }
@@ -35,7 +35,7 @@ export interface ToneMapSource {
   /** Nits of SDR white; 0 or nothing where the version has no such field. */
   readonly sdrWhiteLevel?: number | undefined;
   /** Believed only with the flag HDR_METADATA. */
-  readonly metadata?: HdrMetadata | undefined;
+  readonly metadata?: HdrLight | undefined;
 }
 
 /**

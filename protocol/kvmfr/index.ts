@@ -6,6 +6,7 @@ import { CURSOR_LAYOUT_V34, FRAME_LAYOUT_V34 } from './v34.ts';
 
 export * from './cursor.ts';
 export * from './frame.ts';
+export * from './hdr.ts';
 export * from './messages.ts';
 export * from './recovery.ts';
 export * from './session.ts';

@@ -15,6 +15,11 @@ function rectsOf(n) {
   ];
 }
 
+/** The test may be gone already. */
+function tell(message) {
+  if (process.connected) process.send(message, () => {});
+}
+
 const bgra = new Uint8Array(widthPx * heightPx * 4);
 
 function paint(rect, n) {
@@ -39,7 +44,7 @@ function publish() {
   const packed = packPicture({ bgra, widthPx, heightPx, format });
   const frame = { ...packed, format, widthPx, heightPx };
   const published = host.publish(mode === 'rects' && n > 1 ? { ...frame, damage: rects } : frame);
-  if (published) process.send({ published: n });
+  if (published) tell({ published: n });
   else {
     n -= 1;
     setTimeout(publish, 5);
@@ -50,5 +55,5 @@ process.on('message', (message) => {
   if (message === 'next') publish();
 });
 process.on('disconnect', () => process.exit(0));
-host.on('subscriber', ({ queue }) => process.send({ subscriber: queue }));
-process.send({ ready: true });
+host.on('subscriber', ({ queue }) => tell({ subscriber: queue }));
+tell({ ready: true });
