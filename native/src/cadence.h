@@ -51,6 +51,7 @@ class Cadence {
   std::array<Nanos, kRemembered> misses_{};
   int count_ = 0;
   int at_ = 0;
+  int multiples_ = 0;  // intervals in a row that were several periods
   bool seen_ = false;
   Nanos last_ = 0;         // the newest change
   Nanos expected_ = 0;     // the change after it

@@ -50,7 +50,8 @@ std::vector<Nanos> Grid(Nanos period, int count, Nanos stray, double left_out) {
   return changes;
 }
 
-void Play(const std::string& name, const std::vector<Nanos>& changes) {
+// `busy`: the share of looks that come late by a millisecond, because the processor was taken.
+void Play(const std::string& name, const std::vector<Nanos>& changes, double busy = 0) {
   const kvmfr::LookBudget budget = kvmfr::LookBudget::Of(kLookCost);
   kvmfr::Cadence cadence;
   std::vector<Nanos> delays;
@@ -60,6 +61,7 @@ void Play(const std::string& name, const std::vector<Nanos>& changes) {
   while (next < changes.size()) {
     const Nanos before = now;
     now = cadence.NextLook(now, budget) + random_times.Within(kTimerLate);
+    if (busy > 0 && random_times.Next() < busy) now += kMilli;
     ++looks;
     if (changes[next] > now) continue;
     delays.push_back((now - changes[next]) / kMicro);
@@ -99,6 +101,11 @@ int main() {
   Nanos time = 0;
   for (int i = 0; i < 3000; ++i) changing.push_back(time += i / 200 % 2 ? sixty / 2 : sixty);
   Play("60 Hz and 120 Hz in turn", changing);
+  std::vector<Nanos> slower;
+  time = 0;
+  for (int i = 0; i < 3000; ++i) slower.push_back(time += i < 300 ? sixty / 4 : sixty);
+  Play("60 Hz, after 240 Hz", slower);
+  Play("60 Hz, one look in ten late", Grid(sixty, 3000, 50 * kMicro, 0), 0.1);
   std::vector<Nanos> irregular;
   time = 0;
   for (int i = 0; i < 3000; ++i) irregular.push_back(time += random_times.Gap(33 * kMilli));
