@@ -11,7 +11,10 @@ export interface Addon {
   /** Returns 0 or an errno. */
   readonly allocateBlocks?: (fd: number, byteLength: number) => number;
 
-  /** The kernels return -1 when they refuse an argument or a range. */
+  /**
+   * The kernels return -1 when they refuse an argument or a range. Variants are 0 the best, 1 plain
+   * code that the compiler vectorised, 2 the reference.
+   */
   copyRows(
     to: Uint8Array,
     toOffset: number,
@@ -32,7 +35,7 @@ export interface Addon {
     widthPx: number,
     rows: number,
     format: number,
-    reference: boolean,
+    variant: number,
     toneMap: Uint32Array | undefined,
   ): number;
   updateTiles(
@@ -51,7 +54,7 @@ export interface Addon {
     y: number,
     width: number,
     height: number,
-    reference: boolean,
+    variant: number,
     toneMap: Uint32Array | undefined,
   ): number;
   fillToneMap(words: Uint32Array, transfer: number, gain: number, peak: number): number;
@@ -66,7 +69,7 @@ export interface Addon {
     tiles: Uint32Array,
     count: number,
     bytesPerPixel: number,
-    reference: boolean,
+    variant: number,
   ): number;
   kernelVariant(): 'avx2' | 'portable';
 }

@@ -34,6 +34,8 @@ export interface ConvertRowsArguments {
   readonly rows: number;
   /** For HDR pixels: RGBA16F always, RGBA10 when it is not SDR. */
   readonly toneMap?: ToneMapTable | undefined;
+  /** Use the code for processors without AVX2; for tests and benches. */
+  readonly portable?: boolean;
   /** Use the plain reference code; for tests. */
   readonly reference?: boolean;
 }
@@ -63,6 +65,8 @@ export interface UpdateTilesArguments {
   readonly height: number;
   /** For HDR pixels: RGBA16F always, RGBA10 when it is not SDR. */
   readonly toneMap?: ToneMapTable | undefined;
+  /** Use the code for processors without AVX2; for tests and benches. */
+  readonly portable?: boolean;
   /** Use the plain reference code; for tests. */
   readonly reference?: boolean;
 }
@@ -152,7 +156,7 @@ export function convertRows(o: ConvertRowsArguments): void {
       o.widthPx,
       o.rows,
       format,
-      o.reference === true,
+      variantNumber(o),
       o.toneMap?.words,
     ),
   );
@@ -202,7 +206,7 @@ export function updateTiles(o: UpdateTilesArguments): number {
       o.y,
       o.width,
       o.height,
-      o.reference === true,
+      variantNumber(o),
       o.toneMap?.words,
     ),
   );
@@ -241,7 +245,7 @@ export function packTiles(o: PackTilesArguments): number {
     o.tileIndices,
     count,
     o.bytesPerPixel,
-    o.reference === true,
+    variantNumber(o),
   );
   if (written >= 0) return written;
   throw new KvmfrError(
@@ -253,6 +257,11 @@ export function packTiles(o: PackTilesArguments): number {
 /** The kernels that this processor runs: `avx2`, or `portable` code that the compiler vectorised. */
 export function kernelVariant(): 'avx2' | 'portable' {
   return addon().kernelVariant();
+}
+
+function variantNumber(o: { readonly portable?: boolean; readonly reference?: boolean }): number {
+  if (o.reference === true) return 2;
+  return o.portable === true ? 1 : 0;
 }
 
 function needPicture(o: {

@@ -63,11 +63,7 @@ class Arguments {
     return 1;
   }
 
-  Variant Reference() {
-    const Napi::Value value = info_[at_++];
-    if (!value.IsBoolean()) Spoil();
-    return good_ && value.As<Napi::Boolean>().Value() ? Variant::kReference : Variant::kBest;
-  }
+  Variant WhichVariant() { return static_cast<Variant>(Whole(kVariants - 1)); }
 
  private:
   template <typename Element>
@@ -159,7 +155,7 @@ Napi::Value ConvertRowsOf(const Napi::CallbackInfo& info) {
   const auto width = arguments.Whole(UINT32_MAX / 4);
   const auto rows = arguments.Word();
   const auto format = arguments.Format();
-  const auto variant = arguments.Reference();
+  const auto variant = arguments.WhichVariant();
   const auto tone_map = arguments.ToneMapFor(format);
   if (!arguments.good() || !Fits(to.length, to_offset, to_pitch, width * 4, rows) ||
       !Fits(from.length, from_offset, from_pitch, width * SourcePixelBytes(format), rows)) {
@@ -190,7 +186,7 @@ Napi::Value UpdateTilesOf(const Napi::CallbackInfo& info) {
   rect.y = arguments.Word();
   rect.width = arguments.Word();
   rect.height = arguments.Word();
-  const auto variant = arguments.Reference();
+  const auto variant = arguments.WhichVariant();
   const auto tone_map = arguments.ToneMapFor(format);
   if (!arguments.good() || !PictureFits(pixels, picture) || serials.length < TileCount(picture)) {
     return Refuse(info);
@@ -233,7 +229,7 @@ Napi::Value PackTilesOf(const Napi::CallbackInfo& info) {
   const auto tiles = arguments.Words();
   const auto count = arguments.Word();
   const auto bytes_per_pixel = arguments.Word();
-  const auto variant = arguments.Reference();
+  const auto variant = arguments.WhichVariant();
   if (!arguments.good() || !PictureFits(pixels, picture) || count > tiles.length ||
       (bytes_per_pixel != 3 && bytes_per_pixel != 4) || to_offset > to.length) {
     return Refuse(info);

@@ -12,16 +12,16 @@ namespace kvmfr {
 
 // copyRows(to, toOffset, toPitch, from, fromOffset, fromPitch, rowBytes, rows): 0
 Napi::Value CopyRowsOf(const Napi::CallbackInfo& info);
-// convertRows(to, toOffset, toPitch, from, fromOffset, fromPitch, width, rows, format, reference,
+// convertRows(to, toOffset, toPitch, from, fromOffset, fromPitch, width, rows, format, variant,
 //   toneMap): 0
 Napi::Value ConvertRowsOf(const Napi::CallbackInfo& info);
 // updateTiles(picture, pitch, width, height, tile, serials, serial, from, fromOffset, fromPitch,
-//   format, x, y, w, h, reference, toneMap): tiles changed
+//   format, x, y, w, h, variant, toneMap): tiles changed
 Napi::Value UpdateTilesOf(const Napi::CallbackInfo& info);
 // fillToneMap(words, transfer, gain, peak): 0
 Napi::Value FillToneMapOf(const Napi::CallbackInfo& info);
 // packTiles(to, toOffset, picture, pitch, width, height, tile, tiles, count, bytesPerPixel,
-//   reference): bytes written
+//   variant): bytes written
 Napi::Value PackTilesOf(const Napi::CallbackInfo& info);
 // kernelVariant(): the name of the variant in use
 Napi::Value KernelVariantOf(const Napi::CallbackInfo& info);

@@ -44,6 +44,7 @@ constexpr Transfer TransferOf(PixelFormat format) {
 }
 
 enum class Variant { kBest, kPortable, kReference };
+constexpr std::uint32_t kVariants = 3;
 
 // What kBest is on this processor: "avx2" or "portable".
 const char* BestVariantName();

@@ -100,7 +100,11 @@ function packed(
 function converted(
   format: KernelFormat,
   src: Uint8Array,
-  options: { readonly toneMap?: ToneMapTable | undefined; readonly reference?: boolean },
+  options: {
+    readonly toneMap?: ToneMapTable | undefined;
+    readonly reference?: boolean;
+    readonly portable?: boolean;
+  },
 ): Uint8Array {
   const widthPx = src.length / (format === 'RGBA16F' ? 8 : 4);
   const dst = new Uint8Array(widthPx * 4);
@@ -119,7 +123,9 @@ function expectClose(
   const src = packed(format, pixels);
   const best = converted(format, src, { toneMap: table });
   const reference = converted(format, src, { toneMap: table, reference: true });
+  const portable = converted(format, src, { toneMap: table, portable: true });
   expect(Buffer.compare(best, reference)).toBe(0);
+  expect(Buffer.compare(portable, reference)).toBe(0);
   const value = format === 'RGBA16F' ? numberOf : (code: number): number => code;
   let worst = 0;
   for (const [i, [r, g, b]] of pixels.entries()) {
@@ -280,12 +286,16 @@ describe('the fast kernels', () => {
         0,
         offset + 3 * dstPitchBytes,
       );
-      const dst = expected.slice();
+      const before = expected.slice();
+      const dst = before.slice();
       const shape = { widthPx, rows: 3, src, srcOffset: offset, srcPitchBytes };
       const place = { dstOffset: offset, dstPitchBytes, ...optionsOf(each) };
       convertRows({ dst: expected, ...place, ...shape, reference: true });
-      convertRows({ dst, ...place, ...shape });
-      expect(Buffer.compare(dst, expected)).toBe(0);
+      for (const portable of [false, true]) {
+        dst.set(before);
+        convertRows({ dst, ...place, ...shape, portable });
+        expect(Buffer.compare(dst, expected)).toBe(0);
+      }
     }
   });
 
@@ -297,13 +307,14 @@ describe('the fast kernels', () => {
         fc.integer({ min: 1, max: 80 }),
         fc.constantFrom(1, 5, 16, 64),
         fc.array(fc.tuple(rects, fc.nat()), { minLength: 1, maxLength: 5 }),
-        (widthPx, heightPx, tilePx, steps) => {
+        fc.boolean(),
+        (widthPx, heightPx, tilePx, steps, portable) => {
           const one = screen(each, { widthPx, heightPx, tilePx });
           const other = { ...one, picture: one.picture.slice(), serials: one.serials.slice() };
           for (const [step, [[x, y, width, height], flip]] of steps.entries()) {
             one.src[flip % one.src.length] = flip & 0xff;
             const rect = { x, y, width, height, serial: step + 2 };
-            const changed = updateTiles({ ...one, ...rect });
+            const changed = updateTiles({ ...one, ...rect, portable });
             expect(updateTiles({ ...other, ...rect, reference: true })).toBe(changed);
             expect(Buffer.compare(one.picture, other.picture)).toBe(0);
             expect(one.serials).toEqual(other.serials);
@@ -466,8 +477,8 @@ describe('tone maps', () => {
           const [kind = 0] = table.words;
           const toneMap = { ...table, words: Uint32Array.from([kind, ...rest]) };
           const src = screenBytes(format, 77, rest[0] ?? 0);
-          for (const reference of [false, true]) {
-            const pixels = converted(format, src, { toneMap, reference });
+          for (const options of [{}, { portable: true }, { reference: true }]) {
+            const pixels = converted(format, src, { toneMap, ...options });
             expect(pixels.filter((_, i) => i % 4 === 3).every((byte) => byte === 255)).toBe(true);
           }
         }
