@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { ENCODE_CASES } from './encode/cases.ts';
 import { LATENCY_CASES } from './latency/cases.ts';
+import { HDR_CASES } from './micro/hdr.ts';
 import { MICRO_CASES } from './micro/kernels.ts';
 import { QUEUE_CASES } from './queue/cases.ts';
 import { READER_CASES } from './reader/cases.ts';
@@ -17,6 +18,7 @@ const CASES: readonly BenchCase[] = [
   ...ENCODE_CASES,
   ...RELAY_CASES,
   ...MICRO_CASES,
+  ...HDR_CASES,
 ];
 
 const HELP = `npm run bench -- [--json FILE] [--only PATTERN] [--quick] [--list]
