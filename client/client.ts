@@ -2,6 +2,7 @@ import { channel } from 'node:diagnostics_channel';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KvmfrError, type KvmfrErrorCode } from '../protocol/error.ts';
 import type { AssumedWire } from '../protocol/lgmp/detect.ts';
+import { HEARTBEAT_TIMEOUT_MS } from '../protocol/limits.ts';
 import { type CursorOptions, type CursorState, CursorStream } from './cursor.ts';
 import { HeartbeatWatch, type Sighting } from './detect.ts';
 import type { Frame } from './frame.ts';
@@ -263,6 +264,7 @@ export class Client implements AsyncDisposable {
     const assume = this.#assume;
     let heartbeats = new HeartbeatWatch(open.region, { assume });
     let presenceMs = performance.now();
+    const settledMs = presenceMs + HEARTBEAT_TIMEOUT_MS;
     while (!this.closed) {
       const nowMs = performance.now();
       if (nowMs - presenceMs >= PRESENCE_MS) {
@@ -284,7 +286,9 @@ export class Client implements AsyncDisposable {
         heartbeats = new HeartbeatWatch(open.region, { assume });
       }
       const sighting = heartbeats.look(nowMs);
-      this.#search(open, sighting, nowMs);
+      // A header whose heart has not had the time to beat is not dead yet.
+      if (sighting.kind !== 'silent' || nowMs >= settledMs || this.stats.sessions > 0)
+        this.#search(open, sighting, nowMs);
       await this.#pause(sighting.kind === 'alive' ? PULSE_MS : SEARCH_MS);
     }
   }
