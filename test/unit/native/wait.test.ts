@@ -251,6 +251,15 @@ describe('a wait for another process', () => {
 });
 
 describe('a pending wait and the process', () => {
+  test('the thread that waits keeps the nice value and the policy of its process', async () => {
+    const path = openAt('nice').path;
+    expect(await runChild('waiter-priority.mjs', [path])).toEqual({
+      status: 0,
+      stdout: '[[5,0]]\n',
+      stderr: '',
+    });
+  });
+
   test('a wait keeps the process alive until it ends', async () => {
     const path = openAt('alive').path;
     expect(await runChild('keep-alive.mjs', [path, 'true', '50'])).toMatchObject({
