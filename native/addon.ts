@@ -4,10 +4,12 @@
  */
 export interface Addon {
   /** Absent where a region cannot be read: other systems than Linux. */
-  readonly Mapping?: new (
-    path: string,
-    readOnly: boolean,
-  ) => NativeMapping;
+  readonly Mapping?: {
+    /** Opens a path; `sealed` takes only memory whose size is sealed. */
+    new (path: string, readOnly: boolean, sealed: boolean): NativeMapping;
+    /** Creates memory without a name. */
+    new (byteLength: number): NativeMapping;
+  };
   /** Returns 0 or an errno. */
   readonly allocateBlocks?: (fd: number, byteLength: number) => number;
 
@@ -76,7 +78,7 @@ export interface Addon {
 
 /** Why the constructor of {@link NativeMapping} could not open its path. */
 export interface OpenFailure {
-  readonly step: 'open' | 'inspect' | 'kind' | 'size' | 'map';
+  readonly step: 'open' | 'inspect' | 'kind' | 'size' | 'map' | 'seals' | 'path';
   readonly syscall: string;
   /** 0 when no system call failed. */
   readonly errorNumber: number;
@@ -88,6 +90,7 @@ export interface OpenFailure {
 /** One region, opened and mapped, unless {@link failure} says otherwise. */
 export interface NativeMapping {
   readonly failure: OpenFailure | undefined;
+  readonly path: string;
   readonly byteLength: number;
   readonly isDevice: boolean;
   readonly inode: bigint;

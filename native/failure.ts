@@ -34,6 +34,8 @@ export function openError(path: string, failure: OpenFailure): KvmfrError {
       if (isDevicePath(path) && (failure.mode & constants.S_IFMT) === constants.S_IFREG)
         return fileAtDevicePath(path);
       return sizeError(path, failure.byteLength);
+    case 'seals':
+      return notARegion(path, 'something whose size can be changed', failure, 'sealed memory');
     default:
       return systemError(path, failure.syscall, failure.errorNumber);
   }
@@ -90,6 +92,7 @@ function notARegion(
   path: string,
   found: string,
   failure: OpenFailure | KvmfrErrorDetails,
+  expected: string = 'a regular file or a kvmfr device',
 ): KvmfrError {
   const details: KvmfrErrorDetails =
     'step' in failure
@@ -99,7 +102,7 @@ function notARegion(
       : failure;
   return new KvmfrError(
     'ERR_KVMFR_NOT_A_REGION',
-    `expected a regular file or a kvmfr device at ${path}, but found ${found}`,
+    `expected ${expected} at ${path}, but found ${found}`,
     details,
   );
 }

@@ -129,12 +129,21 @@ export class Mapping implements Disposable {
     }
     const NativeMapping = addon().Mapping;
     if (NativeMapping === undefined) throw unsupported();
-    const native = new NativeMapping(path, access === 'read-only');
+    const native = new NativeMapping(path, access === 'read-only', false);
     if (native.failure !== undefined) throw openError(path, native.failure);
     if (isDevicePath(path) && !native.isDevice) {
       native.close();
       throw fileAtDevicePath(path);
     }
+    return Mapping.own(native, path, access);
+  }
+
+  /**
+   * Becomes the owner of something that this folder has mapped.
+   *
+   * @throws ERR_KVMFR_UNSUPPORTED, and closes it then
+   */
+  static own(native: NativeMapping, path: string, access: 'read-write' | 'read-only'): Mapping {
     const buffer = native.buffer();
     if (buffer === undefined) {
       native.close();

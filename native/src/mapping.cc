@@ -23,6 +23,7 @@ Napi::Function Mapping::Define(Napi::Env env) {
   return DefineClass(env, "NativeMapping",
                      {
                          InstanceAccessor<&Mapping::Failure>("failure"),
+                         InstanceAccessor<&Mapping::Path>("path"),
                          InstanceAccessor<&Mapping::ByteLength>("byteLength"),
                          InstanceAccessor<&Mapping::IsDevice>("isDevice"),
                          InstanceAccessor<&Mapping::Inode>("inode"),
@@ -38,18 +39,27 @@ Napi::Function Mapping::Define(Napi::Env env) {
 }
 
 Mapping::Mapping(const Napi::CallbackInfo& info) : ObjectWrap(info) {
-  if (!info[0].IsString() || !info[1].IsBoolean()) {
+  if (info[0].IsNumber()) {
+    const double bytes = info[0].As<Napi::Number>().DoubleValue();
+    const bool fits = bytes > 0 && bytes <= 0xffffffffu;
+    region_ = Region::Create(fits ? static_cast<std::uint64_t>(bytes) : 0, &failure_);
+    return;
+  }
+  if (!info[0].IsString() || !info[1].IsBoolean() || !info[2].IsBoolean()) {
     failure_ = {OpenFailure::Step::kOpen, "open", EINVAL, 0, 0};
     return;
   }
   const std::string path = info[0].As<Napi::String>().Utf8Value();
-  region_ = Region::Open(path, info[1].As<Napi::Boolean>().Value(), &failure_);
+  const Region::Seals seals =
+      info[2].As<Napi::Boolean>().Value() ? Region::Seals::kFixedSize : Region::Seals::kAny;
+  region_ = Region::Open(path, info[1].As<Napi::Boolean>().Value(), seals, &failure_);
 }
 
 Mapping::~Mapping() { StopWaiter(); }
 
 Napi::Value Mapping::Failure(const Napi::CallbackInfo& info) {
-  static constexpr const char* kSteps[] = {"none", "open", "inspect", "kind", "size", "map"};
+  static constexpr const char* kSteps[] = {"none", "open", "inspect", "kind",
+                                             "size", "map",  "seals",   "path"};
   const Napi::Env env = info.Env();
   if (failure_.step == OpenFailure::Step::kNone) return env.Undefined();
   Napi::Object failure = Napi::Object::New(env);
@@ -59,6 +69,10 @@ Napi::Value Mapping::Failure(const Napi::CallbackInfo& info) {
   failure.Set("mode", failure_.mode);
   failure.Set("byteLength", static_cast<double>(failure_.bytes));
   return failure;
+}
+
+Napi::Value Mapping::Path(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), region_ == nullptr ? std::string() : region_->path());
 }
 
 Napi::Value Mapping::ByteLength(const Napi::CallbackInfo& info) {

@@ -11,7 +11,8 @@
 
 namespace kvmfr {
 
-// Opened by its constructor (path, readOnly); `failure` says why when that did not work.
+// Opened by its constructor (path, readOnly, sealed), or created by (byteLength); `failure` says why
+// when that did not work.
 class Mapping : public Napi::ObjectWrap<Mapping> {
  public:
   static Napi::Function Define(Napi::Env env);
@@ -25,6 +26,7 @@ class Mapping : public Napi::ObjectWrap<Mapping> {
   struct Wakeup;
 
   Napi::Value Failure(const Napi::CallbackInfo& info);
+  Napi::Value Path(const Napi::CallbackInfo& info);
   Napi::Value ByteLength(const Napi::CallbackInfo& info);
   Napi::Value IsDevice(const Napi::CallbackInfo& info);
   Napi::Value Inode(const Napi::CallbackInfo& info);

@@ -36,9 +36,35 @@ bool DeviceBytes(int fd, std::uint64_t* bytes) {
   return true;
 }
 
+// What keeps memory at its size.
+constexpr int kFixedSize = F_SEAL_SHRINK | F_SEAL_GROW;
+
+// Not yet in every libc: memory that is never run as a program.
+constexpr unsigned kNoExec = 0x0008;
+
+int CreateMemory() {
+  constexpr unsigned kFlags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  const int fd = memfd_create("kvmfr", kFlags | kNoExec);
+  return fd < 0 && errno == EINVAL ? memfd_create("kvmfr", kFlags) : fd;
+}
+
+// In steps: a signal undoes the step that it interrupts, and a profiler sends one per millisecond.
+int AllocatePages(int fd, std::uint64_t bytes) {
+  constexpr std::uint64_t kStep = 1 << 20;
+  for (std::uint64_t at = 0; at < bytes; at += kStep) {
+    const off_t count = static_cast<off_t>(bytes - at < kStep ? bytes - at : kStep);
+    int error;
+    do {
+      error = posix_fallocate(fd, static_cast<off_t>(at), count);
+    } while (error == EINTR);
+    if (error != 0) return error;
+  }
+  return 0;
+}
+
 }  // namespace
 
-std::shared_ptr<Region> Region::Open(const std::string& path, bool read_only,
+std::shared_ptr<Region> Region::Open(const std::string& path, bool read_only, Seals seals,
                                      OpenFailure* failure) {
   using Step = OpenFailure::Step;
   std::shared_ptr<Region> region(new Region());
@@ -75,21 +101,85 @@ std::shared_ptr<Region> Region::Open(const std::string& path, bool read_only,
     return nullptr;
   }
 
+  if (seals == Seals::kFixedSize) {
+    // A file of a disk has no seals at all: EINVAL.
+    const int found_seals = fcntl(region->fd_, F_GET_SEALS);
+    if (found_seals < 0 || (found_seals & kFixedSize) != kFixedSize) {
+      *failure = {Step::kSeals, "", 0, found.st_mode, bytes};
+      return nullptr;
+    }
+  }
+  if (!region->Map(read_only, found, bytes, failure)) return nullptr;
+  return region;
+}
+
+std::shared_ptr<Region> Region::Create(std::uint64_t bytes, OpenFailure* failure) {
+  using Step = OpenFailure::Step;
+  std::shared_ptr<Region> region(new Region());
+  if (bytes == 0 || bytes % kPageBytes != 0 || bytes > kMaxBytes || bytes > SIZE_MAX) {
+    *failure = {Step::kSize, "", 0, 0, bytes};
+    return nullptr;
+  }
+  region->fd_ = CreateMemory();
+  if (region->fd_ < 0) {
+    *failure = {Step::kOpen, "memfd_create", errno, 0, bytes};
+    return nullptr;
+  }
+  region->path_ = "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(region->fd_);
+  if (fchmod(region->fd_, 0600) != 0) {
+    *failure = {Step::kOpen, "fchmod", errno, 0, bytes};
+    return nullptr;
+  }
+  if (ftruncate(region->fd_, static_cast<off_t>(bytes)) != 0) {
+    *failure = {Step::kOpen, "ftruncate", errno, 0, bytes};
+    return nullptr;
+  }
+  const int error = AllocatePages(region->fd_, bytes);
+  if (error != 0) {
+    *failure = {Step::kOpen, "posix_fallocate", error, 0, bytes};
+    return nullptr;
+  }
+  // SEAL, too: the other side could forbid new mappings else.
+  if (fcntl(region->fd_, F_ADD_SEALS, kFixedSize | F_SEAL_SEAL) != 0) {
+    *failure = {Step::kOpen, "fcntl", errno, 0, bytes};
+    return nullptr;
+  }
+  struct stat made;
+  if (fstat(region->fd_, &made) != 0) {
+    *failure = {Step::kInspect, "fstat", errno, 0, bytes};
+    return nullptr;
+  }
+  // A /proc that is absent, or that of another PID namespace.
+  struct stat named;
+  if (stat(region->path_.c_str(), &named) != 0) {
+    *failure = {Step::kPath, "stat", errno, 0, bytes};
+    return nullptr;
+  }
+  if (named.st_ino != made.st_ino || named.st_dev != made.st_dev) {
+    *failure = {Step::kPath, "", 0, named.st_mode, bytes};
+    return nullptr;
+  }
+  if (!region->Map(false, made, bytes, failure)) return nullptr;
+  return region;
+}
+
+bool Region::Map(bool read_only, const struct stat& found, std::uint64_t bytes,
+                 OpenFailure* failure) {
   // A reader without write access gets a private mapping: it sees every change of the file, and a
   // store to its ArrayBuffer, which JavaScript cannot be kept from, changes its own copy of the
   // page instead of killing the process.
   const int sharing = read_only ? MAP_PRIVATE | MAP_NORESERVE : MAP_SHARED;
-  void* base = mmap(nullptr, static_cast<std::size_t>(bytes), PROT_READ | PROT_WRITE, sharing,
-                    region->fd_, 0);
+  void* base =
+      mmap(nullptr, static_cast<std::size_t>(bytes), PROT_READ | PROT_WRITE, sharing, fd_, 0);
   if (base == MAP_FAILED) {
-    *failure = {Step::kMap, "mmap", errno, found.st_mode, bytes};
-    return nullptr;
+    *failure = {OpenFailure::Step::kMap, "mmap", errno, found.st_mode, bytes};
+    return false;
   }
-  region->base_ = static_cast<std::uint8_t*>(base);
-  region->bytes_ = static_cast<std::size_t>(bytes);
-  region->inode_ = found.st_ino;
-  region->device_ = found.st_dev;
-  return region;
+  base_ = static_cast<std::uint8_t*>(base);
+  bytes_ = static_cast<std::size_t>(bytes);
+  inode_ = found.st_ino;
+  device_ = found.st_dev;
+  return true;
 }
 
 Region::~Region() { Unmap(); }

@@ -2,6 +2,8 @@
 #ifndef KVMFR_REGION_H_
 #define KVMFR_REGION_H_
 
+#include <sys/stat.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -10,7 +12,7 @@ namespace kvmfr {
 
 // Why a region could not be opened. The words a person reads are made in TypeScript.
 struct OpenFailure {
-  enum class Step { kNone, kOpen, kInspect, kKind, kSize, kMap };
+  enum class Step { kNone, kOpen, kInspect, kKind, kSize, kMap, kSeals, kPath };
   Step step = Step::kNone;
   const char* syscall = "";
   int error = 0;            // errno of the system call, or 0
@@ -23,12 +25,19 @@ class Region {
  public:
   enum class Presence { kSame, kReplaced, kResized, kGone, kUnknown };
 
-  static std::shared_ptr<Region> Open(const std::string& path, bool read_only,
+  enum class Seals { kAny, kFixedSize };
+
+  // With Seals::kFixedSize, only memory whose size nobody can change any more.
+  static std::shared_ptr<Region> Open(const std::string& path, bool read_only, Seals seals,
                                       OpenFailure* failure);
+  // Memory of zeros without a name, of a size that nobody can change, with every page allocated.
+  // path() leads to it for as long as this region holds it.
+  static std::shared_ptr<Region> Create(std::uint64_t bytes, OpenFailure* failure);
   ~Region();
   Region(const Region&) = delete;
   Region& operator=(const Region&) = delete;
 
+  const std::string& path() const { return path_; }
   // nullptr after Unmap().
   std::uint8_t* base() const { return base_; }
   std::size_t bytes() const { return bytes_; }
@@ -45,6 +54,9 @@ class Region {
 
  private:
   Region() = default;
+
+  // Maps the open file and takes what is told of it.
+  bool Map(bool read_only, const struct stat& found, std::uint64_t bytes, OpenFailure* failure);
 
   std::string path_;
   int fd_ = -1;
