@@ -38,7 +38,12 @@ class BenchViewer {
   /** Says hello, and waits for the first picture. */
   async begin(): Promise<void> {
     await this.#opened;
-    const hello = { wire: WIRE_VERSION, encodings: ['lossless'], visible: true } as const;
+    const hello = {
+      wire: WIRE_VERSION,
+      encodings: ['lossless'],
+      codecs: [],
+      visible: true,
+    } as const;
     this.#socket.send(encodeViewerHello(hello));
     while (this.updates === 0 && !this.#closed) await sleep(10);
     if (this.#closed) throw new Error('the relay has closed the connection of a viewer');
@@ -68,7 +73,9 @@ class BenchViewer {
     this.updates++;
     const epoch = body.getUint32(0, true);
     const serial = body.getUint32(4, true);
-    this.#socket.send(encodeAck({ epoch, serial, decodeUs: 0, presentUs: 0 }));
+    this.#socket.send(
+      encodeAck({ epoch, serial, networkUs: 0, boundUs: 0, decodeUs: 0, presentUs: 0 }),
+    );
   }
 }
 

@@ -3,25 +3,30 @@ import { type Envelope, exactBody, newMessage } from './envelope.ts';
 /**
  * A viewer has presented an update, and gives its credit back.
  *
- * Shape: 16 bytes: epoch u32, serial u32, decodeUs u32 (message complete -> decoded), presentUs u32
- * (decoded -> handed to the display).
+ * Shape: 24 bytes: epoch u32, serial u32, networkUs u32 (handed to the socket -> received), boundUs
+ * u32 (how far networkUs may be off), decodeUs u32 (received -> decoded), presentUs u32 (decoded ->
+ * handed to the display). Times that are not known are `UNKNOWN_US`.
  */
 export interface AckMessage {
   readonly epoch: number;
   readonly serial: number;
+  readonly networkUs: number;
+  readonly boundUs: number;
   readonly decodeUs: number;
   readonly presentUs: number;
 }
 
-const ACK_BYTES = 16;
+const ACK_BYTES = 24;
 
 /** Writes an acknowledgement. */
 export function encodeAck(ack: AckMessage): Uint8Array<ArrayBuffer> {
   const { message, body } = newMessage('ack', ACK_BYTES);
   body.setUint32(0, ack.epoch, true);
   body.setUint32(4, ack.serial, true);
-  body.setUint32(8, ack.decodeUs, true);
-  body.setUint32(12, ack.presentUs, true);
+  body.setUint32(8, ack.networkUs, true);
+  body.setUint32(12, ack.boundUs, true);
+  body.setUint32(16, ack.decodeUs, true);
+  body.setUint32(20, ack.presentUs, true);
   return message;
 }
 
@@ -31,8 +36,10 @@ export function decodeAck(envelope: Envelope): AckMessage {
   return {
     epoch: envelope.body.getUint32(0, true),
     serial: envelope.body.getUint32(4, true),
-    decodeUs: envelope.body.getUint32(8, true),
-    presentUs: envelope.body.getUint32(12, true),
+    networkUs: envelope.body.getUint32(8, true),
+    boundUs: envelope.body.getUint32(12, true),
+    decodeUs: envelope.body.getUint32(16, true),
+    presentUs: envelope.body.getUint32(20, true),
   };
 }
 

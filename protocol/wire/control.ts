@@ -10,9 +10,10 @@ import {
   WIRE_VERSION,
   wireError,
 } from './envelope.ts';
+import { type Codec, isCodec } from './video.ts';
 
 /** How the picture can travel in this version. Others are later additions to the list. */
-export const ENCODINGS = ['lossless', 'jpeg'] as const;
+export const ENCODINGS = ['lossless', 'video', 'jpeg'] as const;
 /** One way for the picture to travel. */
 export type Encoding = (typeof ENCODINGS)[number];
 
@@ -36,6 +37,8 @@ export interface Hello {
   readonly tilePx: number;
   readonly viewOnly: boolean;
   readonly encodings: readonly Encoding[];
+  /** What encoding `video` may be coded in; empty when it is not offered. */
+  readonly codecs: readonly Codec[];
 }
 
 /** What a person may be told about the guest. All text comes from the guest: show as text only. */
@@ -84,6 +87,8 @@ export interface ViewerHello {
   readonly wire: number;
   /** What it can decode, the one it likes best first. */
   readonly encodings: readonly Encoding[];
+  /** Video codecs it can decode, the one it likes best first; empty when none. */
+  readonly codecs: readonly Codec[];
   readonly visible: boolean;
 }
 
@@ -106,6 +111,11 @@ function encodingList(value: unknown, what: string): readonly Encoding[] {
   const known = value.slice(0, 16).filter(isEncoding);
   if (known.length === 0) throw wireError(`encodings of a ${what} must name one of ${ENCODINGS}`);
   return known;
+}
+
+/** Lists that came without codecs are of those who know none. */
+function codecList(value: unknown): readonly Codec[] {
+  return Array.isArray(value) ? value.slice(0, 16).filter(isCodec) : [];
 }
 
 function wireVersion(object: JsonObject, what: string): number {
@@ -131,6 +141,7 @@ export function decodeHello(envelope: Envelope): Hello {
     tilePx,
     viewOnly: booleanField(object, 'viewOnly') ?? true,
     encodings: encodingList(object['encodings'], 'hello'),
+    codecs: codecList(object['codecs']),
   };
 }
 
@@ -216,6 +227,7 @@ export function decodeViewerHello(envelope: Envelope): ViewerHello {
   return {
     wire: wireVersion(object, 'viewer'),
     encodings: encodingList(object['encodings'], "viewer's hello"),
+    codecs: codecList(object['codecs']),
     visible: booleanField(object, 'visible') ?? true,
   };
 }

@@ -20,11 +20,16 @@ export const WIRE_TYPES = {
   pong: 0x08,
   stats: 0x09,
   bye: 0x0a,
+  videoStream: 0x0b,
+  cover: 0x0c,
+  video: 0x0d,
+  times: 0x0e,
   viewerHello: 0x81,
   ack: 0x82,
   view: 0x83,
   ping: 0x84,
   refresh: 0x85,
+  needKey: 0x87,
 } as const;
 
 /** The name of a message type. */

@@ -22,6 +22,7 @@ describe('a viewer that joins', () => {
       tilePx: 64,
       viewOnly: true,
       encodings: ['lossless', 'jpeg'],
+      codecs: [],
     });
     expect(viewer.state).toEqual({
       state: 'showing',
@@ -144,7 +145,7 @@ describe('credit', () => {
       { epoch, serial: serial + 1 },
       { epoch: epoch + 1, serial },
     ])
-      viewer.send(encodeAck({ ...wrong, decodeUs: 0, presentUs: 0 }));
+      viewer.send(encodeAck({ ...wrong, networkUs: 0, boundUs: 0, decodeUs: 0, presentUs: 0 }));
     await viewer.settle(PING);
     expect(stage.relay.viewers[0]).toMatchObject({ inFlight: 1 });
   });

@@ -161,7 +161,7 @@ describe('refresh', () => {
 });
 
 describe('a viewer that breaks the wire', () => {
-  const hello = encodeViewerHello({ wire: 1, encodings: ['lossless'], visible: true });
+  const hello = encodeViewerHello({ wire: 1, encodings: ['lossless'], codecs: [], visible: true });
   it.each([
     ['speaks before its hello', [PING]],
     ['says hello twice', [hello, hello]],

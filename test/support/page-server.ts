@@ -41,6 +41,8 @@ export interface ViewerMessage {
 export interface SeenAck {
   readonly epoch: number;
   readonly serial: number;
+  readonly networkUs: number;
+  readonly boundUs: number;
   readonly decodeUs: number;
   readonly presentUs: number;
 }
@@ -120,8 +122,10 @@ export class AttachedViewer {
     return {
       epoch: body.readUInt32LE(0),
       serial: body.readUInt32LE(4),
-      decodeUs: body.readUInt32LE(8),
-      presentUs: body.readUInt32LE(12),
+      networkUs: body.readUInt32LE(8),
+      boundUs: body.readUInt32LE(12),
+      decodeUs: body.readUInt32LE(16),
+      presentUs: body.readUInt32LE(20),
     };
   }
 

@@ -128,6 +128,7 @@ class Relay implements Viewer {
       tilePx: TILE_PX,
       viewOnly: settings.viewOnly,
       encodings: this.#hub.encoders.map((encoder): Encoding => encoder.encoding),
+      codecs: [],
     };
     this.#server = new WebSocketServer({
       noServer: true,

@@ -76,7 +76,13 @@ export class TestViewer {
     this.socket.on('open', () => {
       if (options.hello === false) return;
       this.send(
-        encodeViewerHello({ wire: 1, encodings: ['lossless'], visible: true, ...options.hello }),
+        encodeViewerHello({
+          wire: 1,
+          encodings: ['lossless'],
+          codecs: [],
+          visible: true,
+          ...options.hello,
+        }),
       );
     });
     this.socket.on('error', () => {});
@@ -119,7 +125,7 @@ export class TestViewer {
   ack(index: number): void {
     const update = this.updates[index];
     if (update === undefined) throw new Error(`there is no update ${index}`);
-    this.send(encodeAck({ ...update, decodeUs: 10, presentUs: 20 }));
+    this.send(encodeAck({ ...update, networkUs: 5, boundUs: 1, decodeUs: 10, presentUs: 20 }));
   }
 
   /** Waits until something holds; fails with the first thing that was wrong on the wire. */

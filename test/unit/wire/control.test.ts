@@ -31,17 +31,24 @@ function text(type: number, body: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from([type, 0, 0, 0, ...Buffer.from(body)]);
 }
 
-const ACK = bytes('82 00 0000 05000000 09000000 e8030000 a00f0000');
+const ACK = bytes('82 00 0000 05000000 09000000 f4010000 64000000 e8030000 a00f0000');
 
 describe('an acknowledgement', () => {
-  const ack = { epoch: 5, serial: 9, decodeUs: 1000, presentUs: 4000 };
+  const ack = {
+    epoch: 5,
+    serial: 9,
+    networkUs: 500,
+    boundUs: 100,
+    decodeUs: 1000,
+    presentUs: 4000,
+  };
 
   it('is written and read as drawn', () => {
     expect(encodeAck(ack)).toEqual(ACK);
     expect(decodeAck(readEnvelope(ACK))).toEqual(ack);
   });
 
-  it('has exactly 16 bytes', () => {
+  it('has exactly 24 bytes', () => {
     expect(codeOf(() => decodeAck(readEnvelope(ACK.subarray(0, -1))))).toBe('ERR_KVMFR_WIRE');
     const longer = Uint8Array.from([...ACK, 0]);
     expect(codeOf(() => decodeAck(readEnvelope(longer)))).toBe('ERR_KVMFR_WIRE');
@@ -49,7 +56,14 @@ describe('an acknowledgement', () => {
 
   it('comes back as it was written', () => {
     const u32 = fc.integer({ min: 0, max: 0xffff_ffff });
-    const acks = fc.record({ epoch: u32, serial: u32, decodeUs: u32, presentUs: u32 });
+    const acks = fc.record({
+      epoch: u32,
+      serial: u32,
+      networkUs: u32,
+      boundUs: u32,
+      decodeUs: u32,
+      presentUs: u32,
+    });
     fc.assert(
       fc.property(acks, (any) => {
         expect(decodeAck(readEnvelope(encodeAck(any)))).toEqual(any);
@@ -80,14 +94,15 @@ describe('ping, pong and refresh', () => {
 describe("the relay's hello", () => {
   const drawn = text(
     0x01,
-    '{"wire":1,"version":"0.1.0","tilePx":64,"viewOnly":true,"encodings":["lossless","jpeg"]}',
+    '{"wire":1,"version":"0.1.0","tilePx":64,"viewOnly":true,"encodings":["lossless","video"],"codecs":["vp8"]}',
   );
   const hello = {
     wire: 1,
     version: '0.1.0',
     tilePx: 64,
     viewOnly: true,
-    encodings: ['lossless', 'jpeg'],
+    encodings: ['lossless', 'video'],
+    codecs: ['vp8'],
   } as const;
 
   it('is written and read as drawn', () => {
@@ -119,10 +134,10 @@ describe("the relay's hello", () => {
 });
 
 describe("the viewer's hello", () => {
-  const drawn = text(0x81, '{"wire":1,"encodings":["jpeg"],"visible":false}');
+  const drawn = text(0x81, '{"wire":1,"encodings":["jpeg"],"codecs":["h264"],"visible":false}');
 
   it('is written and read as drawn', () => {
-    const hello = { wire: 1, encodings: ['jpeg'], visible: false } as const;
+    const hello = { wire: 1, encodings: ['jpeg'], codecs: ['h264'], visible: false } as const;
     expect(encodeViewerHello(hello)).toEqual(drawn);
     expect(decodeViewerHello(readEnvelope(drawn))).toEqual(hello);
   });
@@ -240,7 +255,7 @@ describe('stats and bye', () => {
 
 describe('the names on the wire', () => {
   it('are these', () => {
-    expect(ENCODINGS).toEqual(['lossless', 'jpeg']);
+    expect(ENCODINGS).toEqual(['lossless', 'video', 'jpeg']);
     expect(STATES).toEqual([
       'waiting',
       'showing',

@@ -17,11 +17,15 @@ describe('readEnvelope()', () => {
   });
 
   it('reads a message that lies in the middle of a buffer', () => {
-    const around = bytes('ffff 82000000 01000000 07000000 e8030000 d0070000 ffff');
-    const envelope = wire.readEnvelope(around.subarray(2, 22));
+    const around = bytes(
+      'ffff 82000000 01000000 07000000 ffffffff ffffffff e8030000 d0070000 ffff',
+    );
+    const envelope = wire.readEnvelope(around.subarray(2, 30));
     expect(wire.decodeAck(envelope)).toEqual({
       epoch: 1,
       serial: 7,
+      networkUs: 0xffff_ffff,
+      boundUs: 0xffff_ffff,
       decodeUs: 1000,
       presentUs: 2000,
     });
@@ -48,11 +52,16 @@ describe('readEnvelope()', () => {
       pong: 0x08,
       stats: 0x09,
       bye: 0x0a,
+      videoStream: 0x0b,
+      cover: 0x0c,
+      video: 0x0d,
+      times: 0x0e,
       viewerHello: 0x81,
       ack: 0x82,
       view: 0x83,
       ping: 0x84,
       refresh: 0x85,
+      needKey: 0x87,
     });
     expect(wire.WIRE_VERSION).toBe(1);
     expect(wire.WIRE_SUBPROTOCOL).toBe('kvmfr.1');
@@ -63,6 +72,11 @@ describe('every decoder', () => {
   const decoders: readonly ((envelope: wire.Envelope) => unknown)[] = [
     wire.decodeAck,
     wire.decodeBye,
+    (envelope) => wire.decodeCover(envelope, 4),
+    wire.decodeNeedKey,
+    wire.decodeTimes,
+    wire.decodeVideo,
+    wire.decodeVideoStream,
     wire.decodeCursor,
     wire.decodeCursorShape,
     wire.decodeHello,

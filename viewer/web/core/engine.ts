@@ -21,6 +21,7 @@ import {
   readEnvelope,
   type SessionSummary,
   type State,
+  UNKNOWN_US,
   WIRE_TYPES,
   WIRE_VERSION,
   wireError,
@@ -161,7 +162,12 @@ export class Engine {
       ? ['lossless', 'jpeg']
       : ['jpeg'];
     this.#connection.send(
-      encodeViewerHello({ wire: WIRE_VERSION, encodings, visible: this.#visible }),
+      encodeViewerHello({
+        wire: WIRE_VERSION,
+        encodings,
+        codecs: [],
+        visible: this.#visible,
+      }),
     );
   }
 
@@ -313,7 +319,16 @@ export class Engine {
       if (message.last) this.#assembler.finish({ epoch, serial });
     } else if (message.last) {
       // For a picture that is no more: nothing to draw, but the relay wants its credit back.
-      this.#connection.send(encodeAck({ epoch, serial, decodeUs: 0, presentUs: 0 }));
+      this.#connection.send(
+        encodeAck({
+          epoch,
+          serial,
+          networkUs: UNKNOWN_US,
+          boundUs: UNKNOWN_US,
+          decodeUs: 0,
+          presentUs: 0,
+        }),
+      );
     }
   }
 
@@ -351,6 +366,8 @@ export class Engine {
         encodeAck({
           epoch,
           serial,
+          networkUs: UNKNOWN_US,
+          boundUs: UNKNOWN_US,
           decodeUs: microseconds(decodeMs),
           presentUs: microseconds(presentMs),
         }),
