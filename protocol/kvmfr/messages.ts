@@ -118,7 +118,8 @@ export function encodeFrameSchedule(
 /**
  * Reads a client to host message from a private copy of its bytes.
  *
- * Types that came with 34 are unknown to publishers before; those of 34 ask for the exact size.
+ * Types that came with 34 are unknown to publishers before. From 34 on each type has an exact size;
+ * before, more bytes may follow.
  */
 export function decodeClientMessage(bytes: Uint8Array, kvmfrVersion = 20): KvmfrClientMessage {
   const region = Region.copyOf(bytes);
@@ -127,7 +128,7 @@ export function decodeClientMessage(bytes: Uint8Array, kvmfrVersion = 20): Kvmfr
   const wireType = ClientMessage.type(region, 0);
   if (
     wireType === CLIENT_MESSAGE_TYPES.setCursorPos &&
-    region.byteLength >= SetCursorPos.$sizeBytes
+    fits(region.byteLength, SetCursorPos.$sizeBytes, kvmfrVersion)
   )
     return {
       type: 'set-cursor-pos',
@@ -148,6 +149,10 @@ export function decodeClientMessage(bytes: Uint8Array, kvmfrVersion = 20): Kvmfr
       return readSchedule(region);
   }
   return { type: 'unknown', wireType, bytes: region.bytes };
+}
+
+function fits(bytes: number, need: number, kvmfrVersion: number): boolean {
+  return kvmfrVersion >= 34 ? bytes === need : bytes >= need;
 }
 
 function readSchedule(region: Region): FrameScheduleMessage {

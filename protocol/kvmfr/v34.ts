@@ -1,24 +1,11 @@
 import { type Layout, layout } from '../memory/layout.ts';
 import type { Region } from '../memory/region.ts';
 import { loadU32, storeU32 } from '../memory/word.ts';
-import type { CursorLayout } from './cursor.ts';
+import { CURSOR_V19_FIELDS, type CursorLayout } from './cursor.ts';
 import { FRAME_FLAGS, type FrameLayout, type FrameTiming, type HdrMetadata } from './frame.ts';
+import { FRAME_HEAD_V20_FIELDS, readFrameHead, writeFrameHead } from './v20.ts';
 
-/** Fields of KVMFRFrame, KVMFR 34: flags before the rects, timing and HDR metadata between. */
-export const FRAME_V34_FIELDS = {
-  formatVer: ['u32', 0],
-  frameSerial: ['u32', 4],
-  type: ['u32', 8],
-  screenWidth: ['u32', 12],
-  screenHeight: ['u32', 16],
-  dataWidth: ['u32', 20],
-  dataHeight: ['u32', 24],
-  frameWidth: ['u32', 28],
-  frameHeight: ['u32', 32],
-  rotation: ['u32', 36],
-  stride: ['u32', 40],
-  pitch: ['u32', 44],
-  offset: ['u32', 48],
+const TAIL_FIELDS = {
   flags: ['u32', 52],
   damageRectsCount: ['u32', 56],
   sdrWhiteLevel: ['u32', 60],
@@ -45,21 +32,22 @@ export const FRAME_V34_FIELDS = {
   damageRects: ['struct', 192, 1024, 4],
 } as const;
 
+/** Fields of KVMFRFrame, KVMFR 34: flags before the rects, timing and HDR metadata between. */
+export const FRAME_V34_FIELDS: typeof FRAME_HEAD_V20_FIELDS & typeof TAIL_FIELDS = {
+  ...FRAME_HEAD_V20_FIELDS,
+  ...TAIL_FIELDS,
+};
+
 /** KVMFRFrame of KVMFR 34: 1216 bytes. */
 export const FrameV34: Layout<typeof FRAME_V34_FIELDS> = layout(FRAME_V34_FIELDS, 1216);
 
+const CURSOR_TAIL_FIELDS = { sdrWhiteLevel: ['u32', 24] } as const;
+
 /** Fields of KVMFRCursor, KVMFR 34. */
-export const CURSOR_V34_FIELDS = {
-  x: ['i16', 0],
-  y: ['i16', 2],
-  type: ['u32', 4],
-  hx: ['i8', 8],
-  hy: ['i8', 9],
-  width: ['u32', 12],
-  height: ['u32', 16],
-  pitch: ['u32', 20],
-  sdrWhiteLevel: ['u32', 24],
-} as const;
+export const CURSOR_V34_FIELDS: typeof CURSOR_V19_FIELDS & typeof CURSOR_TAIL_FIELDS = {
+  ...CURSOR_V19_FIELDS,
+  ...CURSOR_TAIL_FIELDS,
+};
 
 /** KVMFRCursor of KVMFR 34: 28 bytes, the shape follows. */
 export const CursorV34: Layout<typeof CURSOR_V34_FIELDS> = layout(CURSOR_V34_FIELDS, 28);
@@ -123,19 +111,7 @@ export const FRAME_LAYOUT_V34: FrameLayout = {
   damageRectsAt: FrameV34.damageRects.offsetBytes,
   maxType: 6,
   read(region, at, into) {
-    into.formatVer = FrameV34.formatVer(region, at);
-    into.frameSerial = FrameV34.frameSerial(region, at);
-    into.type = FrameV34.type(region, at);
-    into.screenWidth = FrameV34.screenWidth(region, at);
-    into.screenHeight = FrameV34.screenHeight(region, at);
-    into.dataWidth = FrameV34.dataWidth(region, at);
-    into.dataHeight = FrameV34.dataHeight(region, at);
-    into.frameWidth = FrameV34.frameWidth(region, at);
-    into.frameHeight = FrameV34.frameHeight(region, at);
-    into.rotation = FrameV34.rotation(region, at);
-    into.stride = FrameV34.stride(region, at);
-    into.pitch = FrameV34.pitch(region, at);
-    into.offset = FrameV34.offset(region, at);
+    readFrameHead(region, at, into);
     into.flags = FrameV34.flags(region, at);
     into.damageRectsCount = FrameV34.damageRectsCount(region, at);
     into.sdrWhiteLevel = FrameV34.sdrWhiteLevel(region, at);
@@ -145,26 +121,14 @@ export const FRAME_LAYOUT_V34: FrameLayout = {
     into.scheduleDeadlineSerial = FrameV34.scheduleDeadlineSerial(region, at);
   },
   write(region, at, header) {
-    FrameV34.formatVer.write(region, at, header.formatVer);
-    FrameV34.frameSerial.write(region, at, header.frameSerial);
-    FrameV34.type.write(region, at, header.type);
-    FrameV34.screenWidth.write(region, at, header.screenWidth);
-    FrameV34.screenHeight.write(region, at, header.screenHeight);
-    FrameV34.dataWidth.write(region, at, header.dataWidth);
-    FrameV34.dataHeight.write(region, at, header.dataHeight);
-    FrameV34.frameWidth.write(region, at, header.frameWidth);
-    FrameV34.frameHeight.write(region, at, header.frameHeight);
-    FrameV34.rotation.write(region, at, header.rotation);
-    FrameV34.stride.write(region, at, header.stride);
-    FrameV34.pitch.write(region, at, header.pitch);
-    FrameV34.offset.write(region, at, header.offset);
+    writeFrameHead(region, at, header);
     FrameV34.flags.write(region, at, header.flags);
     FrameV34.damageRectsCount.write(region, at, header.damageRectsCount);
     FrameV34.sdrWhiteLevel.write(region, at, header.sdrWhiteLevel);
     // Before the pixels: the times of the frame that was here are not this one's.
     storeU32(region, at + FrameV34.timingValid.offsetBytes, 0);
     FrameV34.timingSerial.write(region, at, 0);
-    if (header.hdr !== undefined) writeHdr(region, at, header.hdr);
+    writeHdr(region, at, header.hdr ?? NO_HDR);
     FrameV34.scheduleGeneration.write(region, at, header.scheduleGeneration);
     FrameV34.scheduleEpoch.write(region, at, header.scheduleEpoch);
     FrameV34.scheduleDeadlineSerial.write(region, at, header.scheduleDeadlineSerial);
@@ -222,13 +186,20 @@ function readHdr(region: Region, at: number): HdrMetadata {
   };
 }
 
+// Written where there is none: what the frame before left here must not pass for this one's.
+const NO_HDR: HdrMetadata = {
+  displayPrimaries: [],
+  whitePoint: [],
+  maxDisplayLuminance: 0,
+  minDisplayLuminance: 0,
+  maxContentLightLevel: 0,
+  maxFrameAverageLightLevel: 0,
+};
+
 function writeHdr(region: Region, at: number, hdr: HdrMetadata): void {
-  hdr.displayPrimaries.slice(0, 6).forEach((value, i) => {
-    FrameV34.hdrDisplayPrimary.write(region, at, value, i);
-  });
-  hdr.whitePoint.slice(0, 2).forEach((value, i) => {
-    FrameV34.hdrWhitePoint.write(region, at, value, i);
-  });
+  for (let i = 0; i < 6; i++)
+    FrameV34.hdrDisplayPrimary.write(region, at, hdr.displayPrimaries[i] ?? 0, i);
+  for (let i = 0; i < 2; i++) FrameV34.hdrWhitePoint.write(region, at, hdr.whitePoint[i] ?? 0, i);
   FrameV34.hdrMaxDisplayLuminance.write(region, at, hdr.maxDisplayLuminance);
   FrameV34.hdrMinDisplayLuminance.write(region, at, hdr.minDisplayLuminance);
   FrameV34.hdrMaxContentLightLevel.write(region, at, hdr.maxContentLightLevel);

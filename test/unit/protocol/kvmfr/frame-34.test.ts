@@ -101,6 +101,16 @@ describe('a frame of KVMFR 34', () => {
     expect([...to.bytes]).toEqual([...from.bytes]);
   });
 
+  it('is written without the metadata of the frame that was there before', () => {
+    const region = slot();
+    const header = { ...read(region), hdr: undefined };
+    FRAME_LAYOUT_V34.write(region, AT, header);
+    // The flag is the publisher's word, so the fields are believed: they must say nothing.
+    expect([...region.bytes.subarray(AT + 128, AT + 160)]).toEqual(Array(32).fill(0));
+    FRAME_LAYOUT_V34.write(region, AT, { ...header, hdr: { ...HDR, displayPrimaries: [7] } });
+    expect(read(region).hdr?.displayPrimaries).toEqual([7, 0, 0, 0, 0, 0]);
+  });
+
   it('is written without the times of the frame that was there before', () => {
     const region = slot();
     const header = read(region);

@@ -25,12 +25,26 @@ describe('KVMFRSetCursorPos', () => {
     });
   });
 
-  it('may be followed by more, as a later version would', () => {
-    expect(decodeClientMessage(hexBytes('000000000100000002000000ffff'))).toEqual({
+  it.each([19, 20])('may be followed by more in KVMFR %i', (version) => {
+    expect(decodeClientMessage(hexBytes('000000000100000002000000ffff'), version)).toEqual({
       type: 'set-cursor-pos',
       x: 1,
       y: 2,
     });
+  });
+
+  it('has its exact size in KVMFR 34', () => {
+    const bytes = '000000000100000002000000';
+    expect(decodeClientMessage(hexBytes(bytes), 34)).toEqual({
+      type: 'set-cursor-pos',
+      x: 1,
+      y: 2,
+    });
+    for (const other of [`${bytes}00`, `${bytes}00000000`, bytes.slice(0, -2)])
+      expect(decodeClientMessage(hexBytes(other), 34)).toMatchObject({
+        type: 'unknown',
+        wireType: 0,
+      });
   });
 });
 
