@@ -38,6 +38,14 @@ export const LOCK_SPINS: number = 2000;
 export const LOCK_TIMEOUT_MS: number = 1000;
 /** Side of a tile of the picture, in pixels. */
 export const TILE_PX: number = 64;
+/** Shortest display period a publisher is asked for: KVMFR 34 takes none below. */
+export const MIN_PERIOD_NS: number = 2_000_000;
+/** Longest one; KVMFR 34 as well. */
+export const MAX_PERIOD_NS: number = 1_000_000_000;
+/** Most refreshes a second that a viewer is believed; the fastest displays have 1000. */
+export const MAX_REFRESH_HZ: number = 10_000;
+/** Fewest; what is slower is no display. */
+export const MIN_REFRESH_HZ: number = 0.1;
 /** Largest message a viewer may send the relay; input and acknowledgements are tens of bytes. */
 export const MAX_VIEWER_MESSAGE_BYTES: number = 64 * 1024;
 /** Largest message the relay sends a viewer. */

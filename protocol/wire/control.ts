@@ -1,3 +1,4 @@
+import { MAX_REFRESH_HZ, MIN_REFRESH_HZ } from '../limits.ts';
 import {
   booleanField,
   decodeJson,
@@ -90,12 +91,15 @@ export interface ViewerHello {
   /** Video codecs it can decode, the one it likes best first; empty when none. */
   readonly codecs: readonly Codec[];
   readonly visible: boolean;
+  /** How often its display is refreshed in a second, when it knows. */
+  readonly refreshHz?: number;
 }
 
 /** What a viewer changes about how it is served. */
 export interface ViewChange {
   readonly visible?: boolean;
   readonly encoding?: Encoding | 'auto';
+  readonly refreshHz?: number;
 }
 
 function isEncoding(value: unknown): value is Encoding {
@@ -123,6 +127,14 @@ function wireVersion(object: JsonObject, what: string): number {
   if (wire !== WIRE_VERSION)
     throw wireError(`wire version of the ${what} must be ${WIRE_VERSION}, but is ${String(wire)}`);
   return WIRE_VERSION;
+}
+
+function refreshRate(object: JsonObject, what: string): number | undefined {
+  const range = { min: MIN_REFRESH_HZ, max: MAX_REFRESH_HZ };
+  const refreshHz = numberField(object, 'refreshHz', range);
+  if (refreshHz === undefined && object['refreshHz'] !== undefined)
+    throw wireError(`refreshHz of a ${what} must be ${MIN_REFRESH_HZ} to ${MAX_REFRESH_HZ}`);
+  return refreshHz;
 }
 
 /** Writes the relay's first message. */
@@ -224,11 +236,13 @@ export function encodeViewerHello(hello: ViewerHello): Uint8Array<ArrayBuffer> {
 /** Reads the viewer's first message. @throws ERR_KVMFR_WIRE */
 export function decodeViewerHello(envelope: Envelope): ViewerHello {
   const object = decodeJson(envelope, "viewer's hello");
+  const refreshHz = refreshRate(object, "viewer's hello");
   return {
     wire: wireVersion(object, 'viewer'),
     encodings: encodingList(object['encodings'], "viewer's hello"),
     codecs: codecList(object['codecs']),
     visible: booleanField(object, 'visible') ?? true,
+    ...(refreshHz === undefined ? {} : { refreshHz }),
   };
 }
 
@@ -244,8 +258,10 @@ export function decodeView(envelope: Envelope): ViewChange {
   const encoding = object['encoding'];
   if (encoding !== undefined && encoding !== 'auto' && !isEncoding(encoding))
     throw wireError(`encoding of a view message must be auto or one of ${ENCODINGS}`);
+  const refreshHz = refreshRate(object, 'view message');
   return {
     ...(visible === undefined ? {} : { visible }),
     ...(encoding === undefined ? {} : { encoding }),
+    ...(refreshHz === undefined ? {} : { refreshHz }),
   };
 }

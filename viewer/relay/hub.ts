@@ -11,6 +11,7 @@ import {
   type State,
 } from '../../protocol/wire/index.ts';
 import type { EncodedUpdate, Encoder } from '../encode/index.ts';
+import { type PacedViewer, Pacing } from './pacing.ts';
 import { pause } from './pause.ts';
 import type { GuestCursor, GuestCursorShape, GuestFrame, GuestSource } from './source.ts';
 import { summariseState } from './summary.ts';
@@ -19,7 +20,7 @@ import { summariseState } from './summary.ts';
 export type Notice = 'state' | 'shape' | 'cursor' | 'stats';
 
 /** What the hub needs of a viewer. Nothing here ever throws. */
-export interface Attached {
+export interface Attached extends PacedViewer {
   /** Whether it wants pictures. */
   readonly visible: boolean;
   /** Sends whatever is new and there is room for. */
@@ -56,6 +57,7 @@ export class Hub {
   readonly #options: HubOptions;
   readonly #encoders: ReadonlyMap<Encoding, Encoder>;
   readonly #viewers = new Set<Attached>();
+  readonly #pacing: Pacing;
   readonly #closing = new AbortController();
   readonly #statesDone: Promise<void>;
   /** Fires when nobody looks any more; undefined while nobody does. */
@@ -87,6 +89,7 @@ export class Hub {
   constructor(options: HubOptions) {
     this.#options = options;
     this.client = options.client;
+    this.#pacing = new Pacing(options.client, options.maxFps);
     this.#state = summariseState(options.client.state, options.client.session);
     this.#messages = {
       state: encodeState(this.#state),
@@ -165,9 +168,13 @@ export class Hub {
     this.demandChanged();
   }
 
-  /** A viewer has come, gone, hidden or shown itself: watches the guest while one is visible. */
+  /**
+   * A viewer has come, gone, hidden or shown itself, or measured its display: watches the guest
+   * while one is visible, at the pace of the fastest.
+   */
   demandChanged(): void {
     if (this.#closing.signal.aborted) return;
+    this.#pacing.follow(this.#viewers);
     let wanted = this.#holds > 0;
     for (const viewer of this.#viewers) wanted ||= viewer.visible;
     if (wanted) {
@@ -205,6 +212,7 @@ export class Hub {
     clearTimeout(this.#graceTimer);
     clearInterval(this.#tickTimer);
     this.#viewers.clear();
+    this.#pacing.release();
     this.#unwatch();
     await Promise.all([this.#statesDone, this.#watched]);
     await Promise.all(this.encoders.map((encoder) => encoder.close()));

@@ -48,5 +48,7 @@ export interface GuestSource {
   states(options?: StreamOptions): AsyncIterable<ClientState>;
   frames(options?: StreamOptions & { readonly partial?: boolean }): AsyncIterable<GuestFrame>;
   cursor(options?: StreamOptions): AsyncIterable<GuestCursor>;
+  /** Asks for a frame in each period, or lets the guest go its own pace again. */
+  schedule?(wish: { readonly periodNs: number } | undefined): void;
   close(): Promise<void>;
 }

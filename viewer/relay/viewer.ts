@@ -87,6 +87,7 @@ export class ViewerSocket implements Attached {
   #encoding: Encoding = 'lossless';
   #ready = false;
   #visible = false;
+  #refreshHz: number | undefined;
   #departure: Departure | undefined;
   #epoch = 0;
   #serial = 0;
@@ -116,6 +117,10 @@ export class ViewerSocket implements Attached {
 
   get visible(): boolean {
     return this.#visible;
+  }
+
+  get refreshHz(): number | undefined {
+    return this.#refreshHz;
   }
 
   /** What is known of it now. */
@@ -245,12 +250,13 @@ export class ViewerSocket implements Attached {
     }
     this.#encoding = first;
     this.#ready = true;
+    this.#refreshHz = hello.refreshHz;
     this.#setVisible(hello.visible);
     this.pump();
   }
 
   #changeView(envelope: Envelope): void {
-    const { visible, encoding } = decodeView(envelope);
+    const { visible, encoding, refreshHz } = decodeView(envelope);
     if (encoding !== undefined) {
       const chosen = encoding === 'auto' ? this.#encodings[0] : encoding;
       if (chosen === undefined || !this.#options.hello.encodings.includes(chosen))
@@ -258,6 +264,10 @@ export class ViewerSocket implements Attached {
       this.#encoding = chosen;
     }
     if (visible !== undefined) this.#setVisible(visible);
+    if (refreshHz !== undefined) {
+      this.#refreshHz = refreshHz;
+      this.#hub.demandChanged();
+    }
     this.pump();
   }
 

@@ -66,6 +66,8 @@ export class FakeGuest implements GuestSource {
   session: SessionInfo | undefined = SESSION;
   readonly stats = { sessions: 1, framesSeen: 0, framesSkipped: 0, framesGivenUp: 0 };
   closed = false;
+  /** Periods that were asked for, one after the other. */
+  readonly schedules: (number | undefined)[] = [];
   /** How often frames were subscribed to. */
   subscriptions = 0;
   /** What a new subscriber is given, as a publisher posts its last frame again. */
@@ -112,6 +114,10 @@ export class FakeGuest implements GuestSource {
 
   cursor(options: StreamOptions = {}): AsyncGenerator<GuestCursor, void> {
     return this.#cursors.read(options.signal);
+  }
+
+  schedule(wish: { readonly periodNs: number } | undefined): void {
+    this.schedules.push(wish?.periodNs);
   }
 
   async close(): Promise<void> {

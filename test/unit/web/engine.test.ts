@@ -54,6 +54,7 @@ function setUp(options: { readonly visible?: boolean; readonly probe?: LossReaso
   const reports: Report[] = [];
   const drawn: string[] = [];
   const frames: (() => void)[] = [];
+  const refreshes: ((atMs: number) => void)[] = [];
   const canvas = fakeCanvas(drawn);
   const engine = new Engine({
     canvas,
@@ -66,6 +67,7 @@ function setUp(options: { readonly visible?: boolean; readonly probe?: LossReaso
       probe: async () => options.probe ?? 'unreachable',
       makeBitmap: () => Promise.reject(new Error('no images here')),
       requestFrame: (run) => frames.push(run),
+      onRefresh: (run) => refreshes.push(run),
       random: () => 0.5,
       wallMs: () => 1_700_000_000_000 + clock.now(),
       canInflate: true,
@@ -76,6 +78,11 @@ function setUp(options: { readonly visible?: boolean; readonly probe?: LossReaso
   };
   const refresh = () => {
     for (const run of frames.splice(0)) run();
+  };
+  /** The display is refreshed at 100 Hz for long enough to be measured. */
+  const runDisplay = () => {
+    for (let atMs = 0; refreshes.length > 0; atMs += 10)
+      for (const run of refreshes.splice(0)) run(atMs);
   };
   const kinds = () => reports.map(({ kind }) => kind);
   const states = () =>
@@ -93,6 +100,7 @@ function setUp(options: { readonly visible?: boolean; readonly probe?: LossReaso
     engine,
     receive,
     refresh,
+    runDisplay,
     kinds,
     states,
     connect,
@@ -122,6 +130,31 @@ describe('Engine', () => {
       visible: false,
     });
     expect(rest).toEqual([]);
+  });
+
+  it('tells what its display does: when it is measured, and on each new connection', () => {
+    const { network, connect, runDisplay } = setUp();
+    runDisplay();
+    connect();
+    runDisplay();
+    expect(network.last.sentOf(VIEW).map(sentJson)).toEqual([{ refreshHz: 100 }]);
+    connect();
+    expect(sentJson(network.last.sent[0])).toMatchObject({ refreshHz: 100 });
+    runDisplay();
+    expect(network.last.sentOf(VIEW)).toEqual([]);
+  });
+
+  it('measures no display that nobody looks at', () => {
+    const { network, engine, connect, runDisplay } = setUp({ visible: false });
+    connect();
+    runDisplay();
+    expect(network.last.sentOf(VIEW)).toEqual([]);
+    engine.handle({ kind: 'visible', visible: true });
+    runDisplay();
+    expect(network.last.sentOf(VIEW).map(sentJson)).toEqual([
+      { visible: true },
+      { refreshHz: 100 },
+    ]);
   });
 
   it('asks for the encoding that was chosen, at once and on each new connection', () => {

@@ -147,6 +147,22 @@ describe("the viewer's hello", () => {
     expect(decodeViewerHello(readEnvelope(short)).visible).toBe(true);
   });
 
+  it('may tell how often the display is refreshed', () => {
+    const drawn = text(
+      0x81,
+      '{"wire":1,"encodings":["jpeg"],"codecs":[],"visible":true,"refreshHz":59.94}',
+    );
+    const hello = {
+      wire: 1,
+      encodings: ['jpeg'],
+      codecs: [],
+      visible: true,
+      refreshHz: 59.94,
+    } as const;
+    expect(encodeViewerHello(hello)).toEqual(drawn);
+    expect(decodeViewerHello(readEnvelope(drawn))).toEqual(hello);
+  });
+
   it('has its list of encodings read up to the sixteenth', () => {
     const many = [...Array.from({ length: 16 }, () => 'x'), 'jpeg'];
     const long = text(0x81, JSON.stringify({ wire: 1, encodings: many }));
@@ -159,6 +175,9 @@ describe('a view message', () => {
     ['{"visible":true}', { visible: true }],
     ['{"encoding":"auto"}', { encoding: 'auto' }],
     ['{"visible":false,"encoding":"jpeg"}', { visible: false, encoding: 'jpeg' }],
+    ['{"refreshHz":143.98}', { refreshHz: 143.98 }],
+    ['{"refreshHz":0.1}', { refreshHz: 0.1 }],
+    ['{"refreshHz":10000}', { refreshHz: 10000 }],
     ['{}', {}],
   ] as const)('%s is written and read as drawn', (body, view) => {
     expect(encodeView(view)).toEqual(text(0x83, body));
@@ -170,6 +189,18 @@ describe('a view message', () => {
       'ERR_KVMFR_WIRE',
     );
   });
+});
+
+describe('a refresh rate', () => {
+  it.each(['0', '-60', '0.09', '10001', '1e999', '"60"', 'null', '[60]', 'true'])(
+    'is refused when it is %s',
+    (rate) => {
+      const view = text(0x83, `{"refreshHz":${rate}}`);
+      const hello = text(0x81, `{"wire":1,"encodings":["jpeg"],"refreshHz":${rate}}`);
+      expect(codeOf(() => decodeView(readEnvelope(view)))).toBe('ERR_KVMFR_WIRE');
+      expect(codeOf(() => decodeViewerHello(readEnvelope(hello)))).toBe('ERR_KVMFR_WIRE');
+    },
+  );
 });
 
 describe('a state message', () => {

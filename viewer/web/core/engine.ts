@@ -34,6 +34,7 @@ import { decodeTilePixels } from './decode/tiles.ts';
 import { UpdateAssembler, type UpdateName } from './decode/updates.ts';
 import type { Command, EncodingChoice, Report } from './messages.ts';
 import type { Platform } from './platform.ts';
+import { RefreshMeter } from './refresh.ts';
 import { Presenter, type ReadyUpdate } from './render/presenter.ts';
 import { type Part, Surface, type SurfaceCanvas } from './render/surface.ts';
 import { StatsCounter } from './stats.ts';
@@ -68,6 +69,8 @@ export class Engine {
   readonly #presenter: Presenter;
   readonly #assembler: UpdateAssembler;
   readonly #stats: StatsCounter;
+  /** Measures the display; undefined where the browser does not tell. */
+  readonly #meter: RefreshMeter | undefined;
   readonly #pool: BufferPool = new BufferPool();
 
   #visible: boolean;
@@ -97,6 +100,15 @@ export class Engine {
       failed: (error) => this.#fail(error),
     });
     this.#presenter.setVisible(this.#visible);
+    const { onRefresh } = platform;
+    this.#meter =
+      onRefresh === undefined
+        ? undefined
+        : new RefreshMeter({
+            clock,
+            onRefresh,
+            told: (refreshHz) => this.#connection.send(encodeView({ refreshHz })),
+          });
     this.#assembler = new UpdateAssembler({
       clock,
       ready: (update) => this.#presenter.submit(update),
@@ -155,18 +167,26 @@ export class Engine {
     this.#presenter.setVisible(visible);
     this.#connection.send(encodeView({ visible }));
     if (visible) this.#connection.hurry();
+    this.#measure();
+  }
+
+  #measure(): void {
+    if (this.#visible && this.#connection.link.name === 'open') this.#meter?.start();
+    else this.#meter?.stop();
   }
 
   #greet(): void {
     const encodings: readonly Encoding[] = this.#options.platform.canInflate
       ? ['lossless', 'jpeg']
       : ['jpeg'];
+    const refreshHz = this.#meter?.refreshHz;
     this.#connection.send(
       encodeViewerHello({
         wire: WIRE_VERSION,
         encodings,
         codecs: [],
         visible: this.#visible,
+        ...(refreshHz === undefined ? {} : { refreshHz }),
       }),
     );
   }
@@ -184,6 +204,7 @@ export class Engine {
       this.#picture = undefined;
       this.#state = undefined;
     }
+    this.#measure();
     // What the relay said, or did wrong, is of no interest once it is gone.
     if (link.name === 'lost' && link.reason === 'unreachable') this.#forgetEnd();
     this.#updateStatus();

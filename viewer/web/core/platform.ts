@@ -12,6 +12,11 @@ export interface Platform {
   readonly makeBitmap: MakeBitmap;
   /** Asks for a call right before the display is next refreshed. */
   readonly requestFrame: (run: () => void) => void;
+  /**
+   * Asks for a call at the next refresh of the display, with its time in milliseconds; undefined
+   * where nothing follows the display.
+   */
+  readonly onRefresh?: ((run: (atMs: number) => void) => void) | undefined;
   /** A number from 0 to 1. */
   readonly random: () => number;
   /** Time of day. Units: milliseconds since 1970. */
@@ -60,6 +65,10 @@ export function browserPlatform(): Platform {
       if (typeof requestAnimationFrame === 'function') requestAnimationFrame(() => run());
       else setTimeout(run, 16);
     },
+    onRefresh:
+      typeof requestAnimationFrame === 'function'
+        ? (run) => void requestAnimationFrame(run)
+        : undefined,
     random: () => Math.random(),
     wallMs: () => Date.now(),
     canInflate: canInflate(),
