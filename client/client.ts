@@ -4,12 +4,12 @@ import { KvmfrError, type KvmfrErrorCode } from '../protocol/error.ts';
 import type { AssumedWire } from '../protocol/lgmp/detect.ts';
 import { HEARTBEAT_TIMEOUT_MS } from '../protocol/limits.ts';
 import { type CursorOptions, type CursorState, CursorStream } from './cursor.ts';
-import { HeartbeatWatch, type Sighting } from './detect.ts';
 import type { Frame } from './frame.ts';
 import { FrameStream, type FramesOptions } from './frames.ts';
 import { defaultRegionPath, type OpenRegion, openRegion } from './open.ts';
 import { type QueueInfo, readQueues } from './ring.ts';
-import { Session, type SessionInfo, unsupportedLgmp } from './session.ts';
+import type { Session, SessionInfo } from './session.ts';
+import { type Look, SessionWatch } from './session-watch.ts';
 import {
   type ClientState,
   noHost,
@@ -261,8 +261,7 @@ export class Client implements AsyncDisposable {
 
   /** Looks after one mapping until the path names something else. */
   async #watch(open: OpenRegion): Promise<void> {
-    const assume = this.#assume;
-    let heartbeats = new HeartbeatWatch(open.region, { assume });
+    const watch = new SessionWatch({ ...open, assume: this.#assume });
     let presenceMs = performance.now();
     const settledMs = presenceMs + HEARTBEAT_TIMEOUT_MS;
     while (!this.closed) {
@@ -274,41 +273,24 @@ export class Client implements AsyncDisposable {
           return;
         }
       }
-      const session = this.#session;
-      const pulse = session?.pulse(nowMs);
-      if (session !== undefined && pulse !== 'ended') {
-        this.#setBase(pulse === 'alive' ? showing(session.info) : HEART_STOPPED);
-        await this.#pause(PULSE_MS);
-        continue;
-      }
-      if (session !== undefined) {
-        this.#session = undefined;
-        heartbeats = new HeartbeatWatch(open.region, { assume });
-      }
-      const sighting = heartbeats.look(nowMs);
+      const look = watch.look(nowMs);
       // A header whose heart has not had the time to beat is not dead yet.
-      if (sighting.kind !== 'silent' || nowMs >= settledMs || this.stats.sessions > 0)
-        this.#search(open, sighting, nowMs);
-      await this.#pause(sighting.kind === 'alive' ? PULSE_MS : SEARCH_MS);
+      const early = look.kind === 'none' && look.sighting.kind === 'silent' && nowMs < settledMs;
+      if (!early || this.stats.sessions > 0) this.#seen(look);
+      await this.#pause(look.kind === 'none' ? SEARCH_MS : PULSE_MS);
     }
   }
 
-  #search(open: OpenRegion, sighting: Sighting, nowMs: number): void {
-    if (sighting.kind !== 'alive') {
-      this.#setBase(this.stats.sessions > 0 ? HOST_ENDED : noHost(this.path, sighting));
+  #seen(look: Look): void {
+    if (look.kind === 'attached') {
+      if (look.session !== this.#session) this.#attach(look.session);
+      else this.#setBase(look.pulse === 'alive' ? showing(look.session.info) : HEART_STOPPED);
       return;
     }
-    const { candidate } = sighting;
-    try {
-      if (candidate.layout === undefined) throw unsupportedLgmp(candidate);
-      const session = Session.attach(
-        { ...open, lgmp: candidate.layout, assume: this.#assume },
-        nowMs,
-      );
-      if (session !== undefined) this.#attach(session);
-    } catch (error) {
-      this.#setBase(stateOfAttachError(error));
-    }
+    this.#session = undefined;
+    if (look.kind === 'none')
+      this.#setBase(this.stats.sessions > 0 ? HOST_ENDED : noHost(this.path, look.sighting));
+    else if (look.error !== undefined) this.#setBase(stateOfAttachError(look.error));
   }
 
   #attach(session: Session): void {

@@ -77,6 +77,16 @@ export class HeartbeatWatch {
   }
 }
 
+/**
+ * Among the headers with this heartbeat, the one that the queues belong to; undefined when none
+ * fits them.
+ */
+export function queueOwner(region: Region, timestampAt: number): LgmpCandidate | undefined {
+  return findLgmpHeaders(region).find(
+    (found) => found.timestampAt === timestampAt && found.plausible && ringsFit(region, found),
+  );
+}
+
 function ringsFit(region: Region, { magicAt }: LgmpCandidate): boolean {
   return magicAt === 0 || loadU32(region, FIRST_RING_AT) > magicAt;
 }

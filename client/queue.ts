@@ -69,7 +69,7 @@ export class Queue {
    * @throws ERR_KVMFR_BOUNDS or ERR_KVMFR_CORRUPT when the queue's header cannot be
    */
   static subscribe(session: Session, queueId: number): Queue | SubscribeRefusal {
-    if (!session.holds()) return 'session-lost';
+    if (!session.holdsQueues()) return 'session-lost';
     const geometry = findQueue(session, queueId);
     if (geometry === undefined) return 'no-queue';
     const { region, lgmp } = session;

@@ -15,6 +15,7 @@ import type { LgmpLayout } from '../protocol/lgmp/layout.ts';
 import { HEARTBEAT_TIMEOUT_MS, MAX_UDATA_BYTES } from '../protocol/limits.ts';
 import type { Region } from '../protocol/memory/region.ts';
 import { loadU32, loadU64 } from '../protocol/memory/word.ts';
+import { queueOwner } from './detect.ts';
 
 /** What a publisher told of itself. All strings come from the guest, made safe to show. */
 export interface SessionInfo {
@@ -137,19 +138,33 @@ export class Session {
     this.#ended = true;
   }
 
-  /** Whether the region holds this session now, ended from our side or not. Cheap: two words. */
+  /** Whether the region holds this session now, ended from our side or not. Cheap: three words. */
   present(): boolean {
     if (this.region.detached) return false;
     const { header } = this.lgmp;
     return (
       loadU32(this.region, header.sessionID) === this.info.id &&
-      loadU32(this.region, header.magic) === LGMP_MAGIC
+      loadU32(this.region, header.magic) === LGMP_MAGIC &&
+      loadU32(this.region, header.version) === this.lgmp.version
     );
   }
 
   /** Whether what is read now still belongs to this session. One that ever did not is over. */
   holds(): boolean {
     if (!this.#ended && !this.present()) this.#ended = true;
+    return !this.#ended;
+  }
+
+  /**
+   * Whether the queues are still those of this session. LGMP 9 to 12 have their heartbeats and their
+   * queues at the same places, but not their headers: a publisher of another one of them that starts
+   * in place leaves our header whole. A session that lost its queues is over.
+   */
+  holdsQueues(): boolean {
+    if (!this.holds()) return false;
+    const { timestamp, magic } = this.lgmp.header;
+    const owner = queueOwner(this.region, timestamp);
+    if (owner !== undefined && owner.magicAt !== magic) this.#ended = true;
     return !this.#ended;
   }
 
@@ -175,7 +190,7 @@ export class Session {
 
   /** Looks at the heartbeat: it is compared for change, and never taken for a clock. */
   pulse(nowMs: number): Pulse {
-    if (!this.holds()) return 'ended';
+    if (!this.holdsQueues()) return 'ended';
     const heartbeat = loadU64(this.region, this.lgmp.header.timestamp);
     if (heartbeat !== this.#heartbeat) {
       // Session ids have few bits on some publishers; time running backwards gives a restart away.
