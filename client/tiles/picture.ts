@@ -115,6 +115,11 @@ export class Picture {
     return this.#grid;
   }
 
+  /** Serial of the update that changed each tile last; a tile of the grid each. */
+  get tileSerials(): Uint32Array {
+    return this.#tileSerials;
+  }
+
   /** The pixels: B, G, R, 255. */
   get pixels(): Uint8Array {
     return this.#pixels;

@@ -10,11 +10,10 @@ import type { Encoding } from '../../protocol/wire/index.ts';
  */
 export interface EncodedUpdate {
   readonly epoch: number;
-  /** Serial the viewer has. A viewer that has a later one may take the update too. */
-  readonly from: number;
-  /** Serial the viewer has afterwards. */
+  /** Serial of the picture that was coded. */
   readonly to: number;
-  /** Tiles that differ between the two. */
+  /** The tiles that are in it, in rising order. */
+  readonly tiles: Uint32Array;
   readonly tileCount: number;
   readonly parts: readonly Promise<Uint8Array>[];
 }
@@ -43,12 +42,16 @@ export interface Encoder {
   readonly encoding: Encoding;
   readonly stats: EncoderStats;
   /**
-   * The update from `from` to the picture's serial, or undefined while a large one is being coded:
-   * ask again when the encoder says that it is idle. Two large ones at a time would only make each
-   * other slow; when the first is done there is a newer picture to code.
+   * The update that brings tiles to how they are in the picture, or undefined while a large one is
+   * being coded: ask again when the encoder says that it is idle. Two large ones at a time would
+   * only make each other slow; when the first is done there is a newer picture to code. It may have
+   * a few tiles more, when somebody else asked for those.
    *
+   * @param tiles indices in rising order; the first `count` of them
    * @throws ERR_KVMFR_CLOSED after {@link close}
    */
+  encodeTiles(picture: Picture, tiles: Uint32Array, count: number): EncodedUpdate | undefined;
+  /** As {@link encodeTiles}, for all tiles that changed after a serial. */
   encode(picture: Picture, from: number): EncodedUpdate | undefined;
   /** Drops what is kept to be shared or used again, because nobody looks any more. */
   rest(): void;

@@ -65,6 +65,10 @@ export class JpegEncoder implements Encoder {
     return this.#updates.take(picture, from);
   }
 
+  encodeTiles(picture: Picture, tiles: Uint32Array, count: number): EncodedUpdate | undefined {
+    return this.#updates.takeTiles(picture, tiles, count);
+  }
+
   rest(): void {
     this.#updates.rest();
   }

@@ -2,10 +2,13 @@ import type { Picture } from '../../client/tiles/picture.ts';
 import { KvmfrError } from '../../protocol/error.ts';
 import type { EncodedUpdate, EncoderOptions, EncoderStats } from './encoder.ts';
 
-/** Updates to one serial that are kept: viewers fall into few groups by what they have. */
+/** Updates that are kept: viewers fall into few groups by what they have. */
 const KEPT_UPDATES = 8;
 /** An update may be used for a viewer that needs less as long as it is not much more than that. */
 const SPARE_TILES = 8;
+
+/** Updates of more tiles than this are let go with their serial: they hold memory. */
+const SMALL_TILES = 64;
 
 /** An update as a coder hands it over. */
 export interface CodedParts {
@@ -28,8 +31,7 @@ export type IsLarge = (picture: Picture, count: number) => boolean;
  * What all encoders have in common: which tiles to code, one result for all who ask for the same,
  * and no more than one large update at a time.
  *
- * An update to an older serial than the picture's is of no use to anybody who asks now, so what is
- * kept is bounded by the picture's newest serial.
+ * What is kept is of use as long as none of the tiles asked for has changed since.
  */
 export class SharedUpdates {
   readonly #coder: Coder;
@@ -56,22 +58,31 @@ export class SharedUpdates {
 
   /** The update from `from` to the picture's serial; undefined while a large one is in the way. */
   take(picture: Picture, from: number): EncodedUpdate | undefined {
-    if (this.#closed) throw new KvmfrError('ERR_KVMFR_CLOSED', 'this encoder has been closed');
-    const { epoch, serial: to } = picture;
-    const newest = this.#kept[0];
-    if (newest !== undefined && (newest.epoch !== epoch || newest.to !== to)) this.#kept = [];
     if (this.#tiles.length < picture.grid.tileCount)
       this.#tiles = new Uint32Array(picture.grid.tileCount);
-    const count = picture.changedSince(from, this.#tiles);
+    return this.takeTiles(picture, this.#tiles, picture.changedSince(from, this.#tiles));
+  }
+
+  /** The update with the first `count` of these tiles; undefined while a large one is in the way. */
+  takeTiles(picture: Picture, tiles: Uint32Array, count: number): EncodedUpdate | undefined {
+    if (this.#closed) throw new KvmfrError('ERR_KVMFR_CLOSED', 'this encoder has been closed');
+    const { epoch } = picture;
+    this.#kept = this.#kept.filter(
+      (update) =>
+        update.epoch === epoch && (update.to === picture.serial || update.tileCount <= SMALL_TILES),
+    );
     const kept = this.#kept.find(
-      (update) => update.from <= from && update.tileCount <= count * 1.25 + SPARE_TILES,
+      (update) =>
+        update.tileCount >= count &&
+        update.tileCount <= count * 1.25 + SPARE_TILES &&
+        serves(update, picture, tiles, count),
     );
     if (kept !== undefined) {
       this.#shared++;
       return kept;
     }
     if (this.#largeRunning && this.#isLarge(picture, count)) return undefined;
-    return this.#code(picture, from, count);
+    return this.#code(picture, tiles.slice(0, count));
   }
 
   /** Forgets what is kept. */
@@ -87,10 +98,11 @@ export class SharedUpdates {
     await Promise.all(this.#running);
   }
 
-  #code(picture: Picture, from: number, count: number): EncodedUpdate {
-    const { parts, large } = this.#coder({ picture, tiles: this.#tiles, count });
+  #code(picture: Picture, tiles: Uint32Array): EncodedUpdate {
     const { epoch, serial: to } = picture;
-    const update: EncodedUpdate = { epoch, from, to, tileCount: count, parts };
+    const count = tiles.length;
+    const { parts, large } = this.#coder({ picture, tiles, count });
+    const update: EncodedUpdate = { epoch, to, tiles, tileCount: count, parts };
     this.#updates++;
     this.#kept = [update, ...this.#kept.slice(0, KEPT_UPDATES - 1)];
     if (large) this.#largeRunning = true;
@@ -106,4 +118,23 @@ export class SharedUpdates {
     this.#running.add(done);
     return update;
   }
+}
+
+/** Whether an update has all of these tiles, and all that it has as they are now. Both lists rise. */
+function serves(
+  update: EncodedUpdate,
+  picture: Picture,
+  tiles: Uint32Array,
+  count: number,
+): boolean {
+  const { tileSerials } = picture;
+  // An update without tiles only tells that there is a newer serial.
+  if (count === 0) return update.to === picture.serial;
+  let wanted = 0;
+  for (const tile of update.tiles) {
+    // Older pixels would take back what a viewer may have been shown another way.
+    if ((tileSerials[tile] ?? 0) > update.to) return false;
+    if (wanted < count && tiles[wanted] === tile) wanted++;
+  }
+  return wanted === count;
 }
