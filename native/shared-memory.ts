@@ -1,7 +1,7 @@
 import { KvmfrError } from '../protocol/error.ts';
 import { openError, systemError } from './failure.ts';
 import { addon } from './load.ts';
-import { Mapping, unsupported } from './mapping.ts';
+import { Mapping, type MappingOptions, unsupported } from './mapping.ts';
 
 const PAGE_BYTES = 4096;
 const MAX_BYTES = 0xffff_f000;
@@ -46,19 +46,26 @@ export function createSharedMemory(byteLength: number): Mapping {
  * A path whose owner has closed it may lead to another file by now. So only memory whose size is
  * sealed is taken, with at least the size that is needed.
  *
+ * @param options `access` as for {@link Mapping.open}: who only reads cannot spoil what others see
+ *
  * Ownership: as {@link Mapping.open}.
  *
  * @throws ERR_KVMFR_NOT_A_REGION (not sealed memory), ERR_KVMFR_SIZE (smaller), ERR_KVMFR_ARGUMENT,
  *   ERR_KVMFR_ABSENT, ERR_KVMFR_DENIED, ERR_KVMFR_SYSCALL, ERR_KVMFR_UNSUPPORTED, ERR_KVMFR_NATIVE
  */
-export function openSharedMemory(path: string, byteLength: number): Mapping {
+export function openSharedMemory(
+  path: string,
+  byteLength: number,
+  options: MappingOptions = {},
+): Mapping {
+  const { access = 'read-write' } = options;
   if (typeof path !== 'string' || path === '' || path.includes('\0')) {
     throw new KvmfrError('ERR_KVMFR_ARGUMENT', 'expected path to be a path');
   }
   needSize(byteLength);
   const NativeMapping = addon().Mapping;
   if (NativeMapping === undefined) throw unsupported();
-  const native = new NativeMapping(path, false, true);
+  const native = new NativeMapping(path, access === 'read-only', true);
   if (native.failure !== undefined) throw openError(path, native.failure);
   if (native.byteLength < byteLength) {
     const found = native.byteLength;
@@ -69,7 +76,7 @@ export function openSharedMemory(path: string, byteLength: number): Mapping {
       { path },
     );
   }
-  return Mapping.own(native, path, 'read-write');
+  return Mapping.own(native, path, access);
 }
 
 function needSize(byteLength: number): void {

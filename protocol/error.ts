@@ -29,6 +29,7 @@ export const ERROR_CODES = {
   ERR_KVMFR_WIRE: 'a message between relay and viewer breaks docs/wire.md',
   ERR_KVMFR_LISTEN: 'the relay could not listen where it was told to',
   ERR_KVMFR_IMAGE: 'a picture could not be read or written',
+  ERR_KVMFR_VIDEO: 'a video encoder failed again and again',
 } as const;
 
 /** The name of a stable error code. */

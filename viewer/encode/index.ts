@@ -3,3 +3,4 @@ export * from './encoder.ts';
 export * from './image.ts';
 export * from './jpeg.ts';
 export * from './lossless.ts';
+export * from './video/index.ts';

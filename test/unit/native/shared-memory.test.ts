@@ -43,6 +43,16 @@ describe('createSharedMemory', () => {
     expect(new Uint32Array(region.buffer)[8]).toBe(88);
   });
 
+  test('follows its maker for a reader, whose stores stay its own', () => {
+    using memory = createSharedMemory(REGION_BYTES);
+    using reader = openSharedMemory(memory.path, REGION_BYTES, { access: 'read-only' });
+    expect(reader.access).toBe('read-only');
+    new Uint32Array(memory.buffer)[7] = 77;
+    expect(new Uint32Array(reader.buffer)[7]).toBe(77);
+    new Uint32Array(reader.buffer)[8] = 88;
+    expect(new Uint32Array(memory.buffer)[8]).toBe(0);
+  });
+
   test('keeps its size, whoever has it open', () => {
     using memory = createSharedMemory(REGION_BYTES);
     for (const byteLength of [0, 4096, 2 * REGION_BYTES]) {
