@@ -21,8 +21,8 @@ describe('a viewer that joins', () => {
       version: '9.8.7',
       tilePx: 64,
       viewOnly: true,
-      encodings: ['lossless', 'jpeg'],
-      codecs: [],
+      encodings: ['lossless', 'video', 'jpeg'],
+      codecs: ['h264', 'vp8'],
     });
     expect(viewer.state).toEqual({
       state: 'showing',

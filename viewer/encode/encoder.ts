@@ -15,6 +15,8 @@ export interface EncodedUpdate {
   /** The tiles that are in it, in rising order. */
   readonly tiles: Uint32Array;
   readonly tileCount: number;
+  /** Whether the tiles arrive exact to the bit. */
+  readonly exact: boolean;
   readonly parts: readonly Promise<Uint8Array>[];
 }
 

@@ -85,7 +85,7 @@ export class JpegEncoder implements Encoder {
     const parts = rects.map((rect, index) =>
       this.#codePart(picture, { epoch, serial, rect, last: index === rects.length - 1 }),
     );
-    return { parts, large: parts.length > 1 };
+    return { parts, large: parts.length > 1, exact: false };
   }
 
   /** Copies the pixels before it returns; what comes later works on the copy. */

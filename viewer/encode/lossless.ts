@@ -78,7 +78,7 @@ export class LosslessEncoder implements Encoder {
       const end = Math.min(count, at + tilesPerPart);
       parts.push(this.#codePart(picture, tiles.slice(at, end), end >= count));
     }
-    return { parts, large: parts.length > 1 };
+    return { parts, large: parts.length > 1, exact: true };
   }
 
   /** Copies the pixels before it returns; what comes later works on the copy. */

@@ -15,6 +15,8 @@ export interface CodedParts {
   readonly parts: readonly Promise<Uint8Array>[];
   /** Whether no other large update should be coded before this one is done. */
   readonly large: boolean;
+  /** Whether the tiles arrive exact to the bit. */
+  readonly exact: boolean;
 }
 
 /** Codes some tiles of a picture. The pixels must have been copied when it returns. */
@@ -101,8 +103,8 @@ export class SharedUpdates {
   #code(picture: Picture, tiles: Uint32Array): EncodedUpdate {
     const { epoch, serial: to } = picture;
     const count = tiles.length;
-    const { parts, large } = this.#coder({ picture, tiles, count });
-    const update: EncodedUpdate = { epoch, to, tiles, tileCount: count, parts };
+    const { parts, large, exact } = this.#coder({ picture, tiles, count });
+    const update: EncodedUpdate = { epoch, to, tiles, tileCount: count, exact, parts };
     this.#updates++;
     this.#kept = [update, ...this.#kept.slice(0, KEPT_UPDATES - 1)];
     if (large) this.#largeRunning = true;

@@ -2,7 +2,7 @@ import type { ClientState } from '../../client/index.ts';
 import { stateOfError } from '../../client/state.ts';
 import { Picture, type PictureOutcome } from '../../client/tiles/picture.ts';
 import {
-  type Encoding,
+  type Codec,
   encodeCursor,
   encodeCursorShape,
   encodePicture,
@@ -10,11 +10,13 @@ import {
   encodeStats,
   type State,
 } from '../../protocol/wire/index.ts';
-import type { EncodedUpdate, Encoder } from '../encode/index.ts';
+import type { Encoder, VideoEncoder, VideoSettings } from '../encode/index.ts';
+import { Coding } from './coding.ts';
 import { type PacedViewer, Pacing } from './pacing.ts';
 import { pause } from './pause.ts';
 import type { GuestCursor, GuestCursorShape, GuestFrame, GuestSource } from './source.ts';
 import { summariseState } from './summary.ts';
+import { monotonicMs } from './timeline.ts';
 
 /** What every viewer is told, each kind coded once into a message that all share. */
 export type Notice = 'state' | 'shape' | 'cursor' | 'stats';
@@ -36,6 +38,10 @@ export interface HubOptions {
   readonly client: GuestSource;
   /** Makes the encoders; `onIdle` is what they call when they can be asked again. */
   readonly encoders: (onIdle: () => void) => readonly Encoder[];
+  /** Video codecs that may be offered. */
+  readonly codecs: readonly Codec[];
+  readonly openVideo: (settings: VideoSettings) => VideoEncoder;
+  readonly bitrateKbits?: number;
   /** Most frames taken in a second; no bound when left out. */
   readonly maxFps?: number;
   /** How long the guest is still watched after the last viewer has left. */
@@ -55,7 +61,7 @@ export class Hub {
   readonly client: GuestSource;
   readonly picture: Picture = new Picture();
   readonly #options: HubOptions;
-  readonly #encoders: ReadonlyMap<Encoding, Encoder>;
+  readonly coding: Coding;
   readonly #viewers = new Set<Attached>();
   readonly #pacing: Pacing;
   readonly #closing = new AbortController();
@@ -97,8 +103,17 @@ export class Hub {
       cursor: undefined,
       stats: undefined,
     };
-    const encoders = options.encoders(() => this.#pumpAll());
-    this.#encoders = new Map(encoders.map((encoder) => [encoder.encoding, encoder]));
+    this.coding = new Coding({
+      picture: this.picture,
+      encoders: options.encoders(() => this.#pumpAll()),
+      codecs: options.codecs,
+      openVideo: options.openVideo,
+      planes: { current: undefined, want: () => {} },
+      pump: () => this.#pumpAll(),
+      log: options.log,
+      ...(options.bitrateKbits === undefined ? {} : { bitrateKbits: options.bitrateKbits }),
+      ...(options.maxFps === undefined ? {} : { maxFps: options.maxFps }),
+    });
     const { signal } = this.#closing;
     this.#statesDone = this.#keepUp('states', signal, () => this.#followStates(signal));
   }
@@ -106,11 +121,6 @@ export class Hub {
   /** The state of the guest's screen. */
   get state(): State {
     return this.#state;
-  }
-
-  /** The encodings it can serve. */
-  get encoders(): readonly Encoder[] {
-    return [...this.#encoders.values()];
   }
 
   /** What became of the frames that were taken. */
@@ -141,11 +151,6 @@ export class Hub {
   /** Whether there is a picture to be sent, and no update is under way that would tear it. */
   get presentable(): boolean {
     return this.picture.epoch > 0 && !this.picture.updating;
-  }
-
-  /** The update from a serial to the picture's; undefined when it is to be asked for again later. */
-  encode(encoding: Encoding, from: number): EncodedUpdate | undefined {
-    return this.#encoders.get(encoding)?.encode(this.picture, from);
   }
 
   /** A viewer has come. */
@@ -215,7 +220,7 @@ export class Hub {
     this.#pacing.release();
     this.#unwatch();
     await Promise.all([this.#statesDone, this.#watched]);
-    await Promise.all(this.encoders.map((encoder) => encoder.close()));
+    await this.coding.close();
   }
 
   #watch(): void {
@@ -240,7 +245,7 @@ export class Hub {
     this.#watching?.abort();
     this.#watching = undefined;
     this.#fresh = false;
-    for (const encoder of this.#encoders.values()) encoder.rest();
+    this.coding.rest();
   }
 
   /** Follows a stream until it ends, as it does when the client closes, and again after an error. */
@@ -284,7 +289,11 @@ export class Hub {
       this.#show(this.#refusal ?? this.client.state);
     }
     try {
+      const seenMs = monotonicMs();
       const outcome = await this.picture.update(frame);
+      const appliedMs = monotonicMs();
+      if (outcome === 'changed')
+        this.coding.pictureChanged({ seenMs, arrivedMs: appliedMs, appliedMs });
       this.#outcomes[outcome]++;
       if (outcome !== 'given-up') this.#fresh = true;
       this.#refuse(undefined);
@@ -346,6 +355,7 @@ export class Hub {
       framesGivenUp,
     });
     for (const viewer of this.#viewers) viewer.tick(now.atMs);
+    this.coding.tick();
     this.#notify('stats');
   }
 

@@ -46,6 +46,7 @@ export function metricsText(source: MetricsSource): string {
   counter('sent_bytes', 'Bytes of messages handed to sockets.', totals.bytesSent);
   counter('updates_sent', 'Updates handed to sockets.', totals.updatesSent);
   counter('updates_acked', 'Updates acknowledged by viewers.', totals.updatesAcked);
+  counter('video_falls', 'Times a viewer fell out of its stream of video.', totals.falls);
   counter('viewer_decode_seconds', 'Decoding as told by viewers.', totals.decodeUs / 1e6);
   counter('viewer_present_seconds', 'Presenting as told by viewers.', totals.presentUs / 1e6);
   put(
@@ -54,7 +55,7 @@ export function metricsText(source: MetricsSource): string {
     'Viewers that left, by reason.',
     [...source.departures].map(([why, count]) => [`{reason="${why}"}`, count]),
   );
-  putEncoders(put, hub.encoders);
+  putEncoders(put, hub.coding.encoders);
   return `${lines.join('\n')}\n`;
 }
 

@@ -8,7 +8,9 @@ export interface ViewerOptions {
   /** A client, which stays its maker's to close; or the path of a region. */
   readonly source: GuestSource | string;
   /** How the picture may travel: `auto` leaves the choice to each viewer. */
-  readonly encode?: 'auto' | 'lossless' | 'jpeg';
+  readonly encode?: 'auto' | 'lossless' | 'video' | 'jpeg';
+  /** Most bits in a second of a stream of video; by the picture's size when left out. Units: kilobits. */
+  readonly bitrateKbits?: number;
   /** 1 to 100; 80 when left out. */
   readonly jpegQuality?: number;
   /**
@@ -43,7 +45,10 @@ export interface ViewerOptions {
 }
 
 /** The options with nothing left out. */
-export type Settings = Required<Omit<ViewerOptions, 'signal' | 'maxFps' | 'jpegQuality'>> & {
+export type Settings = Required<
+  Omit<ViewerOptions, 'signal' | 'maxFps' | 'jpegQuality' | 'bitrateKbits'>
+> & {
+  readonly bitrateKbits: number | undefined;
   readonly signal: AbortSignal | undefined;
   readonly maxFps: number | undefined;
   readonly jpegQuality: number | undefined;
@@ -51,7 +56,7 @@ export type Settings = Required<Omit<ViewerOptions, 'signal' | 'maxFps' | 'jpegQ
 
 /** Random bytes in a token that is made up: nobody guesses it. */
 const TOKEN_BYTES = 18;
-const ENCODE_NAMES: readonly string[] = ['auto', 'lossless', 'jpeg'];
+const ENCODE_NAMES: readonly string[] = ['auto', 'lossless', 'video', 'jpeg'];
 const ORIGIN = /^https?:\/\/[a-z0-9.:[\]_-]+$/i;
 const MOUNT = /^\/(?:(?!\.{1,2}\/)[A-Za-z0-9._~-]+\/)*$/;
 
@@ -73,6 +78,7 @@ export function settle(options: ViewerOptions): Settings {
     log: options.log ?? (() => {}),
     signal: options.signal,
     maxFps: options.maxFps,
+    bitrateKbits: options.bitrateKbits,
     jpegQuality: options.jpegQuality,
   };
   check(settings);
@@ -90,6 +96,8 @@ function check(settings: Settings): void {
   if (!MOUNT.test(mount)) throw badArgument('mount', 'a path like /screen/', mount);
   if (maxFps !== undefined && !(maxFps > 0 && maxFps <= 1000))
     throw badArgument('maxFps', 'above 0 and at most 1000', String(maxFps));
+  if (settings.bitrateKbits !== undefined)
+    checkCount('bitrateKbits', settings.bitrateKbits, { min: 100, max: 1_000_000 });
   if (jpegQuality !== undefined) checkCount('jpegQuality', jpegQuality, { min: 1, max: 100 });
   checkCount('maxViewers', settings.maxViewers, { min: 1, max: 10_000 });
   checkCount('credit', settings.credit, { min: 1, max: 16 });

@@ -4,13 +4,14 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { Client } from '../../client/index.ts';
 import { MAX_VIEWER_MESSAGE_BYTES, TILE_PX } from '../../protocol/limits.ts';
 import {
+  CODECS,
   type Encoding,
   encodeBye,
   type Hello,
   WIRE_SUBPROTOCOL,
   WIRE_VERSION,
 } from '../../protocol/wire/index.ts';
-import { type Encoder, JpegEncoder, LosslessEncoder } from '../encode/index.ts';
+import { type Encoder, JpegEncoder, LosslessEncoder, startVideoEncoder } from '../encode/index.ts';
 import { Access } from './access.ts';
 import { Hub } from './hub.ts';
 import type { MetricsSource } from './metrics.ts';
@@ -87,6 +88,7 @@ class Relay implements Viewer {
     updatesAcked: 0,
     decodeUs: 0,
     presentUs: 0,
+    falls: 0,
   };
   readonly #departures = new Map<Departure, number>();
   readonly #onAbort = (): void => {
@@ -108,6 +110,9 @@ class Relay implements Viewer {
     this.#hub = new Hub({
       client: this.client,
       encoders: (onIdle) => makeEncoders(settings, onIdle),
+      codecs: settings.encode === 'auto' || settings.encode === 'video' ? CODECS : [],
+      openVideo: (video) => startVideoEncoder(video),
+      ...(settings.bitrateKbits === undefined ? {} : { bitrateKbits: settings.bitrateKbits }),
       idleGraceMs: settings.idleGraceMs,
       tickMs: Math.max(10, Math.min(TICK_MS, settings.ackTimeoutMs / 4)),
       log,
@@ -127,8 +132,7 @@ class Relay implements Viewer {
       version: settings.version,
       tilePx: TILE_PX,
       viewOnly: settings.viewOnly,
-      encodings: this.#hub.encoders.map((encoder): Encoding => encoder.encoding),
-      codecs: [],
+      ...offer(settings, this.#hub),
     };
     this.#server = new WebSocketServer({
       noServer: true,
@@ -222,7 +226,7 @@ class Relay implements Viewer {
       socket,
       address: req.socket.remoteAddress ?? '',
       hub: this.#hub,
-      hello: this.#hello,
+      hello: { ...this.#hello, ...offer(this.#settings, this.#hub) },
       credit,
       ackTimeoutMs,
       totals: this.#totals,
@@ -255,9 +259,20 @@ function makeEncoders(settings: Settings, onIdle: () => void): readonly Encoder[
   const { encode, jpegQuality } = settings;
   const quality = jpegQuality === undefined ? {} : { quality: jpegQuality };
   const encoders: Encoder[] = [];
-  if (encode !== 'jpeg') encoders.push(new LosslessEncoder({ onIdle }));
+  if (encode === 'auto' || encode === 'lossless') encoders.push(new LosslessEncoder({ onIdle }));
+  // Browsers without a video decoder are not left without a picture.
   if (encode !== 'lossless') encoders.push(new JpegEncoder({ onIdle, ...quality }));
   return encoders;
+}
+
+/** What viewers are offered, the way that needs least of them last. */
+function offer(settings: Settings, hub: Hub): Pick<Hello, 'encodings' | 'codecs'> {
+  const { codecs } = hub.coding;
+  const has = new Set<Encoding>(hub.coding.encoders.map((encoder) => encoder.encoding));
+  if (codecs.length > 0) has.add('video');
+  const order: readonly Encoding[] =
+    settings.encode === 'video' ? ['video', 'lossless', 'jpeg'] : ['lossless', 'video', 'jpeg'];
+  return { encodings: order.filter((encoding) => has.has(encoding)), codecs };
 }
 
 /** Answers a socket that is not let in. Says nothing about why a token did not do. */

@@ -13,12 +13,15 @@ export interface ViewerTotals {
   /** Times viewers told in their acknowledgements, added up. Units: microseconds. */
   decodeUs: number;
   presentUs: number;
+  /** Times that a viewer did not keep up with its stream of video and had to wait for a key picture. */
+  falls: number;
 }
 
 /** What is known of a viewer. */
 export interface ViewerInfo {
   readonly id: number;
   readonly address: string;
+  /** How changes travel to it now. */
   readonly encoding: Encoding;
   readonly visible: boolean;
   /** Updates on the way, not acknowledged yet. */

@@ -3,10 +3,10 @@ import { KvmfrError, type KvmfrErrorCode } from '../../protocol/error.ts';
 import {
   type Bye,
   decodeAck,
+  decodeNeedKey,
   decodePing,
   decodeView,
   decodeViewerHello,
-  type Encoding,
   type Envelope,
   encodeBye,
   encodeHello,
@@ -17,7 +17,7 @@ import {
   WIRE_TYPES,
   wireError,
 } from '../../protocol/wire/index.ts';
-import type { EncodedUpdate } from '../encode/index.ts';
+import { Feed } from './feed.ts';
 import type { Attached, Hub, Notice } from './hub.ts';
 import { Outlet } from './outlet.ts';
 import type { Departure, ViewerInfo, ViewerTotals } from './viewer-info.ts';
@@ -59,12 +59,6 @@ const CLOSE_CODES: { readonly [why in Departure]: number } = {
   closed: 1001,
 };
 
-/** An update that a viewer has not acknowledged. */
-interface OnTheWay {
-  readonly serial: number;
-  sinceMs: number;
-}
-
 /**
  * One browser attached: what it has, what it may still be sent, what it is to be told.
  *
@@ -83,18 +77,11 @@ export class ViewerSocket implements Attached {
     cursor: true,
     stats: false,
   };
-  #encodings: readonly Encoding[] = [];
-  #encoding: Encoding = 'lossless';
+  readonly #feed: Feed;
   #ready = false;
   #visible = false;
   #refreshHz: number | undefined;
   #departure: Departure | undefined;
-  #epoch = 0;
-  #serial = 0;
-  /** Counts up when what is on the way has become void, so that whoever sends it stops. */
-  #generation = 0;
-  #sending = false;
-  #onTheWay: OnTheWay[] = [];
   #refreshDue = false;
   #refreshedMs = Number.NEGATIVE_INFINITY;
   readonly #sinceMs: number = performance.now();
@@ -108,6 +95,14 @@ export class ViewerSocket implements Attached {
     this.#socket = options.socket;
     this.#hub = options.hub;
     this.#outlet = new Outlet(options.socket, () => this.pump());
+    this.#feed = new Feed({
+      hub: options.hub,
+      outlet: this.#outlet,
+      credit: options.credit,
+      totals: options.totals,
+      send: (message) => this.#send(message),
+      failed: (error) => this.#fail(error),
+    });
     this.#socket.on('message', (data, isBinary) => this.#receive(data, isBinary));
     this.#socket.on('pong', () => this.#heard());
     this.#socket.on('error', (error) => this.#fail(error));
@@ -128,10 +123,10 @@ export class ViewerSocket implements Attached {
     return {
       id: this.#options.id,
       address: this.#options.address,
-      encoding: this.#encoding,
+      encoding: this.#feed.way,
       visible: this.#visible,
-      inFlight: this.#onTheWay.length,
-      serial: this.#serial,
+      inFlight: this.#feed.inFlight,
+      serial: this.#feed.serial,
       bytesSent: this.#outlet.bytesSent,
     };
   }
@@ -139,16 +134,7 @@ export class ViewerSocket implements Attached {
   pump(): void {
     if (!this.#ready || !this.#outlet.hasRoom) return;
     this.#sendNotices();
-    const { picture } = this.#hub;
-    if (!this.#visible || !this.#hub.presentable || this.#epoch !== picture.epoch) return;
-    if (this.#sending || this.#onTheWay.length >= this.#options.credit) return;
-    if (this.#serial === picture.serial) return;
-    try {
-      const update = this.#hub.encode(this.#encoding, this.#serial);
-      if (update !== undefined) void this.#sendUpdate(update);
-    } catch (error) {
-      this.#fail(error);
-    }
+    this.#feed.pump();
   }
 
   notice(what: Notice): void {
@@ -162,8 +148,9 @@ export class ViewerSocket implements Attached {
       if (nowMs - this.#closingMs > CLOSE_TIMEOUT_MS) this.terminate();
       return;
     }
-    const oldest = this.#onTheWay[0];
-    const waitedMs = oldest !== undefined && this.#visible ? nowMs - oldest.sinceMs : 0;
+    this.#feed.tick(nowMs);
+    const { oldestMs } = this.#feed;
+    const waitedMs = oldestMs !== undefined && this.#visible ? nowMs - oldestMs : 0;
     if (!this.#ready && nowMs - this.#sinceMs > HELLO_TIMEOUT_MS)
       this.#drop('timeout', 'ERR_KVMFR_TIMEOUT', 'no hello came from this viewer');
     else if (waitedMs > this.#options.ackTimeoutMs)
@@ -180,7 +167,7 @@ export class ViewerSocket implements Attached {
     this.#closingMs = performance.now();
     this.#visible = false;
     this.#ready = false;
-    this.#void();
+    this.#feed.end();
     this.#socket.close(CLOSE_CODES[why], bye.code);
     this.#hub.demandChanged();
   }
@@ -232,6 +219,9 @@ export class ViewerSocket implements Attached {
         exactBody(envelope, 0, 'refresh');
         this.#refresh(performance.now());
         break;
+      case WIRE_TYPES.needKey:
+        this.#feed.needKey(decodeNeedKey(envelope));
+        break;
       default:
         throw wireError(`a viewer cannot send messages of type ${envelope.type}`);
     }
@@ -241,14 +231,16 @@ export class ViewerSocket implements Attached {
     if (this.#ready) throw wireError('a viewer says hello once');
     const hello = decodeViewerHello(envelope);
     const offered = this.#options.hello.encodings;
-    this.#encodings = hello.encodings.filter((encoding) => offered.includes(encoding));
-    const [first] = this.#encodings;
-    if (first === undefined) {
+    const encodings = hello.encodings.filter((encoding) => offered.includes(encoding));
+    const codec = hello.codecs.find((name) => this.#options.hello.codecs.includes(name));
+    const usable = encodings.filter((encoding) => encoding !== 'video' || codec !== undefined);
+    if (usable.length === 0) {
       const message = `this relay offers ${offered.join(', ')}, and this viewer takes none of it`;
       this.close({ code: 'ERR_KVMFR_UNSUPPORTED', message, retry: false }, 'wire');
       return;
     }
-    this.#encoding = first;
+    this.#feed.accept(usable, codec);
+    if (codec !== undefined && usable.includes('video')) this.#hub.coding.warm(codec);
     this.#ready = true;
     this.#refreshHz = hello.refreshHz;
     this.#setVisible(hello.visible);
@@ -258,10 +250,9 @@ export class ViewerSocket implements Attached {
   #changeView(envelope: Envelope): void {
     const { visible, encoding, refreshHz } = decodeView(envelope);
     if (encoding !== undefined) {
-      const chosen = encoding === 'auto' ? this.#encodings[0] : encoding;
-      if (chosen === undefined || !this.#options.hello.encodings.includes(chosen))
+      if (encoding !== 'auto' && !this.#options.hello.encodings.includes(encoding))
         throw wireError(`encoding ${encoding} was not offered`);
-      this.#encoding = chosen;
+      this.#feed.wish(encoding);
     }
     if (visible !== undefined) this.#setVisible(visible);
     if (refreshHz !== undefined) {
@@ -274,22 +265,18 @@ export class ViewerSocket implements Attached {
   #setVisible(visible: boolean): void {
     if (visible === this.#visible) return;
     this.#visible = visible;
-    // Nobody is blamed for what was left lying while hidden.
-    const nowMs = performance.now();
-    if (visible) for (const update of this.#onTheWay) update.sinceMs = nowMs;
+    this.#feed.setVisible(visible);
     this.#hub.demandChanged();
   }
 
   #acknowledged(envelope: Envelope): void {
     const ack = decodeAck(envelope);
-    // What an earlier epoch or a refresh made void is acknowledged too late, not wrongly.
-    const at = this.#onTheWay.findIndex((update) => update.serial === ack.serial);
-    if (ack.epoch !== this.#epoch || at < 0) return;
-    this.#onTheWay.splice(0, at + 1);
+    const done = this.#feed.acknowledged(ack);
+    if (done === undefined) return;
     const { totals } = this.#options;
-    totals.updatesAcked += at + 1;
-    totals.decodeUs += ack.decodeUs;
-    totals.presentUs += ack.presentUs;
+    totals.updatesAcked += done.count;
+    totals.decodeUs += believed(ack.decodeUs);
+    totals.presentUs += believed(ack.presentUs);
     this.pump();
   }
 
@@ -303,7 +290,7 @@ export class ViewerSocket implements Attached {
     this.#refreshDue = nowMs - this.#refreshedMs < REFRESH_INTERVAL_MS;
     if (this.#refreshDue) return;
     this.#refreshedMs = nowMs;
-    this.#epoch = 0;
+    this.#feed.forget();
     this.#due.shape = true;
     this.#due.cursor = true;
     this.pump();
@@ -328,43 +315,11 @@ export class ViewerSocket implements Attached {
   /** Tells the geometry when it is another one, which makes void what is on the way. */
   #enterEpoch(): void {
     const { epoch } = this.#hub.picture;
-    if (!this.#hub.presentable || this.#epoch === epoch) return;
+    if (!this.#hub.presentable || this.#feed.epoch === epoch) return;
     const message = this.#hub.pictureMessage();
     if (message === undefined) return;
-    this.#void();
-    this.#epoch = epoch;
-    this.#serial = 0;
+    this.#feed.enter(epoch);
     this.#send(message);
-  }
-
-  #void(): void {
-    this.#generation++;
-    this.#sending = false;
-    this.#onTheWay = [];
-    this.#outlet.end();
-  }
-
-  async #sendUpdate(update: EncodedUpdate): Promise<void> {
-    const generation = this.#generation;
-    this.#sending = true;
-    this.#serial = update.to;
-    if (update.parts.length > 0)
-      this.#onTheWay.push({ serial: update.to, sinceMs: performance.now() });
-    try {
-      for (const part of update.parts) {
-        const message = await part;
-        while (!this.#outlet.hasRoom && generation === this.#generation)
-          await this.#outlet.whenRoom();
-        if (generation !== this.#generation) return;
-        this.#send(message);
-      }
-    } catch (error) {
-      this.#fail(error);
-    }
-    if (generation !== this.#generation) return;
-    this.#sending = false;
-    this.#options.totals.updatesSent++;
-    this.pump();
   }
 
   #send(message: Uint8Array): void {
@@ -399,8 +354,16 @@ export class ViewerSocket implements Attached {
   #closed(): void {
     this.#visible = false;
     this.#ready = false;
-    this.#void();
+    this.#feed.end();
     this.#hub.detach(this);
     this.#options.gone(this, this.#departure ?? 'left');
   }
+}
+
+/** Longest time that a viewer is believed. Units: microseconds. */
+const MAX_TOLD_US = 60_000_000;
+
+/** What a viewer tells of its own times, as far as it can be true. */
+function believed(us: number): number {
+  return us <= MAX_TOLD_US ? us : 0;
 }

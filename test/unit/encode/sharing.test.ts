@@ -14,7 +14,7 @@ describe('SharedUpdates', () => {
         const part =
           turns === 1 ? Promise.reject(new Error('no')) : Promise.resolve(new Uint8Array(1));
         part.catch(() => {});
-        return { parts: [part], large: true };
+        return { parts: [part], large: true, exact: true };
       },
     });
     await expect(messagesOf(updates.take(picture, 0))).rejects.toThrow('no');
@@ -38,6 +38,7 @@ describe('SharedUpdates', () => {
           }),
         ],
         large: true,
+        exact: true,
       }),
     });
     updates.take(picture, 0);
@@ -51,7 +52,7 @@ describe('SharedUpdates', () => {
     const picture = await pictureOf(new Screen(64, 64));
     const updates = new SharedUpdates({
       isLarge: () => false,
-      coder: () => ({ parts: [Promise.resolve(new Uint8Array(1))], large: false }),
+      coder: () => ({ parts: [Promise.resolve(new Uint8Array(1))], large: false, exact: true }),
     });
     const first = updates.take(picture, 0);
     updates.rest();

@@ -22,6 +22,10 @@ beforeEach(async () => {
   hub = new Hub({
     client: new FakeGuest(),
     encoders: () => [],
+    codecs: [],
+    openVideo: () => {
+      throw new Error('no video here');
+    },
     idleGraceMs: 0,
     tickMs: 1000,
     log: () => {},

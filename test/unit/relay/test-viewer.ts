@@ -3,9 +3,11 @@ import sharp from 'sharp';
 import { WebSocket } from 'ws';
 import {
   type Bye,
+  type CoverMessage,
   type CursorMessage,
   type CursorShapeMessage,
   decodeBye,
+  decodeCover,
   decodeCursor,
   decodeCursorShape,
   decodeHello,
@@ -14,6 +16,9 @@ import {
   decodePong,
   decodeState,
   decodeStats,
+  decodeTimes,
+  decodeVideo,
+  decodeVideoStream,
   encodeAck,
   encodeViewerHello,
   type Hello,
@@ -22,6 +27,9 @@ import {
   type RelayStats,
   readEnvelope,
   type State,
+  type TimesMessage,
+  type VideoMessage,
+  type VideoStream,
   type ViewerHello,
   WIRE_SUBPROTOCOL,
   WIRE_TYPES,
@@ -56,6 +64,10 @@ export class TestViewer {
   readonly shapes: CursorShapeMessage[] = [];
   readonly stats: RelayStats[] = [];
   readonly pongs: PongMessage[] = [];
+  readonly times: TimesMessage[] = [];
+  readonly streams: VideoStream[] = [];
+  readonly covers: CoverMessage[] = [];
+  readonly videos: VideoMessage[] = [];
   /** Types of messages in the order in which they came. */
   readonly order: number[] = [];
   hello: Hello | undefined;
@@ -197,12 +209,47 @@ export class TestViewer {
       case WIRE_TYPES.pong:
         this.pongs.push(decodePong(envelope));
         break;
+      case WIRE_TYPES.times:
+        this.#takeTimes(decodeTimes(envelope));
+        break;
+      case WIRE_TYPES.videoStream:
+        this.streams.push(decodeVideoStream(envelope));
+        break;
+      case WIRE_TYPES.cover:
+        this.covers.push(decodeCover(envelope, this.#tileCount));
+        break;
+      case WIRE_TYPES.video:
+        this.#takeVideo(decodeVideo(envelope));
+        break;
       case WIRE_TYPES.bye:
         this.bye = decodeBye(envelope);
         break;
       default:
         throw new Error(`a relay cannot send type ${envelope.type}`);
     }
+  }
+
+  get #tileCount(): number {
+    const { widthPx, heightPx } = this.#needPicture();
+    const tilePx = this.hello?.tilePx ?? 0;
+    return Math.ceil(widthPx / tilePx) * Math.ceil(heightPx / tilePx);
+  }
+
+  #takeTimes(times: TimesMessage): void {
+    if (times.epoch !== this.picture?.epoch) throw new Error('times of another epoch');
+    this.times.push(times);
+  }
+
+  /** Keeps what came; pictures are not decoded here. */
+  #takeVideo(video: VideoMessage): void {
+    if (this.streams.at(-1)?.stream !== video.stream)
+      throw new Error(`stream ${video.stream} was not announced`);
+    if (video.epoch !== this.picture?.epoch) throw new Error('video of another epoch');
+    if (!video.last) throw new Error('a video message must be the last of its update');
+    this.videos.push({ ...video, data: video.data.slice() });
+    const { epoch, serial, data } = video;
+    this.updates.push({ epoch, serial, tiles: [], images: 0, bytes: data.byteLength });
+    if (this.acks) this.ack(this.updates.length - 1);
   }
 
   #begin(picture: PictureMessage): void {

@@ -1,0 +1,278 @@
+import type { Picture } from '../../client/tiles/picture.ts';
+import type { Codec, Encoding } from '../../protocol/wire/index.ts';
+import type {
+  EncodedUpdate,
+  Encoder,
+  SharedPlanes,
+  VideoEncoder,
+  VideoSettings,
+} from '../encode/index.ts';
+import { type Content, ContentMeter, type TileCost } from './content-meter.ts';
+import { monotonicMs, type PictureTimes, Timeline } from './timeline.ts';
+import { VideoLane } from './video-lane.ts';
+
+/** Which of the streams of a codec: the one for everybody, or the one for slow lines. */
+export type Tier = 'full' | 'slow';
+
+/** How the coding of a picture is made. */
+export interface CodingOptions {
+  readonly picture: Picture;
+  readonly encoders: readonly Encoder[];
+  /** Video codecs that may be offered; empty when none. */
+  readonly codecs: readonly Codec[];
+  /** Starts the process of a video encoder. */
+  readonly openVideo: (settings: VideoSettings) => VideoEncoder;
+  /** The picture in I420, kept current while somebody needs it. */
+  readonly planes: {
+    readonly current: SharedPlanes | undefined;
+    want(wanted: boolean): void;
+  };
+  /** Most bits a second of a video stream; by the size of the picture when left out. */
+  readonly bitrateKbits?: number;
+  readonly maxFps?: number;
+  /** Whoever waits may be able to go on. */
+  readonly pump: () => void;
+  readonly log: (line: string) => void;
+}
+
+/** Exact tiles of more than this many bytes in a second are too many, whatever the line. */
+const MAX_EXACT_BYTES = 12e6;
+/** Weight of a new measurement of what tiles cost. */
+const COST_WEIGHT = 0.2;
+/** What a tile costs before one was measured: text at deflate level 1. */
+const FIRST_COST: TileCost = { msPerTile: 0.05, bytesPerTile: 1500 };
+/** While anything has changed of late, those at rest are looked after this often. */
+const REST_TICK_MS = 100;
+const REST_AFTER_MS = 3000;
+/** Rate at which 1080p is coded when all moves, unless told otherwise. */
+const KBITS_1080P = 20_000;
+const MIN_KBITS = 500;
+const MAX_KBITS = 80_000;
+const PX_1080P = 1920 * 1080;
+const VIDEO_FPS = 60;
+const SLOW_FPS = 15;
+/** Part of the full stream's bits that the slow one has. */
+const SLOW_SHARE = 0.2;
+/** The planes are kept current for this long after the last viewer of video. */
+const PLANES_KEPT_MS = 5000;
+
+/**
+ * What turns the picture into messages: encoders of tiles, one stream of video for each codec and
+ * quality, and the judgement which of them suits what the picture does. All viewers share it.
+ */
+export class Coding {
+  readonly timeline: Timeline = new Timeline();
+  readonly #options: CodingOptions;
+  readonly #encoders: ReadonlyMap<Encoding, Encoder>;
+  readonly #meter = new ContentMeter({ bytesPerSecond: MAX_EXACT_BYTES });
+  readonly #lanes = new Map<string, VideoLane>();
+  readonly #failed = new Map<Codec, string>();
+  #tiles: Uint32Array<ArrayBuffer> = new Uint32Array(0);
+  #serial = 0;
+  #epoch = 0;
+  #cost: TileCost = FIRST_COST;
+  #measured = { rawBytes: 0, codedBytes: 0, seconds: 0 };
+  #nextStream = 1;
+  #changedMs = 0;
+  #restTimer: NodeJS.Timeout | undefined;
+  #wantedMs = 0;
+  #wanted = false;
+  #closing: Promise<unknown>[] = [];
+
+  constructor(options: CodingOptions) {
+    this.#options = options;
+    this.#encoders = new Map(options.encoders.map((encoder) => [encoder.encoding, encoder]));
+  }
+
+  /** The encoders of tiles and images. */
+  get encoders(): readonly Encoder[] {
+    return this.#options.encoders;
+  }
+
+  /** The streams of video that run, by name. */
+  get lanes(): ReadonlyMap<string, VideoLane> {
+    return this.#lanes;
+  }
+
+  /** What the picture does. */
+  get content(): Content {
+    return this.#meter.content;
+  }
+
+  /** Codecs that can be offered now. */
+  get codecs(): readonly Codec[] {
+    return this.#options.codecs.filter((codec) => !this.#failed.has(codec));
+  }
+
+  /** The update with these tiles; undefined when it is to be asked for again later. */
+  encode(encoding: Encoding, tiles: Uint32Array, count: number): EncodedUpdate | undefined {
+    return this.#encoders.get(encoding)?.encodeTiles(this.#options.picture, tiles, count);
+  }
+
+  /** The newest serial that was in the picture so many milliseconds ago. */
+  serialBefore(agoMs: number): number {
+    return this.timeline.serialBefore(monotonicMs() - agoMs);
+  }
+
+  /** The picture was brought up to a frame. */
+  pictureChanged(times: PictureTimes): void {
+    const { picture } = this.#options;
+    const { epoch, serial } = picture;
+    if (epoch !== this.#epoch) {
+      this.#epoch = epoch;
+      this.#serial = 0;
+      this.timeline.clear();
+    }
+    if (serial === this.#serial) return;
+    this.timeline.add(serial, times);
+    if (this.#tiles.length < picture.grid.tileCount)
+      this.#tiles = new Uint32Array(picture.grid.tileCount);
+    const count = picture.changedSince(this.#serial, this.#tiles);
+    this.#serial = serial;
+    this.#changedMs = performance.now();
+    this.#meter.changed(count, this.#changedMs, this.#measure());
+    this.#restTimer ??= setInterval(() => this.#tickRest(), REST_TICK_MS);
+  }
+
+  /** Starts the encoder of a codec, so that it is there when it is needed. */
+  warm(codec: Codec): void {
+    this.#lane(codec, 'full');
+  }
+
+  /** Whether pictures can be coded in a codec now. */
+  canCode(codec: Codec): boolean {
+    const lane = this.#lane(codec, 'full');
+    return lane?.encoder.state.kind === 'ready';
+  }
+
+  /** The stream of a codec and quality; undefined when it cannot be made. */
+  lane(codec: Codec, tier: Tier): VideoLane | undefined {
+    this.#want();
+    return this.#lane(codec, tier);
+  }
+
+  /** About a second has passed: streams follow what their viewers' lines carry. */
+  tick(): void {
+    const { picture } = this.#options;
+    for (const [name, lane] of this.#lanes) {
+      const most = this.#kbits(name.endsWith('slow') ? 'slow' : 'full', picture.geometry);
+      lane.follow(most, Math.min(most, MIN_KBITS));
+    }
+  }
+
+  /** Nobody looks any more. */
+  rest(): void {
+    clearInterval(this.#restTimer);
+    this.#restTimer = undefined;
+    this.#meter.rest();
+    for (const encoder of this.#options.encoders) encoder.rest();
+    this.#options.planes.want(false);
+    this.#wanted = false;
+    for (const lane of this.#lanes.values()) this.#closing.push(lane.close());
+    this.#lanes.clear();
+  }
+
+  /** Settles when nothing is being coded any more. */
+  async close(): Promise<void> {
+    this.rest();
+    await Promise.all(this.#closing);
+    await Promise.all(this.#options.encoders.map((encoder) => encoder.close()));
+  }
+
+  #lane(codec: Codec, tier: Tier): VideoLane | undefined {
+    if (this.#failed.has(codec) || !this.#options.codecs.includes(codec)) return undefined;
+    const name = `${codec} ${tier}`;
+    const found = this.#lanes.get(name);
+    if (found !== undefined) return found;
+    const { picture, planes, maxFps = VIDEO_FPS } = this.#options;
+    const framesPerSecond = tier === 'slow' ? SLOW_FPS : Math.min(maxFps, VIDEO_FPS);
+    const settings: VideoSettings = {
+      codec,
+      framesPerSecond,
+      bitrateKbits: this.#kbits(tier, picture.geometry),
+    };
+    const lane = new VideoLane({
+      source: {
+        get epoch() {
+          return picture.epoch;
+        },
+        get serial() {
+          return picture.serial;
+        },
+        get planes() {
+          return planes.current;
+        },
+      },
+      encoder: this.#options.openVideo(settings),
+      nextStream: () => this.#nextStream++,
+      gapMs: tier === 'slow' ? 1000 / SLOW_FPS : 0,
+      failed: (message) => this.#fail(codec, message),
+    });
+    this.#lanes.set(name, lane);
+    void lane.encoder.settled().then((state) => {
+      if (state.kind === 'failed') this.#fail(codec, state.error.message);
+      else this.#options.pump();
+    });
+    return lane;
+  }
+
+  #kbits(tier: Tier, size: { readonly widthPx: number; readonly heightPx: number } | undefined) {
+    const px = size === undefined ? PX_1080P : size.widthPx * size.heightPx;
+    const fitting = KBITS_1080P * (px / PX_1080P) ** 0.75;
+    const full = this.#options.bitrateKbits ?? Math.min(MAX_KBITS, Math.max(2000, fitting));
+    return Math.round(Math.max(MIN_KBITS, tier === 'slow' ? full * SLOW_SHARE : full));
+  }
+
+  /** A codec cannot be had any more: viewers go on with tiles. */
+  #fail(codec: Codec, message: string): void {
+    if (this.#failed.has(codec)) return;
+    this.#failed.set(codec, message);
+    this.#options.log(`video ${codec}: ${message}; going on without it`);
+    for (const [name, lane] of this.#lanes) {
+      if (!name.startsWith(codec)) continue;
+      this.#lanes.delete(name);
+      this.#closing.push(lane.close());
+    }
+    this.#options.pump();
+  }
+
+  #want(): void {
+    this.#wantedMs = performance.now();
+    if (this.#wanted) return;
+    this.#wanted = true;
+    this.#options.planes.want(true);
+  }
+
+  /** What an exact tile has cost of late. */
+  #measure(): TileCost {
+    const encoder = this.#encoders.get('lossless');
+    if (encoder === undefined) return this.#cost;
+    const { rawBytes, codedBytes, seconds } = encoder.stats;
+    const before = this.#measured;
+    const { tilePx } = this.#options.picture.grid;
+    const tiles = (rawBytes - before.rawBytes) / (tilePx * tilePx * 3);
+    // A single tile says little of the next.
+    if (tiles < 16) return this.#cost;
+    this.#measured = { rawBytes, codedBytes, seconds };
+    const mix = (old: number, now: number): number => old + (now - old) * COST_WEIGHT;
+    this.#cost = {
+      msPerTile: mix(this.#cost.msPerTile, ((seconds - before.seconds) * 1000) / tiles),
+      bytesPerTile: mix(this.#cost.bytesPerTile, (codedBytes - before.codedBytes) / tiles),
+    };
+    return this.#cost;
+  }
+
+  /** Looks after what has come to rest: nobody else notices that nothing happens. */
+  #tickRest(): void {
+    const nowMs = performance.now();
+    this.#meter.judge(nowMs, this.#measure());
+    if (this.#wanted && nowMs - this.#wantedMs > PLANES_KEPT_MS) {
+      this.#wanted = false;
+      this.#options.planes.want(false);
+    }
+    this.#options.pump();
+    if (nowMs - this.#changedMs < REST_AFTER_MS || this.#wanted) return;
+    clearInterval(this.#restTimer);
+    this.#restTimer = undefined;
+  }
+}

@@ -1,0 +1,429 @@
+import {
+  type AckMessage,
+  type Codec,
+  type Encoding,
+  encodeCover,
+  encodeTimes,
+  type RelayTimes,
+  UNKNOWN_US,
+} from '../../protocol/wire/index.ts';
+import type { EncodedUpdate } from '../encode/index.ts';
+import type { Hub } from './hub.ts';
+import { Line, type LineState } from './line.ts';
+import type { Outlet } from './outlet.ts';
+import { Screen } from './screen.ts';
+import { monotonicMs } from './timeline.ts';
+import type { LaneMember, LanePicture, VideoLane } from './video-lane.ts';
+import type { ViewerTotals } from './viewer-info.ts';
+
+/** What a feed is made with. */
+export interface FeedOptions {
+  readonly hub: Hub;
+  readonly outlet: Outlet;
+  /** Updates that may be on the way without being acknowledged. */
+  readonly credit: number;
+  readonly totals: ViewerTotals;
+  readonly send: (message: Uint8Array) => void;
+  /** An update could not be made or sent. */
+  readonly failed: (error: unknown) => void;
+}
+
+/** How a viewer wants to be served: one encoding and nothing else, or whatever is best. */
+export type Wish = Encoding | 'auto';
+
+/** How changes travel to a viewer now. */
+export type Way = 'lossless' | 'video' | 'jpeg';
+
+/** An update that a viewer has not acknowledged. */
+interface OnTheWay {
+  readonly serial: number;
+  /** The last of it was handed to the socket. */
+  sentMs: number;
+  /** From when its acknowledgement is waited for. */
+  sinceMs: number;
+  bytes: number;
+  stages: RelayTimes | undefined;
+}
+
+/** Coded pictures that may be on the way before a viewer falls out of the stream. */
+const VIDEO_CREDIT = 8;
+/** Coded pictures that wait until the update before them has been handed over. */
+const MAX_WAITING = 3;
+/** A tile that has not changed for this long is repaired, whatever moves beside it. */
+const REST_MS = 250;
+/** Tiles repaired in one update while others move; and while all is still. */
+const REPAIR_MOVING = 24;
+const REPAIR_STILL = 96;
+/** Times a viewer may fall out of the stream in a while before it is given a slower one. */
+const MAX_FALLS = 2;
+const FALLS_KEPT_MS = 10_000;
+/** How long a viewer that has kept up stays in the slower stream. */
+const SLOW_LANE_MS = 15_000;
+/** How long video is preferred after a line was found congested. */
+const NARROW_MS = 3000;
+
+/**
+ * What one viewer is sent of the picture. It is pulled: when there is room and credit, whatever is
+ * owed now is coded and sent; between two such moments nothing is kept but what the screen shows.
+ */
+export class Feed implements LaneMember {
+  readonly line: Line = new Line();
+  readonly #options: FeedOptions;
+  readonly #screen = new Screen();
+  #tiles: Uint32Array<ArrayBuffer> = new Uint32Array(0);
+  #encodings: readonly Encoding[] = [];
+  #codec: Codec | undefined;
+  #wish: Wish = 'auto';
+  #visible = false;
+  #epoch = 0;
+  #serial = 0;
+  /** Counts up when what is on the way has become void, so that whoever sends it stops. */
+  #generation = 0;
+  #sending = false;
+  #onTheWay: OnTheWay[] = [];
+  #waiting: LanePicture[] = [];
+  #lane: VideoLane | undefined;
+  #stream = 0;
+  #falls = 0;
+  #fallsSinceMs = 0;
+  #slowUntilMs = 0;
+  #narrowUntilMs = 0;
+
+  constructor(options: FeedOptions) {
+    this.#options = options;
+  }
+
+  /** What the viewer can decode, the one it likes best first. */
+  accept(encodings: readonly Encoding[], codec: Codec | undefined): void {
+    this.#encodings = encodings;
+    this.#codec = codec;
+  }
+
+  /** How the viewer wants to be served from now on. */
+  wish(wish: Wish): void {
+    this.#wish = wish;
+    if (this.#way !== 'video') this.#leaveLane();
+  }
+
+  /** Epoch of the picture that the viewer was told. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Serial of the picture that was sent last. */
+  get serial(): number {
+    return this.#serial;
+  }
+
+  /** Updates that are not acknowledged. */
+  get inFlight(): number {
+    return this.#onTheWay.length;
+  }
+
+  /** How changes travel now. */
+  get way(): Way {
+    return this.#way;
+  }
+
+  /** Since when the oldest update has waited to be acknowledged. Units: `performance.now()`. */
+  get oldestMs(): number | undefined {
+    return this.#onTheWay[0]?.sinceMs;
+  }
+
+  get ready(): boolean {
+    const { outlet, credit } = this.#options;
+    return (
+      this.#current &&
+      this.#waiting.length === 0 &&
+      this.#onTheWay.length < credit &&
+      outlet.hasRoom
+    );
+  }
+
+  /** The viewer wants pictures, or none. */
+  setVisible(visible: boolean): void {
+    this.#visible = visible;
+    // Nobody is blamed for what was left lying while hidden.
+    const nowMs = performance.now();
+    if (visible) for (const update of this.#onTheWay) update.sinceMs = nowMs;
+    else this.#leaveLane();
+  }
+
+  /** A picture of another geometry begins, and makes void what is on the way. */
+  enter(epoch: number): void {
+    this.void();
+    this.#epoch = epoch;
+    this.#serial = 0;
+    this.#screen.reset(this.#options.hub.picture.grid.tileCount);
+  }
+
+  /** The viewer has lost what it had. */
+  forget(): void {
+    this.#epoch = 0;
+    this.#leaveLane();
+  }
+
+  /** Stops sending what is being sent. */
+  void(): void {
+    this.#generation++;
+    this.#sending = false;
+    this.#onTheWay = [];
+    this.#waiting = [];
+    this.#options.outlet.end();
+  }
+
+  /** Ends: nothing is sent any more. */
+  end(): void {
+    this.#visible = false;
+    this.void();
+    this.#leaveLane();
+  }
+
+  /** Sends whatever is owed and there is room for. */
+  pump(): void {
+    if (!this.#current) return;
+    const { hub, outlet, credit } = this.#options;
+    const way = this.#way;
+    if (way === 'video') this.#joinLane();
+    else this.#leaveLane();
+    if (this.#sending || !outlet.hasRoom || this.#onTheWay.length >= credit) return;
+    if (!hub.presentable) return;
+    try {
+      const update = this.#nextUpdate(way);
+      if (update !== undefined) void this.#sendUpdate(update);
+    } catch (error) {
+      this.#options.failed(error);
+    }
+    this.#lane?.pump();
+  }
+
+  takeVideo(picture: LanePicture): boolean {
+    if (!this.#current || picture.epoch !== this.#epoch) return false;
+    const { outlet } = this.#options;
+    if (
+      this.#onTheWay.length >= VIDEO_CREDIT ||
+      this.#waiting.length >= MAX_WAITING ||
+      !outlet.hasRoom
+    ) {
+      this.#fell();
+      return false;
+    }
+    if (this.#sending) this.#waiting.push(picture);
+    else this.#sendVideo(picture);
+    return true;
+  }
+
+  get lineState(): LineState {
+    return this.line.state;
+  }
+
+  slowDown(): void {
+    this.#slowUntilMs = performance.now() + SLOW_LANE_MS;
+  }
+
+  /** The viewer's decoder needs a key picture of a stream. */
+  needKey(stream: number): void {
+    if (stream === this.#stream) this.#lane?.needKey(this);
+  }
+
+  /**
+   * An update was presented.
+   *
+   * @returns the stages of the newest update that is acknowledged; undefined when it was void
+   */
+  acknowledged(
+    ack: AckMessage,
+  ): { readonly count: number; readonly stages: RelayTimes } | undefined {
+    // What an earlier epoch or a refresh made void is acknowledged too late, not wrongly.
+    if (ack.epoch !== this.#epoch) return undefined;
+    const at = this.#onTheWay.findIndex((update) => update.serial === ack.serial);
+    const update = this.#onTheWay[at];
+    if (update === undefined) return undefined;
+    const nowMs = performance.now();
+    let bytes = 0;
+    for (let i = 0; i <= at; i++) bytes += this.#onTheWay[i]?.bytes ?? 0;
+    this.#onTheWay.splice(0, at + 1);
+    const own = (us: number): number => (us === UNKNOWN_US ? 0 : us / 1000);
+    this.line.acknowledged({
+      bytes,
+      sentMs: update.sentMs,
+      nowMs,
+      ownMs: own(ack.decodeUs) + own(ack.presentUs),
+      busy: this.#onTheWay.length > 0,
+    });
+    if (this.line.state.congested) this.#narrowUntilMs = nowMs + NARROW_MS;
+    return update.stages === undefined ? undefined : { count: at + 1, stages: update.stages };
+  }
+
+  /** About a second has passed. */
+  tick(nowMs: number): void {
+    const oldest = this.#onTheWay[0];
+    if (oldest !== undefined && this.#visible) this.line.waiting(oldest.sentMs, nowMs);
+    if (nowMs - this.#fallsSinceMs > FALLS_KEPT_MS) this.#falls = 0;
+  }
+
+  get #current(): boolean {
+    const { picture } = this.#options.hub;
+    return this.#visible && this.#epoch !== 0 && this.#epoch === picture.epoch;
+  }
+
+  /** Whether its line was found too narrow for exact tiles a moment ago. */
+  get #isNarrow(): boolean {
+    return performance.now() < this.#narrowUntilMs;
+  }
+
+  get #way(): Way {
+    const wish = this.#wish;
+    const { hub } = this.#options;
+    const canVideo =
+      this.#codec !== undefined &&
+      this.#encodings.includes('video') &&
+      hub.coding.canCode(this.#codec);
+    if (
+      wish === 'video' ||
+      (wish === 'auto' && (hub.coding.content === 'moving' || this.#isNarrow))
+    ) {
+      if (canVideo) return 'video';
+      if (this.#encodings.includes('jpeg')) return 'jpeg';
+    }
+    if (wish === 'lossless' || wish === 'jpeg') return wish;
+    // Of what serves a picture that hardly moves, what the viewer likes best.
+    const still = this.#encodings.find((encoding) => encoding !== 'video');
+    return still ?? 'video';
+  }
+
+  /** The update that is owed now; undefined when there is none, or none can be made yet. */
+  #nextUpdate(way: Way): EncodedUpdate | undefined {
+    const { hub } = this.#options;
+    const { picture } = hub;
+    const { tileCount } = picture.grid;
+    if (this.#tiles.length < tileCount) this.#tiles = new Uint32Array(tileCount);
+    const repairs = this.#wish === 'auto' && this.#encodings.includes('lossless');
+    if (way === 'jpeg') {
+      const count = this.#screen.missing(picture, this.#tiles);
+      if (count > 0) return hub.coding.encode('jpeg', this.#tiles, count);
+    }
+    if (way === 'jpeg' || way === 'video') {
+      if (!repairs) return this.#bare(way);
+      return this.#repair(REPAIR_MOVING) ?? this.#bare(way);
+    }
+    const count = this.#screen.inexact(
+      picture,
+      { restSerial: hub.coding.serialBefore(REST_MS), most: REPAIR_STILL, missing: true },
+      this.#tiles,
+    );
+    if (count === 0) return this.#bare(way);
+    return hub.coding.encode('lossless', this.#tiles, count);
+  }
+
+  /** Tiles that are at rest and not exact. */
+  #repair(most: number): EncodedUpdate | undefined {
+    const { hub } = this.#options;
+    const count = this.#screen.inexact(
+      hub.picture,
+      { restSerial: hub.coding.serialBefore(REST_MS), most, missing: false },
+      this.#tiles,
+    );
+    return count === 0 ? undefined : hub.coding.encode('lossless', this.#tiles, count);
+  }
+
+  /** A serial that changed nothing which the viewer lacks is taken note of without a message. */
+  #bare(way: Way): undefined {
+    if (way !== 'video') this.#serial = this.#options.hub.picture.serial;
+    return undefined;
+  }
+
+  async #sendUpdate(update: EncodedUpdate): Promise<void> {
+    const generation = this.#generation;
+    const { outlet, totals } = this.#options;
+    const takenMs = monotonicMs();
+    this.#sending = true;
+    this.#serial = Math.max(this.#serial, update.to);
+    this.#screen.tookTiles(update.tiles, update.to, update.exact);
+    const onTheWay = this.#begin(update.to);
+    try {
+      for (const [index, part] of update.parts.entries()) {
+        const message = await part;
+        const codedMs = monotonicMs();
+        while (!outlet.hasRoom && generation === this.#generation) await outlet.whenRoom();
+        if (generation !== this.#generation) return;
+        onTheWay.bytes += message.byteLength;
+        if (index === update.parts.length - 1) this.#announce(onTheWay, { takenMs, codedMs });
+        this.#options.send(message);
+      }
+    } catch (error) {
+      this.#options.failed(error);
+    }
+    if (generation !== this.#generation) return;
+    this.#sending = false;
+    totals.updatesSent++;
+    for (const picture of this.#waiting.splice(0)) this.#sendVideo(picture);
+    this.pump();
+  }
+
+  #sendVideo(picture: LanePicture): void {
+    const { hub, totals } = this.#options;
+    const { epoch, serial, chunk } = picture;
+    if (picture.stream !== this.#stream) {
+      this.#stream = picture.stream;
+      this.#options.send(picture.announcement);
+    }
+    const isOther = this.#screen.tookVideo(hub.picture, serial);
+    if (isOther || picture.key)
+      this.#options.send(encodeCover({ epoch, serial, bits: this.#screen.cover }));
+    this.#serial = Math.max(this.#serial, serial);
+    const onTheWay = this.#begin(serial);
+    onTheWay.bytes = picture.message.byteLength;
+    const { startedNs, doneNs } = chunk.timing;
+    this.#announce(onTheWay, { takenMs: startedNs / 1e6, codedMs: doneNs / 1e6 });
+    this.#options.send(picture.message);
+    totals.updatesSent++;
+  }
+
+  /** Counts an update as on the way. */
+  #begin(serial: number): OnTheWay {
+    const nowMs = performance.now();
+    const update = { serial, sentMs: nowMs, sinceMs: nowMs, bytes: 0, stages: undefined };
+    this.#onTheWay.push(update);
+    return update;
+  }
+
+  /** Tells what an update has been through, as its last message is handed over. */
+  #announce(update: OnTheWay, times: { readonly takenMs: number; readonly codedMs: number }): void {
+    const { serial } = update;
+    const stages = this.#options.hub.coding.timeline.stages(serial, {
+      ...times,
+      sentMs: monotonicMs(),
+    });
+    update.sentMs = performance.now();
+    update.stages = stages;
+    const sentMs = performance.timeOrigin + update.sentMs;
+    this.#options.send(encodeTimes({ epoch: this.#epoch, serial, stages, sentMs }));
+  }
+
+  #joinLane(): void {
+    const codec = this.#codec;
+    if (codec === undefined) return;
+    const tier = performance.now() < this.#slowUntilMs ? 'slow' : 'full';
+    const lane = this.#options.hub.coding.lane(codec, tier);
+    if (lane === this.#lane) return;
+    this.#leaveLane();
+    this.#lane = lane;
+    lane?.join(this);
+  }
+
+  #leaveLane(): void {
+    this.#lane?.leave(this);
+    this.#lane = undefined;
+    for (const picture of this.#waiting.splice(0)) this.#sendVideo(picture);
+  }
+
+  /** It did not keep up with its lane: after a few times it is given a slower one. */
+  #fell(): void {
+    const nowMs = performance.now();
+    if (this.#falls === 0) this.#fallsSinceMs = nowMs;
+    this.#falls++;
+    this.#options.totals.falls++;
+    if (this.#falls > MAX_FALLS) this.slowDown();
+  }
+}

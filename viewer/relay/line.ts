@@ -1,0 +1,91 @@
+/** What a viewer's line was found to carry. */
+export interface LineState {
+  /** Rate at which bytes arrived while there were always some on the way. Units: kilobits per second. */
+  readonly kbits: number;
+  /** How much longer an update takes to be acknowledged than the quickest one. Units: milliseconds. */
+  readonly delayMs: number;
+  /** Whether more is sent than the line carries. */
+  readonly congested: boolean;
+}
+
+/** Delay beyond the line's own at which updates pile up somewhere on the way. */
+const CONGESTED_MS = 60;
+/** How far the quickest round trip may be in the past: lines change. */
+const BASE_KEPT_MS = 20_000;
+/** Weight of a new sample. */
+const WEIGHT = 0.25;
+/** Rates are told from this many bytes on: less says more about the delay than about the line. */
+const RATE_BYTES = 16 * 1024;
+const MAX_TOLD_MS = 60_000;
+
+/**
+ * Judges a viewer's line by when it acknowledged what. What the viewer tells of its own decoding is
+ * taken off the delay, and only ever makes its own line look better or worse.
+ */
+export class Line {
+  #baseMs = Number.POSITIVE_INFINITY;
+  #baseAtMs = 0;
+  #delayMs = 0;
+  #kbits = 0;
+  #ackedAtMs = 0;
+  #runBytes = 0;
+  #runSinceMs = 0;
+
+  /** What is known now. */
+  get state(): LineState {
+    return {
+      kbits: this.#kbits,
+      delayMs: this.#delayMs,
+      congested: this.#delayMs > CONGESTED_MS,
+    };
+  }
+
+  /**
+   * An update was acknowledged.
+   *
+   * @param ack `sentMs` and `nowMs` of one clock; `ownMs` what the viewer did with it itself;
+   * `busy` whether another update is still on the way
+   */
+  acknowledged(ack: {
+    readonly bytes: number;
+    readonly sentMs: number;
+    readonly nowMs: number;
+    readonly ownMs: number;
+    readonly busy: boolean;
+  }): void {
+    const { nowMs } = ack;
+    const ownMs = Math.min(Math.max(ack.ownMs, 0), MAX_TOLD_MS);
+    const tripMs = Math.max(0, nowMs - ack.sentMs - ownMs);
+    if (tripMs <= this.#baseMs || nowMs - this.#baseAtMs > BASE_KEPT_MS) {
+      this.#baseMs = tripMs;
+      this.#baseAtMs = nowMs;
+    }
+    this.#delayMs += (tripMs - this.#baseMs - this.#delayMs) * WEIGHT;
+    if (this.#runSinceMs > 0) this.#rate(ack.bytes, nowMs);
+    // A rate is measured from one acknowledgement to another while the line was never idle.
+    if (!ack.busy) this.#runSinceMs = 0;
+    else if (this.#runSinceMs === 0) this.#beginRun(nowMs);
+    this.#ackedAtMs = nowMs;
+  }
+
+  /** Time passes without acknowledgements while something is on the way: that is delay, too. */
+  waiting(sentMs: number, nowMs: number): void {
+    if (nowMs - this.#ackedAtMs < CONGESTED_MS || this.#baseMs === Number.POSITIVE_INFINITY) return;
+    const waitedMs = nowMs - sentMs - this.#baseMs;
+    if (waitedMs > this.#delayMs) this.#delayMs = waitedMs;
+  }
+
+  #beginRun(nowMs: number): void {
+    this.#runSinceMs = nowMs;
+    this.#runBytes = 0;
+  }
+
+  #rate(bytes: number, nowMs: number): void {
+    this.#runBytes += bytes;
+    const ms = nowMs - this.#runSinceMs;
+    if (this.#runBytes < RATE_BYTES || ms <= 0) return;
+    const kbits = (this.#runBytes * 8) / ms;
+    this.#kbits = this.#kbits === 0 ? kbits : this.#kbits + (kbits - this.#kbits) * WEIGHT;
+    this.#beginRun(nowMs);
+  }
+}

@@ -1,0 +1,151 @@
+import { coverBytes } from '../../protocol/wire/index.ts';
+
+/** What is needed of a picture to tell what of it a viewer lacks. */
+export interface TileAges {
+  /** Serial of the update that changed each tile last. */
+  readonly tileSerials: Uint32Array;
+  readonly grid: { readonly tileCount: number };
+}
+
+/**
+ * What a viewer's screen shows, tile by tile: nothing yet, the tile as it was at some serial and
+ * exact, or a picture of it that is not exact (a JPEG, or the video shining through).
+ *
+ * Everything a viewer is owed follows from this and the picture, so nothing has to be queued for it.
+ */
+export class Screen {
+  /** Serial at which a tile was sent exactly and is still to be seen so; 0 when it is not. */
+  #exact: Uint32Array<ArrayBuffer> = new Uint32Array(0);
+  /** Serial at which a tile was sent by itself, exactly or not; 0 when never. */
+  #shown: Uint32Array<ArrayBuffer> = new Uint32Array(0);
+  #videoSerial = 0;
+  #cover: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+  /** Cover as the viewer was told it last: what tiles have drawn since is not in it. */
+  #told: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+  #blank = true;
+
+  /** Begins again with an empty screen. */
+  reset(tileCount: number): void {
+    if (this.#exact.length === tileCount) {
+      this.#exact.fill(0);
+      this.#shown.fill(0);
+      this.#cover.fill(0);
+      this.#told.fill(0);
+    } else {
+      this.#exact = new Uint32Array(tileCount);
+      this.#shown = new Uint32Array(tileCount);
+      this.#cover = new Uint8Array(coverBytes(tileCount));
+      this.#told = new Uint8Array(coverBytes(tileCount));
+    }
+    this.#videoSerial = 0;
+    this.#blank = true;
+  }
+
+  /** Whether nothing has been shown yet. */
+  get blank(): boolean {
+    return this.#blank;
+  }
+
+  /** Bits of the tiles that show the video. Ownership: valid until the next call. */
+  get cover(): Uint8Array {
+    return this.#cover;
+  }
+
+  /**
+   * Writes to `out` the tiles that have changed since they were shown in any way, in rising order.
+   *
+   * @returns how many there are
+   */
+  missing(picture: TileAges, out: Uint32Array): number {
+    const { tileSerials } = picture;
+    let count = 0;
+    for (let tile = 0; tile < this.#shown.length; tile++) {
+      const serial = tileSerials[tile] ?? 0;
+      if (serial > this.#videoSerial && serial > (this.#shown[tile] ?? 0)) out[count++] = tile;
+    }
+    return count;
+  }
+
+  /**
+   * Writes to `out` the tiles that are not shown exactly: those that lack the newest pixels, and of
+   * those that are merely blurred at most `most` that have not changed after `restSerial`.
+   *
+   * @returns how many there are
+   */
+  inexact(
+    picture: TileAges,
+    limits: { readonly restSerial: number; readonly most: number; readonly missing: boolean },
+    out: Uint32Array,
+  ): number {
+    const { tileSerials } = picture;
+    let count = 0;
+    let left = limits.most;
+    for (let tile = 0; tile < this.#exact.length; tile++) {
+      const serial = tileSerials[tile] ?? 0;
+      if (serial <= (this.#exact[tile] ?? 0)) continue;
+      const lacks = serial > this.#videoSerial && serial > (this.#shown[tile] ?? 0);
+      if (lacks) {
+        if (limits.missing) out[count++] = tile;
+      } else if (left > 0 && serial <= limits.restSerial) {
+        out[count++] = tile;
+        left--;
+      }
+    }
+    return count;
+  }
+
+  /** Whether every tile is shown exactly as it is in the picture. */
+  isExact(picture: TileAges): boolean {
+    const { tileSerials } = picture;
+    for (let tile = 0; tile < this.#exact.length; tile++)
+      if ((tileSerials[tile] ?? 0) > (this.#exact[tile] ?? 0)) return false;
+    return true;
+  }
+
+  /** Tiles were sent as they were at a serial. They cover the video where it shone through. */
+  tookTiles(tiles: Uint32Array, serial: number, exact: boolean): void {
+    this.#blank = false;
+    for (const tile of tiles) {
+      this.#shown[tile] = serial;
+      this.#exact[tile] = exact ? serial : 0;
+      this.#cover[tile >> 3] = (this.#cover[tile >> 3] ?? 0) & ~(1 << (tile & 7));
+    }
+  }
+
+  /** Tiles that were sent may have been torn: they are owed again. */
+  distrust(tiles: Uint32Array, count: number): void {
+    for (let i = 0; i < count; i++) {
+      const tile = tiles[i] ?? 0;
+      this.#shown[tile] = 0;
+      this.#exact[tile] = 0;
+    }
+  }
+
+  /**
+   * A picture of the video was sent: it shines through wherever a tile is not exact.
+   *
+   * @returns whether {@link cover} is another one than this said last
+   */
+  tookVideo(picture: TileAges, serial: number): boolean {
+    const { tileSerials } = picture;
+    let changed = false;
+    this.#blank = false;
+    for (let at = 0; at < this.#cover.length; at++) {
+      let bits = 0;
+      const first = at * 8;
+      const end = Math.min(first + 8, this.#exact.length);
+      for (let tile = first; tile < end; tile++) {
+        if ((tileSerials[tile] ?? 0) <= (this.#exact[tile] ?? 0)) continue;
+        bits |= 1 << (tile - first);
+        this.#exact[tile] = 0;
+        this.#shown[tile] = 0;
+      }
+      this.#cover[at] = bits;
+      if (bits === this.#told[at]) continue;
+      this.#told[at] = bits;
+      changed = true;
+    }
+    this.#videoSerial = serial;
+    return changed;
+  }
+}
