@@ -1,13 +1,13 @@
 import { KvmfrError } from '../protocol/error.ts';
 import {
-  CURSOR_FLAGS,
-  type CursorKind,
-  cursorBitmap,
-  type RawCursorShape,
-  readCursorPosition,
-  readCursorShape,
-} from '../protocol/kvmfr/cursor.ts';
+  type DisplaySignal,
+  type RawColorTransform,
+  sameColorTransform,
+} from '../protocol/kvmfr/color-transform.ts';
+import { type CursorKind, cursorBitmap, type RawCursorShape } from '../protocol/kvmfr/cursor.ts';
+import { sdrWhiteOf } from '../protocol/kvmfr/hdr.ts';
 import { QUEUE_IDS } from '../protocol/kvmfr/index.ts';
+import { readPointerMessage } from '../protocol/kvmfr/pointer.ts';
 import type { Queue } from './queue.ts';
 import type { Session } from './session.ts';
 import { type StreamHost, Subscription } from './subscription.ts';
@@ -17,7 +17,7 @@ import { Turns } from './turns.ts';
  * What the pointer looks like.
  *
  * Shape: rgba has widthPx x heightPx pixels R, G, B, A with straight alpha, made from any of the
- * three kinds.
+ * three kinds, in the colours that the guest's display shows.
  * Ownership: a private copy.
  */
 export interface CursorShape {
@@ -31,6 +31,8 @@ export interface CursorShape {
   readonly rgba: Uint8Array<ArrayBuffer>;
   /** The shape as the guest sent it, for who can draw inverted pixels. */
   readonly raw: RawCursorShape;
+  /** What `rgba` went through and `raw` did not; undefined when the guest's display changes nothing. */
+  readonly colorTransform: RawColorTransform | undefined;
 }
 
 /** Where the pointer is and what it looks like. */
@@ -47,6 +49,7 @@ export interface CursorOptions {
   readonly signal?: AbortSignal;
 }
 
+const SDR: DisplaySignal = { transfer: 'srgb', sdrWhiteNits: 0 };
 // A publisher that posts as fast as we read must not keep us from answering.
 const MAX_DRAIN = 64;
 
@@ -62,6 +65,10 @@ export class CursorStream implements AsyncIterableIterator<CursorState> {
   #shape: CursorShape | undefined;
   /** The newest shape that was read; the ones before it are never made into bitmaps. */
   #raw: RawCursorShape | undefined;
+  #transform: RawColorTransform | undefined;
+  #sdrWhiteLevel = 0;
+  /** How the bitmap at hand was made; of no matter without a transform. */
+  #signal: DisplaySignal = SDR;
   #nextShapeId = 1;
   #changed = false;
 
@@ -115,30 +122,21 @@ export class CursorStream implements AsyncIterableIterator<CursorState> {
   }
 
   #apply(session: Session, queue: Queue): void {
-    const { udata, offset, bytes } = queue.message;
-    const { cursorBytes, visibleNeedsFlag } = session.cursors;
-    if (bytes < cursorBytes)
-      throw new KvmfrError(
-        'ERR_KVMFR_BOUNDS',
-        `a cursor message needs ${cursorBytes} bytes, but names ${bytes}`,
-      );
-    const position = readCursorPosition(session.region, offset);
-    const raw =
-      (udata & CURSOR_FLAGS.shape) === 0
-        ? undefined
-        : readCursorShape(session.region, offset, bytes, cursorBytes);
+    const { udata: flags, offset: at, bytes } = queue.message;
+    const message = readPointerMessage(session.region, { at, bytes, flags }, session.cursors);
     // Copied; now make sure that it was still lent to us while we copied.
     if (queue.check() !== 'ok') return;
     if (this.#session !== session) this.#begin(session);
-    // In 19 and 20 the flag counts in every message: absent means hidden. 34 says when it counts.
-    const visible = (udata & CURSOR_FLAGS.visible) !== 0;
-    const says = !visibleNeedsFlag || (udata & CURSOR_FLAGS.visibleValid) !== 0;
-    if (says && visible !== this.#visible) {
+    const { position, visible, shape, colors, sdrWhiteLevel } = message;
+    if (visible !== undefined && visible !== this.#visible) {
       this.#visible = visible;
       this.#changed = true;
     }
-    if ((udata & CURSOR_FLAGS.position) !== 0) this.#move(position.x, position.y);
-    if (raw !== undefined) this.#raw = raw;
+    if (position !== undefined) this.#move(position.x, position.y);
+    if (shape !== undefined) this.#raw = shape;
+    if (sdrWhiteLevel !== undefined) this.#sdrWhiteLevel = sdrWhiteLevel;
+    if (colors !== undefined && !sameColorTransform(this.#transform, colors.transform))
+      this.#transform = colors.transform;
   }
 
   /** What another publisher said of its pointer is of no use. */
@@ -146,6 +144,9 @@ export class CursorStream implements AsyncIterableIterator<CursorState> {
     this.#session = session;
     this.#raw = undefined;
     this.#shape = undefined;
+    this.#transform = undefined;
+    this.#sdrWhiteLevel = 0;
+    this.#visible = false;
     this.#changed = true;
   }
 
@@ -157,9 +158,13 @@ export class CursorStream implements AsyncIterableIterator<CursorState> {
   }
 
   #reshape(): void {
-    const raw = this.#raw;
+    const raw = this.#raw ?? this.#shape?.raw;
     this.#raw = undefined;
-    if (raw === undefined || (this.#shape !== undefined && sameShape(this.#shape.raw, raw))) return;
+    if (raw === undefined) return;
+    const transform = this.#transform;
+    const signal = transform === undefined ? SDR : this.#displaySignal();
+    if (this.#shows(raw, transform, signal)) return;
+    this.#signal = signal;
     this.#shape = {
       id: this.#nextShapeId,
       kind: raw.kind,
@@ -167,11 +172,33 @@ export class CursorStream implements AsyncIterableIterator<CursorState> {
       heightPx: raw.heightPx,
       hotspotX: raw.hotspotX,
       hotspotY: raw.hotspotY,
-      rgba: cursorBitmap(raw),
+      rgba: cursorBitmap(raw, transform === undefined ? undefined : { ...signal, transform }),
       raw,
+      colorTransform: transform,
     };
     this.#nextShapeId += 1;
     this.#changed = true;
+  }
+
+  /** Whether the shape at hand is this one, in the same colours. */
+  #shows(
+    raw: RawCursorShape,
+    transform: RawColorTransform | undefined,
+    signal: DisplaySignal,
+  ): boolean {
+    const shape = this.#shape;
+    return (
+      shape !== undefined &&
+      shape.colorTransform === transform &&
+      this.#signal.transfer === signal.transfer &&
+      this.#signal.sdrWhiteNits === signal.sdrWhiteNits &&
+      (shape.raw === raw || sameShape(shape.raw, raw))
+    );
+  }
+
+  #displaySignal(): DisplaySignal {
+    if (this.#session?.hdr !== true) return SDR;
+    return { transfer: 'pq', sdrWhiteNits: sdrWhiteOf(this.#sdrWhiteLevel) };
   }
 }
 

@@ -7,6 +7,7 @@ import {
   readDamage,
   regionMibFor,
 } from '../protocol/kvmfr/frame.ts';
+import { hdrTransfer } from '../protocol/kvmfr/hdr.ts';
 import { QUEUE_IDS } from '../protocol/kvmfr/index.ts';
 import { FRAME_TIMEOUT_MS, MAX_DAMAGE_RECTS } from '../protocol/limits.ts';
 import type { Rect } from '../protocol/rect.ts';
@@ -212,6 +213,7 @@ export class FrameStream implements AsyncIterableIterator<Frame> {
     const damage = chain.broken ? [] : chain.damage;
     chain.damage = [];
     chain.broken = true;
+    session.hdr = hdrTransfer(geometry) !== undefined;
     return new Frame({
       session,
       queue,

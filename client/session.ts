@@ -52,6 +52,8 @@ export class Session {
   readonly info: SessionInfo;
   /** First byte behind the session blob: rings and payloads lie there. */
   readonly payloadFloor: number;
+  /** Whether the newest frame that was read is HDR: so is then what the guest's display is sent. */
+  hdr = false;
   #heartbeat: bigint;
   #heartbeatMs: number;
   #ended = false;

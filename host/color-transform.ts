@@ -1,4 +1,10 @@
-import { ColorTransform, KvmfrError, type Region } from '../protocol/index.ts';
+import {
+  COLOR_LUT_ENTRIES,
+  COLOR_TRANSFORM_FLAGS,
+  ColorTransform,
+  KvmfrError,
+  type Region,
+} from '../protocol/index.ts';
 import type { Wire } from './wire.ts';
 
 /** What a guest does to the colours of its display (night light, calibration). Left out: identity. */
@@ -12,18 +18,20 @@ export interface ColorTransformInput {
 }
 
 const MATRIX_NUMBERS = 12;
-const LUT_NUMBERS = 4096 * 4;
-const MATRIX_VALID = 1;
-const LUT_VALID = 2;
+const LUT_NUMBERS = COLOR_LUT_ENTRIES * 4;
 
-/** Checks a colour transform. @throws ERR_KVMFR_ARGUMENT, ERR_KVMFR_UNSUPPORTED (not in this wire) */
-export function checkTransform(transform: ColorTransformInput, wire: Wire): void {
-  if (wire.cursor.kvmfrVersion < 34)
+/**
+ * Checks a colour transform, and copies it: it is sent again to every new subscriber.
+ *
+ * @throws ERR_KVMFR_ARGUMENT, ERR_KVMFR_UNSUPPORTED (not in this wire)
+ */
+export function copyTransform(transform: ColorTransformInput, wire: Wire): ColorTransformInput {
+  if (!wire.cursor.hasColors)
     throw new KvmfrError(
       'ERR_KVMFR_UNSUPPORTED',
       `a colour transform needs KVMFR 34, but ${wire.name} speaks KVMFR ${wire.frame.kvmfrVersion}`,
     );
-  const { matrix, lut } = transform;
+  const { matrix, scalar = 1, lut } = transform;
   if (matrix !== undefined && matrix.length !== MATRIX_NUMBERS)
     throw new KvmfrError(
       'ERR_KVMFR_ARGUMENT',
@@ -34,12 +42,22 @@ export function checkTransform(transform: ColorTransformInput, wire: Wire): void
       'ERR_KVMFR_ARGUMENT',
       `the table of a colour transform must have ${LUT_NUMBERS} numbers, but has ${lut.length}`,
     );
+  // What does not fit into 32 bits is infinite there.
+  const fits = (value: number): boolean => Number.isFinite(Math.fround(value));
+  if (!fits(scalar) || matrix?.every(fits) === false || lut?.every(fits) === false)
+    throw new KvmfrError(
+      'ERR_KVMFR_ARGUMENT',
+      'the numbers of a colour transform must be finite in 32 bits, but one is not',
+    );
+  return { matrix: matrix?.slice(), scalar, lut: lut?.slice() };
 }
 
 /** Writes a KVMFRColorTransform. */
 export function writeTransform(region: Region, at: number, transform: ColorTransformInput): void {
   const { matrix, scalar = 1, lut } = transform;
-  const flags = (matrix === undefined ? 0 : MATRIX_VALID) | (lut === undefined ? 0 : LUT_VALID);
+  const flags =
+    (matrix === undefined ? 0 : COLOR_TRANSFORM_FLAGS.matrix) |
+    (lut === undefined ? 0 : COLOR_TRANSFORM_FLAGS.lut);
   ColorTransform.flags.write(region, at, flags);
   matrix?.forEach((value, i) => {
     region.view.setFloat32(at + ColorTransform.matrix.offsetBytes + i * 4, value, true);

@@ -10,7 +10,7 @@ import {
   MAX_CURSOR_PX,
   type Region,
 } from '../protocol/index.ts';
-import { type ColorTransformInput, checkTransform, writeTransform } from './color-transform.ts';
+import { type ColorTransformInput, copyTransform, writeTransform } from './color-transform.ts';
 import type { Payload } from './plan.ts';
 import type { HostSession } from './session.ts';
 
@@ -92,8 +92,7 @@ export class CursorPublisher {
     }
     this.#sdrWhiteLevel = cursor.sdrWhiteLevel ?? this.#sdrWhiteLevel;
     if (cursor.colorTransform !== undefined) {
-      checkTransform(cursor.colorTransform, this.#session.wire);
-      this.#transform = cursor.colorTransform;
+      this.#transform = copyTransform(cursor.colorTransform, this.#session.wire);
       this.#owed |= CURSOR_FLAGS.colorTransform;
     }
     if (position !== undefined) {
@@ -186,11 +185,10 @@ export class CursorPublisher {
   #write(payload: Payload, withShape: boolean): void {
     const region = this.#region;
     const { at } = payload;
-    const { cursorBytes } = this.#session.wire.cursor;
+    const { cursorBytes, hasColors } = this.#session.wire.cursor;
     CursorV19.x.write(region, at, this.#x);
     CursorV19.y.write(region, at, this.#y);
-    if (cursorBytes === CursorV34.$sizeBytes)
-      CursorV34.sdrWhiteLevel.write(region, at, this.#sdrWhiteLevel);
+    if (hasColors) CursorV34.sdrWhiteLevel.write(region, at, this.#sdrWhiteLevel);
     const shape = this.#shape;
     if (!withShape || shape === undefined) return;
     CursorV19.type.write(region, at, CURSOR_KINDS.indexOf(shape.kind));

@@ -79,11 +79,12 @@ export function planRegion(regionBytes: number, udataBytes: number, wire: Wire):
   const pointerQueue = queue(QUEUE_IDS.pointer, wire.pointerLength);
   const payloads = (count: number, bytes: number): Payload[] =>
     Array.from({ length: count }, () => ({ at: take(bytes, 4), bytes: roundUp(bytes, 4) }));
-  const { cursorBytes, kvmfrVersion } = wire.cursor;
+  const { cursorBytes, hasColors } = wire.cursor;
   const pointers = payloads(wire.pointerLength, cursorBytes);
   const shapes = payloads(SHAPE_BUFFERS, cursorBytes + MAX_CURSOR_BYTES);
-  const transforms =
-    kvmfrVersion >= 34 ? payloads(SHAPE_BUFFERS, cursorBytes + ColorTransform.$sizeBytes) : [];
+  const transforms = hasColors
+    ? payloads(SHAPE_BUFFERS, cursorBytes + ColorTransform.$sizeBytes)
+    : [];
   const framesAt = roundUp(next, frameAlignBytes);
   const frameBytes =
     Math.floor((regionBytes - framesAt) / frameSlots / frameAlignBytes) * frameAlignBytes;

@@ -2,6 +2,11 @@ import { hex, KvmfrError, outOfRange } from '../error.ts';
 import { MAX_CURSOR_BYTES, MAX_CURSOR_PX } from '../limits.ts';
 import { type Layout, layout } from '../memory/layout.ts';
 import type { Region } from '../memory/region.ts';
+import {
+  applyColorTransform,
+  type DisplaySignal,
+  type RawColorTransform,
+} from './color-transform.ts';
 
 /** Fields of KVMFRCursor, KVMFR 19 and 20. */
 export const CURSOR_V19_FIELDS = {
@@ -34,6 +39,8 @@ export interface CursorLayout {
   readonly cursorBytes: number;
   /** Whether the flag `visible` only counts beside `visibleValid`; before 34 it always counts. */
   readonly visibleNeedsFlag: boolean;
+  /** Whether a message may carry a colour transform, and the white of the pointer. */
+  readonly hasColors: boolean;
 }
 
 /** Pointer messages of KVMFR 19 and 20. */
@@ -41,6 +48,7 @@ export const CURSOR_LAYOUT_V19: CursorLayout = {
   kvmfrVersion: 19,
   cursorBytes: CursorV19.$sizeBytes,
   visibleNeedsFlag: false,
+  hasColors: false,
 };
 
 /** Kinds of cursor shape by their wire value. */
@@ -82,6 +90,21 @@ export function readCursorShape(
   messageBytes: number,
   cursorBytes: number = CursorV19.$sizeBytes,
 ): RawCursorShape {
+  return readSentShape(region, at, messageBytes, cursorBytes).shape;
+}
+
+/**
+ * Like {@link readCursorShape}, and tells how many bytes of the message the shape takes: what may
+ * follow it, begins there.
+ *
+ * @throws ERR_KVMFR_CORRUPT, ERR_KVMFR_BOUNDS
+ */
+export function readSentShape(
+  region: Region,
+  at: number,
+  messageBytes: number,
+  cursorBytes: number,
+): { readonly shape: RawCursorShape; readonly sentBytes: number } {
   const where = `cursor ${hex(at)}`;
   const type = CursorV19.type(region, at);
   const kind = CURSOR_KINDS[type];
@@ -107,7 +130,7 @@ export function readCursorShape(
       'ERR_KVMFR_BOUNDS',
       `the shape of ${where} needs ${bytes} bytes, but has room for ${room}`,
     );
-  return {
+  const shape = {
     kind,
     widthPx,
     heightPx,
@@ -116,30 +139,44 @@ export function readCursorShape(
     pitchBytes,
     bytes: region.copyOut(dataAt, bytes),
   };
+  return { shape, sentBytes: rows * pitchBytes };
 }
 
 /**
  * Makes a bitmap from any of the three kinds of shape.
  *
  * Pixels that invert the screen cannot be expressed in a bitmap: they become black, and transparent
- * pixels that touch one become white, so the pointer is seen on any background.
+ * pixels that touch one become white, so the pointer is seen on any background. In a shape that has
+ * no such transparent pixel, they become black and white in turn. That black and white are ours: a
+ * colour transform changes the colours of the guest only.
  *
  * Shape: widthPx x heightPx pixels R, G, B, A with straight alpha.
  */
-export function cursorBitmap(shape: RawCursorShape): Uint8Array<ArrayBuffer> {
+export function cursorBitmap(
+  shape: RawCursorShape,
+  display?: DisplaySignal & { readonly transform: RawColorTransform },
+): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(shape.widthPx * shape.heightPx * 4);
+  const inverted = paintKind(shape, out);
+  if (display !== undefined) applyColorTransform(out, display.transform, display);
+  if (inverted !== undefined) paintInverted(out, inverted, shape.widthPx);
+  return out;
+}
+
+/** Paints what has a colour of its own, and tells which pixels invert. */
+function paintKind(shape: RawCursorShape, out: Uint8Array): Uint8Array | undefined {
   switch (shape.kind) {
     case 'color':
-      return colorBitmap(shape);
+      return paintColor(shape, out);
     case 'monochrome':
-      return monochromeBitmap(shape);
+      return paintMonochrome(shape, out);
     case 'masked-color':
-      return maskedBitmap(shape);
+      return paintMasked(shape, out);
   }
 }
 
-function colorBitmap(shape: RawCursorShape): Uint8Array<ArrayBuffer> {
+function paintColor(shape: RawCursorShape, out: Uint8Array): undefined {
   const { widthPx, heightPx, pitchBytes, bytes } = shape;
-  const out = new Uint8Array(widthPx * heightPx * 4);
   for (let y = 0, to = 0; y < heightPx; y++) {
     for (let x = 0, from = y * pitchBytes; x < widthPx; x++, from += 4, to += 4) {
       out[to] = bytes[from + 2] ?? 0;
@@ -148,12 +185,10 @@ function colorBitmap(shape: RawCursorShape): Uint8Array<ArrayBuffer> {
       out[to + 3] = bytes[from + 3] ?? 0;
     }
   }
-  return out;
 }
 
-function monochromeBitmap(shape: RawCursorShape): Uint8Array<ArrayBuffer> {
+function paintMonochrome(shape: RawCursorShape, out: Uint8Array): Uint8Array {
   const { widthPx, heightPx, pitchBytes, bytes } = shape;
-  const out = new Uint8Array(widthPx * heightPx * 4);
   const inverted = new Uint8Array(widthPx * heightPx);
   const xorAt = heightPx * pitchBytes;
   for (let y = 0, pixel = 0; y < heightPx; y++) {
@@ -166,13 +201,11 @@ function monochromeBitmap(shape: RawCursorShape): Uint8Array<ArrayBuffer> {
       else if (xor) inverted[pixel] = 1;
     }
   }
-  paintInverted(out, inverted, widthPx);
-  return out;
+  return inverted;
 }
 
-function maskedBitmap(shape: RawCursorShape): Uint8Array<ArrayBuffer> {
+function paintMasked(shape: RawCursorShape, out: Uint8Array): Uint8Array {
   const { widthPx, heightPx, pitchBytes, bytes } = shape;
-  const out = new Uint8Array(widthPx * heightPx * 4);
   const inverted = new Uint8Array(widthPx * heightPx);
   for (let y = 0, pixel = 0; y < heightPx; y++) {
     for (let x = 0, from = y * pitchBytes; x < widthPx; x++, from += 4, pixel++) {
@@ -187,8 +220,7 @@ function maskedBitmap(shape: RawCursorShape): Uint8Array<ArrayBuffer> {
       } else if ((red | green | blue) !== 0) inverted[pixel] = 1;
     }
   }
-  paintInverted(out, inverted, widthPx);
-  return out;
+  return inverted;
 }
 
 function paint(out: Uint8Array, pixel: number, grey: number): void {
@@ -198,6 +230,7 @@ function paint(out: Uint8Array, pixel: number, grey: number): void {
 
 function paintInverted(out: Uint8Array, inverted: Uint8Array, widthPx: number): void {
   const heightPx = inverted.length / widthPx;
+  let rim = 0;
   for (let pixel = 0; pixel < inverted.length; pixel++) {
     if (inverted[pixel] !== 1) continue;
     paint(out, pixel, 0);
@@ -207,8 +240,16 @@ function paintInverted(out: Uint8Array, inverted: Uint8Array, widthPx: number): 
       for (let dx = -1; dx <= 1; dx++) {
         if (x + dx < 0 || x + dx >= widthPx || y + dy < 0 || y + dy >= heightPx) continue;
         const beside = pixel + dy * widthPx + dx;
-        if (inverted[beside] !== 1 && out[beside * 4 + 3] === 0) paint(out, beside, 255);
+        if (inverted[beside] === 1 || out[beside * 4 + 3] !== 0) continue;
+        paint(out, beside, 255);
+        rim++;
       }
     }
+  }
+  if (rim > 0) return;
+  // No room for a rim anywhere: black and white in turn are seen as well.
+  for (let pixel = 0; pixel < inverted.length; pixel++) {
+    const white = ((pixel % widthPx) + Math.floor(pixel / widthPx)) % 2 === 1;
+    if (inverted[pixel] === 1 && white) paint(out, pixel, 255);
   }
 }

@@ -1,5 +1,6 @@
 import type { PixelFormat } from '../pixel.ts';
 import { FRAME_FLAGS } from './frame.ts';
+import { lightToSrgb, PQ_NITS, pqToLight } from './transfer.ts';
 
 /**
  * How the numbers of an HDR frame say light.
@@ -108,7 +109,6 @@ const DEFAULT_SDR_WHITE_NITS = 203;
 const SDR_WHITE_RANGE_NITS = [40, 960] as const;
 /** What films and games are most often made for. */
 const DEFAULT_PEAK_NITS = 1000;
-const PQ_NITS = 10_000;
 const SCRGB_NITS = 80;
 const MAX_CODE = 1023;
 const MAX_HALF = 65_504;
@@ -119,7 +119,7 @@ const MAX_HALF = 65_504;
  * 960 nits, the peak from SDR white to 10 000 nits.
  */
 export function toneMapOf(source: ToneMapSource): ToneMap | undefined {
-  const transfer = transferOf(source);
+  const transfer = hdrTransfer(source);
   if (transfer === undefined) return undefined;
   const sdrWhiteNits = sdrWhiteOf(source.sdrWhiteLevel);
   // What was above SDR white the publisher has clipped.
@@ -163,13 +163,18 @@ export function toneMapPixel(map: ToneMap, red: number, green: number, blue: num
   };
 }
 
-function transferOf({ format, flags }: ToneMapSource): HdrTransfer | undefined {
+/** How a frame says light; undefined when it is SDR. */
+export function hdrTransfer({
+  format,
+  flags,
+}: Pick<ToneMapSource, 'format' | 'flags'>): HdrTransfer | undefined {
   if (format === 'RGBA16F') return 'scrgb';
   if (format !== 'RGBA10' || (flags & FRAME_FLAGS.hdr) === 0) return undefined;
   return (flags & FRAME_FLAGS.hdrPq) === 0 ? 'linear' : 'pq';
 }
 
-function sdrWhiteOf(nits: number | undefined): number {
+/** Nits of SDR white by what a guest says, within bounds; 203 when it says nothing. */
+export function sdrWhiteOf(nits: number | undefined): number {
   const [min, max] = SDR_WHITE_RANGE_NITS;
   return isLight(nits) ? Math.min(Math.max(nits, min), max) : DEFAULT_SDR_WHITE_NITS;
 }
@@ -200,9 +205,9 @@ function decoded(
     case 'scrgb':
       return [gain * half(red), gain * half(green), gain * half(blue)];
     case 'pq': {
-      const r = gain * pqLight(red / MAX_CODE);
-      const g = gain * pqLight(green / MAX_CODE);
-      const b = gain * pqLight(blue / MAX_CODE);
+      const r = gain * pqToLight(red / MAX_CODE);
+      const g = gain * pqToLight(green / MAX_CODE);
+      const b = gain * pqToLight(blue / MAX_CODE);
       const [toRed, toGreen, toBlue] = BT2020_TO_BT709;
       return [
         Math.max(0, toRed[0] * r + toRed[1] * g + toRed[2] * b),
@@ -217,17 +222,6 @@ function half(value: number): number {
   return value > 0 ? Math.min(value, MAX_HALF) : 0;
 }
 
-/** The EOTF of PQ: 0..1 to 0..1, where 1 is 10 000 nits. */
-function pqLight(value: number): number {
-  const m1 = 2610 / 16384;
-  const m2 = (2523 / 4096) * 128;
-  const c1 = 3424 / 4096;
-  const c2 = (2413 / 4096) * 32;
-  const c3 = (2392 / 4096) * 32;
-  const power = value ** (1 / m2);
-  return (Math.max(power - c1, 0) / (c2 - c3 * power)) ** (1 / m1);
-}
-
 function whiteShare(peak: number, intensity: number, luminance: number): number {
   const full = Math.max(peak, intensity / luminance);
   // A peak of 1 divides by 0, and infinity is cut to 1 as it should be.
@@ -236,6 +230,5 @@ function whiteShare(peak: number, intensity: number, luminance: number): number 
 }
 
 function encode(light: number): number {
-  const value = light <= 0.0031308 ? 12.92 * light : 1.055 * light ** (1 / 2.4) - 0.055;
-  return Math.round(255 * Math.min(value, 1));
+  return Math.round(255 * Math.min(lightToSrgb(light), 1));
 }

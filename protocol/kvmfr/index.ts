@@ -4,10 +4,12 @@ import { FRAME_LAYOUT_V19 } from './v19.ts';
 import { FRAME_LAYOUT_V20 } from './v20.ts';
 import { CURSOR_LAYOUT_V34, FRAME_LAYOUT_V34 } from './v34.ts';
 
+export * from './color-transform.ts';
 export * from './cursor.ts';
 export * from './frame.ts';
 export * from './hdr.ts';
 export * from './messages.ts';
+export * from './pointer.ts';
 export * from './recovery.ts';
 export * from './session.ts';
 export * from './v19.ts';

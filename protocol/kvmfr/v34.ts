@@ -57,21 +57,8 @@ export const CURSOR_LAYOUT_V34: CursorLayout = {
   kvmfrVersion: 34,
   cursorBytes: CursorV34.$sizeBytes,
   visibleNeedsFlag: true,
+  hasColors: true,
 };
-
-/** Fields of KVMFRColorTransform. */
-export const COLOR_TRANSFORM_FIELDS = {
-  flags: ['u32', 0],
-  matrix: ['u32', 4, 12],
-  scalar: ['u32', 52],
-  lut: ['struct', 56, 65536, 4],
-} as const;
-
-/** KVMFRColorTransform: 65592 bytes; matrix, scalar and lut are 32-bit floats. */
-export const ColorTransform: Layout<typeof COLOR_TRANSFORM_FIELDS> = layout(
-  COLOR_TRANSFORM_FIELDS,
-  65592,
-);
 
 /** Fields of KVMFRWindowSize. */
 export const WINDOW_SIZE_FIELDS = { type: ['u32', 0], w: ['u32', 4], h: ['u32', 8] } as const;

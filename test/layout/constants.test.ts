@@ -2,6 +2,9 @@ import { describe, expect, it } from 'vitest';
 import {
   CLIENT_MESSAGE_BYTES,
   CLIENT_MESSAGE_TYPES,
+  COLOR_LUT_ENTRIES,
+  COLOR_TRANSFORM_FLAGS,
+  ColorTransform,
   CURSOR_FLAGS,
   CURSOR_KINDS,
   FEATURES,
@@ -173,6 +176,8 @@ describe('KVMFR of every version', () => {
 
   it('has no flag, feature or queue that 34 does not have', () => {
     expect(spelled(CURSOR_FLAGS)).toEqual(spelled(newest.cursorFlags));
+    expect(spelled(COLOR_TRANSFORM_FLAGS)).toEqual(spelled(newest.colorTransformFlags));
+    expect(COLOR_LUT_ENTRIES * 16).toBe(ColorTransform.lut.sizeBytes);
     expect(spelled(FRAME_FLAGS)).toEqual(spelled(newest.frameFlags));
     expect(spelled(FEATURES)).toEqual(spelled(newest.features));
     expect(spelled(QUEUE_IDS)).toEqual(spelled(newest.queueIds));

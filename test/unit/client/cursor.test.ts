@@ -4,12 +4,51 @@ import type { CursorShapeInput } from '../../../host/index.ts';
 import { Guest } from './guest.ts';
 
 /** Where the publisher keeps the payloads of pointer messages: behind header, blob and rings. */
-function payloads(guest: Guest): { readonly pointers: number; readonly shapes: number } {
+function payloads(guest: Guest): PointerPlaces {
   const { view } = guest.region;
-  const ring = view.getUint32(32 + 1144 + 20, true);
-  const slots = view.getUint32(32 + 1144 + 4, true);
-  const pointers = ring + slots * 16;
-  return { pointers, shapes: pointers + 20 * 24 };
+  const dev = guest.host.wire === 'dev12';
+  const queue = dev ? 64 + 3 * 1600 : 32 + 1144;
+  const ring = view.getUint32(queue + (dev ? 304 : 20), true);
+  const slots = view.getUint32(queue + (dev ? 300 : 4), true);
+  const cursorBytes = dev ? 28 : 24;
+  const pointers = ring + slots * (dev ? 32 : 16);
+  // All slots but one can be in use before LGMP 10.
+  const count = dev ? slots : slots - 1;
+  const shapes = pointers + count * cursorBytes;
+  const position = view.getUint32(queue + (dev ? 0 : 16), true);
+  const newest = ring + ((position + slots - 1) % slots) * (dev ? 32 : 16);
+  return {
+    cursorBytes,
+    pointers: Array.from({ length: count }, (_, i) => pointers + i * cursorBytes),
+    shapes,
+    shapesEnd: shapes + 3 * (cursorBytes + (1 << 20)),
+    newestFlags: newest,
+    newestSize: newest + (dev ? 8 : 4),
+    newSubCount: queue + (dev ? 196 : 8),
+    headerBytes: dev ? 9728 : 8192,
+  };
+}
+
+interface PointerPlaces {
+  readonly cursorBytes: number;
+  readonly pointers: readonly number[];
+  readonly shapes: number;
+  readonly shapesEnd: number;
+  /** The message that was posted last: its flags and its size. */
+  readonly newestFlags: number;
+  readonly newestSize: number;
+  readonly newSubCount: number;
+  readonly headerBytes: number;
+}
+
+/** Posts a position that says with these flags what it says. */
+function post(
+  guest: Guest,
+  flags: number,
+  position: { readonly x: number; readonly y: number },
+): void {
+  guest.host.setCursor({ position });
+  guest.region.view.setUint32(payloads(guest).newestFlags, flags, true);
 }
 
 async function given(
@@ -60,7 +99,7 @@ const MASKED: CursorShapeInput = {
   bytes: Uint8Array.of(10, 20, 30, 0, 0, 0, 0, 255, 255, 255, 255, 255),
 };
 
-describe.each(['B6', 'B7'] as const)('CursorStream on %s', (wire) => {
+describe.each(['B6', 'B7', 'dev12'] as const)('CursorStream on %s', (wire) => {
   const start = (): Promise<Guest> => Guest.start({ wire });
 
   it('gives position and visibility, and only when they change', async () => {
@@ -83,10 +122,52 @@ describe.each(['B6', 'B7'] as const)('CursorStream on %s', (wire) => {
     const guest = await start();
     const cursor = await begun(guest);
     // The payload's x and y are stale then.
-    const { pointers } = payloads(guest);
-    for (let i = 0; i < 20; i++) guest.region.view.setInt16(pointers + i * 24, 999, true);
+    const { shapes } = payloads(guest);
     guest.host.setCursor({ shape: COLOR });
+    guest.region.view.setInt16(shapes, 999, true);
     expect(await given(cursor.next())).toMatchObject({ visible: true, x: 5, y: 6 });
+    await cursor.return();
+  });
+
+  it('keeps the shape of messages that have none, whatever their payload holds', async () => {
+    const guest = await start();
+    const cursor = await begun(guest);
+    guest.host.setCursor({ shape: COLOR });
+    const { shape } = await given(cursor.next());
+    // A kind of all bits, and sizes that no shape has.
+    for (const at of payloads(guest).pointers) guest.region.bytes.fill(0xff, at + 4, at + 24);
+    guest.host.setCursor({ position: { x: 6, y: 7 } });
+    const moved = await given(cursor.next());
+    expect(moved).toMatchObject({ x: 6, y: 7 });
+    expect(moved.shape).toBe(shape);
+    expect(guest.stats.cursorRefused).toBe(0);
+    await cursor.return();
+  });
+
+  it('gives places and hotspots to the ends of their ranges', async () => {
+    const guest = await start();
+    const cursor = await begun(guest);
+    for (const [x, y, hotspotX, hotspotY] of [
+      [-32768, 32767, -128, 127],
+      [32767, -32768, 127, -128],
+      [-1, 0, 0, -1],
+    ] as const) {
+      guest.host.setCursor({ position: { x, y }, shape: { ...COLOR, hotspotX, hotspotY } });
+      expect(await given(cursor.next())).toMatchObject({ x, y, shape: { hotspotX, hotspotY } });
+    }
+    await cursor.return();
+  });
+
+  it('counts both masks of a monochrome shape in its height on the wire', async () => {
+    const guest = await start();
+    const cursor = await begun(guest);
+    const { shapes, cursorBytes } = payloads(guest);
+    guest.host.setCursor({ shape: MONOCHROME });
+    expect(guest.region.view.getUint32(shapes + 16, true)).toBe(2);
+    expect([
+      ...guest.region.bytes.subarray(shapes + cursorBytes, shapes + cursorBytes + 2),
+    ]).toEqual([0b0011_0000, 0b0101_0000]);
+    expect((await given(cursor.next())).shape).toMatchObject({ heightPx: 1 });
     await cursor.return();
   });
 
@@ -154,8 +235,8 @@ describe.each(['B6', 'B7'] as const)('CursorStream on %s', (wire) => {
     const cursor = await begun(guest);
     guest.host.setCursor({ shape: COLOR });
     const state = await given(cursor.next());
-    const { shapes } = payloads(guest);
-    guest.region.bytes.fill(0xcc, shapes, shapes + 3 * (24 + (1 << 20)));
+    const { shapes, shapesEnd } = payloads(guest);
+    guest.region.bytes.fill(0xcc, shapes, shapesEnd);
     expect(state.shape?.raw.bytes).toEqual(COLOR.bytes);
     expect(state.shape?.rgba[0]).toBe(3);
     await cursor.return();
@@ -189,9 +270,8 @@ describe.each(['B6', 'B7'] as const)('CursorStream on %s', (wire) => {
     const guest = await start();
     const cursor = await begun(guest);
     guest.host.setCursor({ position: { x: 9, y: 9 } });
-    const { view } = guest.region;
-    const newest = view.getUint32(32 + 1144 + 16, true) - 1;
-    view.setUint32(view.getUint32(32 + 1144 + 20, true) + newest * 16 + 4, 23, true);
+    const { newestSize, cursorBytes } = payloads(guest);
+    guest.region.view.setUint32(newestSize, cursorBytes - 1, true);
     guest.host.setCursor({ position: { x: 8, y: 8 } });
     expect(await given(cursor.next())).toMatchObject({ x: 8, y: 8 });
     expect(guest.stats.cursorRefused).toBe(1);
@@ -248,10 +328,11 @@ describe.each(['B6', 'B7'] as const)('CursorStream on %s', (wire) => {
     guest.host.setCursor({ shape: COLOR });
     expect((await given(cursor.next())).shape?.id).toBe(1);
     const next = cursor.next();
-    guest.region.bytes.fill(0, 0, 8192);
+    const { newSubCount, headerBytes } = payloads(guest);
+    guest.region.bytes.fill(0, 0, headerBytes);
     guest.pass(1000);
     guest.attachAgain();
-    await guest.mapping.wait([{ offsetBytes: 32 + 1144 + 8, value: 0 }], { timeoutMs: 10_000 });
+    await guest.mapping.wait([{ offsetBytes: newSubCount, value: 0 }], { timeoutMs: 10_000 });
     // Another publisher, without a shape yet: by hand, since ours remembers.
     guest.host.setCursor({ position: { x: 3, y: 3 } });
     expect(await given(next)).toEqual({ visible: true, x: 3, y: 3, shape: undefined });
@@ -292,5 +373,52 @@ describe.each(['B6', 'B7'] as const)('CursorStream on %s', (wire) => {
     await moved;
     await new Promise(setImmediate);
     expect(guest.subscribers('pointer')).toBe(0);
+  });
+});
+
+describe.each(['B6', 'B7'] as const)('visibility on %s', (wire) => {
+  it('is said by every message: one without the flag hides', async () => {
+    const guest = await Guest.start({ wire });
+    const cursor = await begun(guest);
+    post(guest, 1, { x: 7, y: 7 });
+    expect(await given(cursor.next())).toMatchObject({ visible: false, x: 7 });
+    post(guest, 2, { x: 8, y: 8 });
+    // No position, so the one before stays.
+    expect(await given(cursor.next())).toMatchObject({ visible: true, x: 7 });
+    // What came with 34 means nothing here.
+    post(guest, 1 | 8 | 16, { x: 9, y: 9 });
+    expect(await given(cursor.next())).toMatchObject({ visible: false, x: 9 });
+    expect(guest.stats.cursorRefused).toBe(0);
+    await cursor.return();
+  });
+});
+
+describe('visibility on dev12', () => {
+  it('is said only by messages that say so', async () => {
+    const guest = await Guest.start({ wire: 'dev12' });
+    const cursor = await begun(guest);
+    post(guest, 1, { x: 7, y: 7 });
+    expect(await given(cursor.next())).toMatchObject({ visible: true, x: 7 });
+    post(guest, 1 | 16, { x: 8, y: 8 });
+    expect(await given(cursor.next())).toMatchObject({ visible: false, x: 8 });
+    post(guest, 1 | 2, { x: 9, y: 9 });
+    expect(await given(cursor.next())).toMatchObject({ visible: false, x: 9 });
+    post(guest, 2 | 16, { x: 10, y: 10 });
+    expect(await given(cursor.next())).toMatchObject({ visible: true, x: 9 });
+    await cursor.return();
+  });
+
+  it('of a publisher that was started again is not known until it says so', async () => {
+    const guest = await Guest.start({ wire: 'dev12' });
+    const cursor = await begun(guest);
+    const { newSubCount, headerBytes } = payloads(guest);
+    const next = cursor.next();
+    guest.region.bytes.fill(0, 0, headerBytes);
+    guest.pass(1000);
+    guest.attachAgain();
+    await guest.mapping.wait([{ offsetBytes: newSubCount, value: 0 }], { timeoutMs: 10_000 });
+    post(guest, 1, { x: 3, y: 3 });
+    expect(await given(next)).toEqual({ visible: false, x: 3, y: 3, shape: undefined });
+    await cursor.return();
   });
 });

@@ -8,6 +8,7 @@ import { createHost, type FrameInput, type Host, type WireName } from '../../../
 import { createRegionFile, Mapping } from '../../../native/index.ts';
 import { LGMP_V5 } from '../../../protocol/lgmp/v5.ts';
 import { LGMP_V6 } from '../../../protocol/lgmp/v6.ts';
+import { LGMP_V12 } from '../../../protocol/lgmp/v12.ts';
 import { Region } from '../../../protocol/memory/region.ts';
 import { loadU32 } from '../../../protocol/memory/word.ts';
 
@@ -19,11 +20,27 @@ export function temporaryPath(): string {
 }
 
 type QueueName = 'frame' | 'pointer';
-/** Offsets of the frame queue (the first) and the pointer queue (the second) of our publisher. */
-const QUEUES: { readonly [K in QueueName]: number } = { frame: 32, pointer: 32 + 1144 };
-const NEW_SUB_COUNT = 8;
-const ON_BITS = 420;
-const COUNT = 440;
+/** Where the words of a queue header are that the tests look at. */
+interface QueueWords {
+  readonly newSubCount: number;
+  /** The word whose bit 0 says that the first subscriber is there, once shifted. */
+  readonly subscribers: { readonly at: number; readonly shift: number };
+  readonly count: number;
+}
+
+const OLD_WORDS: QueueWords = {
+  newSubCount: 8,
+  subscribers: { at: 420, shift: 0 },
+  count: 440,
+};
+const DEV_WORDS: QueueWords = {
+  newSubCount: 196,
+  subscribers: { at: 192, shift: 16 },
+  count: 8,
+};
+/** Queues of our publisher: frames are the first, the pointer comes last. */
+const OLD_QUEUES: { readonly [K in QueueName]: number } = { frame: 32, pointer: 32 + 1144 };
+const DEV_QUEUES: { readonly [K in QueueName]: number } = { frame: 64, pointer: 64 + 3 * 1600 };
 
 /**
  * A publisher and what a stream needs of a client, on one region file and in one process. The test
@@ -48,6 +65,8 @@ export class Guest implements StreamHost {
   /** Every issue that was told, newest last. */
   readonly issues: (ClientState | undefined)[] = [];
   session: Session;
+  readonly #words: QueueWords;
+  readonly #queues: { readonly [K in QueueName]: number };
   #clockMs: { now: number };
   #waiting: (() => void)[] = [];
   #listening: (() => void)[] = [];
@@ -57,6 +76,9 @@ export class Guest implements StreamHost {
     this.mapping = mapping;
     this.region = new Region(mapping.buffer);
     this.#clockMs = clockMs;
+    const dev = host.wire === 'dev12';
+    this.#words = dev ? DEV_WORDS : OLD_WORDS;
+    this.#queues = dev ? DEV_QUEUES : OLD_QUEUES;
     this.session = this.#attach();
   }
 
@@ -87,14 +109,14 @@ export class Guest implements StreamHost {
 
   /** Waits until somebody has subscribed whom the publisher has not seen, and lets it see them. */
   async subscriber(queue: QueueName = 'frame'): Promise<void> {
-    const at = QUEUES[queue] + NEW_SUB_COUNT;
+    const at = this.#queues[queue] + this.#words.newSubCount;
     await this.mapping.wait([{ offsetBytes: at, value: 0 }], { timeoutMs: 10_000 });
     this.pass(0);
   }
 
   /** Waits until nothing is left in a queue that a reader has not finished. */
   async drained(queue: QueueName = 'frame'): Promise<void> {
-    const at = QUEUES[queue] + COUNT;
+    const at = this.#queues[queue] + this.#words.count;
     for (;;) {
       const value = loadU32(this.region, at);
       if (value === 0) return;
@@ -104,7 +126,8 @@ export class Guest implements StreamHost {
 
   /** Bitmap of the subscribers of a queue. */
   subscribers(queue: QueueName = 'frame'): number {
-    return loadU32(this.region, QUEUES[queue] + ON_BITS);
+    const { at, shift } = this.#words.subscribers;
+    return loadU32(this.region, this.#queues[queue] + at) >>> shift;
   }
 
   /** Attaches to what is in the region now, as a client does after a restart. */
@@ -114,7 +137,8 @@ export class Guest implements StreamHost {
   }
 
   #attach(): Session {
-    const lgmp = this.host.wire === 'B6' ? LGMP_V5 : LGMP_V6;
+    const { wire } = this.host;
+    const lgmp = wire === 'B6' ? LGMP_V5 : wire === 'dev12' ? LGMP_V12 : LGMP_V6;
     const place = { mapping: this.mapping, region: this.region, lgmp };
     const session = Session.attach(place, 0);
     if (session === undefined) throw new Error('the session changed while it was read');

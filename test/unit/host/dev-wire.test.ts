@@ -495,6 +495,35 @@ describe('a session of dev12', () => {
     expect(seen).toEqual([0x10n, 8n]);
   });
 
+  it.each([
+    ['a matrix of eleven', { matrix: new Array(11).fill(0) }, 'must have 12 numbers, but has 11'],
+    ['half a table', { lut: new Float32Array(4096 * 2) }, 'must have 16384 numbers, but has 8192'],
+    ['no number', { matrix: new Array(12).fill(Number.NaN) }, 'finite in 32 bits'],
+    ['an infinite scalar', { scalar: Infinity }, 'finite in 32 bits'],
+    ['a number too large for 32 bits', { scalar: 1e39 }, 'finite in 32 bits'],
+    ['a table without end', { lut: new Float32Array(16384).fill(-Infinity) }, 'finite in 32 bits'],
+  ])('refuses a colour transform with %s', async (_, colorTransform, message) => {
+    const { host } = await start();
+    expect(() => host.setCursor({ colorTransform })).toThrow(
+      expect.objectContaining({
+        code: 'ERR_KVMFR_ARGUMENT',
+        message: expect.stringContaining(message),
+      }),
+    );
+  });
+
+  it('keeps a copy of a colour transform for those who come later', async () => {
+    const { region, host, advance } = await start();
+    const lut = new Float32Array(4096 * 4).fill(0.5);
+    host.setCursor({ colorTransform: { lut } });
+    lut.fill(9);
+    const late = DevClient.subscribe(region, 12, { queue: 3 });
+    advance(10);
+    expect(late.take()?.udata).toBe(0x10n);
+    const { offset } = late.take() ?? { offset: 0 };
+    expect(region.view.getFloat32(offset + 28 + 56, true)).toBe(0.5);
+  });
+
   it('refuses a colour transform where no version has one', async () => {
     const { host } = await hostOnMemory({ wire: 'B7' });
     expect(() => host.setCursor({ colorTransform: {} })).toThrow(

@@ -227,6 +227,46 @@ describe('cursorBitmap', () => {
     expect([...cursorBitmap(masked)]).toEqual([0, 0, 0, 0, 0, 0, 0, 0]);
   });
 
+  it('paints what inverts in turn where a rim has no room', () => {
+    const mono = shape('monochrome', 3, 2, 1, [0xe0, 0xe0, 0xe0, 0xe0]);
+    const [b, w] = [BLACK, WHITE];
+    expect([...cursorBitmap(mono)]).toEqual([b, w, b, w, b, w].flat());
+    const masked = shape('masked-color', 2, 1, 8, [9, 9, 9, 255, 9, 9, 9, 255]);
+    expect([...cursorBitmap(masked)]).toEqual([b, w].flat());
+  });
+
+  it.each(['monochrome', 'masked-color'] as const)(
+    'shows what inverts on any background, %s',
+    (kind) => {
+      // A beam, a frame along the edges, all of it: each on black, white and every grey.
+      const [side, all] = [7, [0, 1, 2, 3, 4, 5, 6]];
+      const motifs: readonly ((x: number, y: number) => boolean)[] = [
+        (x) => x === 3,
+        (x, y) => x % 6 === 0 || y % 6 === 0,
+        () => true,
+      ];
+      for (const inverts of motifs) {
+        const row = (y: number): number[] => all.filter((x) => inverts(x, y));
+        const bytes =
+          kind === 'monochrome'
+            ? [
+                ...all.map(() => 0xfe),
+                ...all.map((y) => row(y).reduce((n, x) => n | (0x80 >> x), 0)),
+              ]
+            : all.flatMap((y) =>
+                all.flatMap((x) => (inverts(x, y) ? [8, 8, 8, 255] : [0, 0, 0, 255])),
+              );
+        const bitmap = cursorBitmap(shape(kind, side, side, kind === 'monochrome' ? 1 : 28, bytes));
+        for (let grey = 0; grey < 256; grey++) {
+          let seen = 0;
+          for (let at = 0; at < bitmap.length; at += 4)
+            if (bitmap[at + 3] === 255) seen = Math.max(seen, Math.abs((bitmap[at] ?? 0) - grey));
+          expect(seen).toBeGreaterThanOrEqual(127);
+        }
+      }
+    },
+  );
+
   it('equals a naive reference for any shape', () => {
     fc.assert(
       fc.property(
@@ -248,7 +288,11 @@ describe('cursorBitmap', () => {
   });
 });
 
+const BLACK = [0, 0, 0, 255];
+const WHITE = [255, 255, 255, 255];
+
 type Screen =
+  | 'outside'
   | 'clear'
   | 'invert'
   | readonly [red: number, green: number, blue: number, alpha: number];
@@ -256,18 +300,22 @@ type Screen =
 /** Pixel by pixel from the description: what a pixel does to the screen, then how it is shown. */
 function naive(from: RawCursorShape): number[] {
   const what = (x: number, y: number): Screen =>
-    x < 0 || y < 0 || x >= from.widthPx || y >= from.heightPx ? 'clear' : effect(from, x, y);
-  const out: number[] = [];
-  for (let y = 0; y < from.heightPx; y++)
-    for (let x = 0; x < from.widthPx; x++) {
-      const here = what(x, y);
-      const around = [-1, 0, 1].flatMap((dy) => [-1, 0, 1].map((dx) => what(x + dx, y + dy)));
-      if (here === 'invert') out.push(0, 0, 0, 255);
-      else if (here !== 'clear') out.push(...here);
-      else if (around.includes('invert')) out.push(255, 255, 255, 255);
-      else out.push(0, 0, 0, 0);
-    }
-  return out;
+    x < 0 || y < 0 || x >= from.widthPx || y >= from.heightPx ? 'outside' : effect(from, x, y);
+  const around = (x: number, y: number): readonly Screen[] =>
+    [-1, 0, 1].flatMap((dy) => [-1, 0, 1].map((dx) => what(x + dx, y + dy)));
+  const pixels = Array.from({ length: from.widthPx * from.heightPx }, (_, i) => ({
+    x: i % from.widthPx,
+    y: Math.floor(i / from.widthPx),
+  }));
+  const hasRim = pixels.some(
+    ({ x, y }) => what(x, y) === 'invert' && around(x, y).includes('clear'),
+  );
+  return pixels.flatMap(({ x, y }) => {
+    const here = what(x, y);
+    if (here === 'invert') return hasRim || (x + y) % 2 === 0 ? BLACK : WHITE;
+    if (typeof here !== 'string') return [...here];
+    return around(x, y).includes('invert') ? WHITE : [0, 0, 0, 0];
+  });
 }
 
 function effect(
@@ -288,6 +336,35 @@ function effect(
   if (alpha === 0) return [red, green, blue, 255];
   return red + green + blue === 0 ? 'clear' : 'invert';
 }
+
+describe('cursorBitmap with a colour transform', () => {
+  // Everything becomes as dark as black, and then half of the way to white.
+  const transform = { matrix: undefined, scalar: 1, lut: new Float32Array(4096 * 4).fill(0.5) };
+  const display = { transfer: 'srgb', sdrWhiteNits: 0, transform } as const;
+
+  it.each([
+    [
+      'color',
+      [1, 2, 3, 255, 4, 5, 6, 7, 8, 9, 10, 0],
+      [...[128, 128, 128, 255], ...[128, 128, 128, 7], ...[10, 9, 8, 0]],
+    ],
+    // Opaque, clear, inverted: our own black and white stay.
+    [
+      'masked-color',
+      [1, 2, 3, 0, 0, 0, 0, 255, 9, 9, 9, 255],
+      [...[128, 128, 128, 255], ...WHITE, ...BLACK],
+    ],
+  ] as const)('changes the colours of a shape of the kind %s', (kind, bytes, expected) => {
+    expect([...cursorBitmap(shape(kind, 3, 1, 12, bytes), display)]).toEqual(expected);
+  });
+
+  it('changes the black and white of monochrome, and not what inverts', () => {
+    // Black, white, clear, inverted.
+    const mono = shape('monochrome', 4, 1, 1, [0b0011_0000, 0b0101_0000]);
+    const grey = [128, 128, 128, 255];
+    expect([...cursorBitmap(mono, display)]).toEqual([grey, grey, WHITE, BLACK].flat());
+  });
+});
 
 describe('any bytes in a cursor', () => {
   const number = fc.oneof(
