@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import { Line } from '../../../viewer/relay/line.ts';
+
+/** Acknowledges updates of some bytes as a line of this rate would. */
+function run(
+  line: Line,
+  options: {
+    readonly kbits: number;
+    readonly bytes: number;
+    readonly everyMs: number;
+    readonly count: number;
+    readonly fromMs?: number;
+  },
+): number {
+  const { kbits, bytes, everyMs, count, fromMs = 0 } = options;
+  let freeMs = fromMs;
+  for (let i = 0; i < count; i++) {
+    const sentMs = fromMs + i * everyMs;
+    freeMs = Math.max(freeMs, sentMs) + (bytes * 8) / kbits;
+    const nextMs = fromMs + (i + 1) * everyMs;
+    line.acknowledged({ bytes, sentMs, nowMs: freeMs + 5, ownMs: 5, busy: nextMs < freeMs });
+  }
+  return freeMs;
+}
+
+describe('a line', () => {
+  it('that carries more than it is given is not congested', () => {
+    const line = new Line();
+    run(line, { kbits: 100_000, bytes: 20_000, everyMs: 16, count: 100 });
+    expect(line.state.congested).toBe(false);
+    expect(line.state.delayMs).toBeLessThan(5);
+  });
+
+  it('that carries less is congested soon, and its rate is known', () => {
+    const line = new Line();
+    run(line, { kbits: 5000, bytes: 20_000, everyMs: 16, count: 20 });
+    expect(line.state.congested).toBe(true);
+    expect(line.state.kbits).toBeGreaterThan(4500);
+    expect(line.state.kbits).toBeLessThan(5500);
+  });
+
+  it('recovers when it is given less', () => {
+    const line = new Line();
+    const endMs = run(line, { kbits: 5000, bytes: 20_000, everyMs: 16, count: 20 });
+    run(line, { kbits: 5000, bytes: 2000, everyMs: 16, count: 60, fromMs: endMs + 100 });
+    expect(line.state.congested).toBe(false);
+  });
+
+  it('is not judged by what a viewer claims to have spent itself beyond a bound', () => {
+    const line = new Line();
+    for (let i = 0; i < 50; i++)
+      line.acknowledged({
+        bytes: 1000,
+        sentMs: i * 100,
+        nowMs: i * 100 + 50,
+        ownMs: Number.MAX_SAFE_INTEGER,
+        busy: true,
+      });
+    expect(line.state.delayMs).toBe(0);
+    expect(Number.isFinite(line.state.kbits)).toBe(true);
+  });
+
+  it('from which nothing is heard any more is congested', () => {
+    const line = new Line();
+    run(line, { kbits: 100_000, bytes: 20_000, everyMs: 16, count: 10 });
+    line.waiting(160, 180);
+    expect(line.state.congested).toBe(false);
+    line.waiting(160, 1160);
+    expect(line.state.congested).toBe(true);
+  });
+});
