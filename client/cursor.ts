@@ -125,7 +125,7 @@ export class CursorStream implements AsyncIterableIterator<CursorState> {
     const { udata: flags, offset: at, bytes } = queue.message;
     const message = readPointerMessage(session.region, { at, bytes, flags }, session.cursors);
     // Copied; now make sure that it was still lent to us while we copied.
-    if (queue.check() !== 'ok') return;
+    if (!queue.lent) return;
     if (this.#session !== session) this.#begin(session);
     const { position, visible, shape, colors, sdrWhiteLevel } = message;
     if (visible !== undefined && visible !== this.#visible) {

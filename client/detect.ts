@@ -48,6 +48,9 @@ export class HeartbeatWatch {
       const key = `${candidate.magicAt}:${candidate.version}`;
       keys.add(key);
       if (!this.#isAlive(key, candidate, nowMs)) continue;
+      // LGMP 5 to 8 begin with their magic and version where the others have their heart: a header
+      // that is being written there looks like two beats.
+      if (candidate.timestampAt === 0 && all.at(-1)?.magicAt === 0) continue;
       // A header that cannot be right only counts where there is no other: it lives, so whoever
       // attaches to it is told what is wrong.
       if (candidate.plausible || all.length === 1) alive.push(candidate);

@@ -151,7 +151,7 @@ export class Frame implements Disposable {
 
   /** Whether the frame is still lent to us: what was read until now was of this frame. */
   get intact(): boolean {
-    return !this.#released && this.#loan.queue.check() === 'ok';
+    return !this.#released && this.#loan.queue.lent;
   }
 
   /**

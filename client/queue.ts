@@ -1,12 +1,20 @@
-import { randomInt } from 'node:crypto';
 import type { WatchedWord } from '../native/index.ts';
 import { hex, KvmfrError, outOfRange } from '../protocol/error.ts';
 import { tryLock, unlock } from '../protocol/lgmp/lock.ts';
 import { badBits, clearSlots, onBits, setOn } from '../protocol/lgmp/subscribers.ts';
 import { CLIENT_MESSAGE_BYTES } from '../protocol/limits.ts';
-import { addU32, andU32, loadU32, loadU64, storeU32, storeU64 } from '../protocol/memory/word.ts';
+import {
+  addU32,
+  andU32,
+  compareExchangeU32,
+  loadU32,
+  loadU64,
+  storeU32,
+  storeU64,
+} from '../protocol/memory/word.ts';
 import { findQueue, messageAt, type QueueGeometry, readPosition } from './ring.ts';
 import type { Session } from './session.ts';
+import { countDown, forget, reap, takeClientId } from './slots.ts';
 
 /** Places of a ring that are watched beside the position, where the position may go back. */
 const WATCHED_PLACES = 4;
@@ -135,16 +143,8 @@ export class Queue {
     const status = this.check();
     if (status !== 'ok') return status;
     const end = readPosition(this.#session, this.#geometry);
-    if (this.#isOurs(this.#position)) return this.#hold();
-    if (this.#session.lgmp.trimsTail) return this.#search(end);
-    // Bounded: at most once around the ring.
-    for (let turn = 0; turn < this.#geometry.numMessages; turn++) {
-      if (this.#position === end) return 'empty';
-      if (this.#isOurs(this.#position)) return this.#hold();
-      // Posted while we were not counted: not ours.
-      this.#position = this.#after(this.#position);
-    }
-    return 'empty';
+    if (this.#isOurs(this.#position, end)) return this.#hold();
+    return this.#search(end);
   }
 
   /** Words that change when something is posted, for a native wait: the value seen last beside each. */
@@ -170,13 +170,21 @@ export class Queue {
    */
   hasNewer(): boolean {
     const next = this.#after(this.#position);
-    if (this.#session.lgmp.powerOfTwoRings) return this.#isOurs(next);
-    return next !== readPosition(this.#session, this.#geometry);
+    const end = readPosition(this.#session, this.#geometry);
+    return this.#session.lgmp.powerOfTwoRings ? this.#isOurs(next, end) : next !== end;
   }
 
   /**
-   * Finishes the message that {@link next} found; `empty` when there is none, or it is finished
-   * already. The payload may change from now on.
+   * Whether the message that {@link next} found is still lent to us. It is not when we were given up,
+   * or when a client that had our slot before us finished it in our name, as those of LGMP 5 to 10 do.
+   */
+  get lent(): boolean {
+    return this.#holding && this.check() === 'ok' && this.#isPending(this.#position);
+  }
+
+  /**
+   * Finishes the message that {@link next} found; `empty` when there is none, or it was finished
+   * already: then it may have changed while it was read. The payload may change from now on.
    */
   done(): QueueStatus {
     const holding = this.#holding;
@@ -189,7 +197,7 @@ export class Queue {
     const before = andU32(region, at + lgmp.message.pendingSubs, ~this.#bit);
     if (before === this.#bit) this.#freeFront();
     this.#position = this.#after(this.#position);
-    return 'ok';
+    return (before & this.#bit) === 0 ? 'empty' : 'ok';
   }
 
   /**
@@ -282,17 +290,30 @@ export class Queue {
   }
 
   /**
-   * Whether a place holds a message of ours: in use, and our bit still set. On rings of LGMP 5 to 7 a
-   * place is free at the publisher's position, so the bit alone tells.
+   * Whether a place holds a message of ours: our bit is set, and it is in use by what the ring says of
+   * itself. Before LGMP 12 what lies between us and the publisher is in use as well, whatever the ring
+   * says: the lock of 10 does not keep that right.
    */
-  #isOurs(index: number): boolean {
+  #isOurs(index: number, end: number = readPosition(this.#session, this.#geometry)): boolean {
+    const { region, lgmp } = this.#session;
+    const { at } = this.#geometry;
+    if (!this.#isPending(index)) return false;
+    const start = loadU32(region, at + lgmp.queue.start);
+    const count = loadU32(region, at + lgmp.queue.count);
+    if (this.#steps(start, index) < count) return true;
+    return !lgmp.trimsTail && this.#steps(this.#position, index) < this.#steps(this.#position, end);
+  }
+
+  /** How many places lie from one to another. */
+  #steps(from: number, to: number): number {
+    const { numMessages } = this.#geometry;
+    return (((to - from) % numMessages) + numMessages) % numMessages;
+  }
+
+  #isPending(index: number): boolean {
     const { region, lgmp } = this.#session;
     const at = messageAt(this.#session, this.#geometry, index);
-    if ((loadU32(region, at + lgmp.message.pendingSubs) & this.#bit) === 0) return false;
-    if (!lgmp.powerOfTwoRings) return index !== readPosition(this.#session, this.#geometry);
-    const start = loadU32(region, this.#geometry.at + lgmp.queue.start);
-    const count = loadU32(region, this.#geometry.at + lgmp.queue.count);
-    return ((index - start) & (this.#geometry.numMessages - 1)) < count;
+    return (loadU32(region, at + lgmp.message.pendingSubs) & this.#bit) !== 0;
   }
 
   #hold(): QueueStatus {
@@ -301,14 +322,18 @@ export class Queue {
     return 'ok';
   }
 
-  /** Looks for our oldest message from the front on, for rings whose position may go back. */
+  /**
+   * Looks for our oldest message in all of the ring: entries may not be for us, a position may go back
+   * (LGMP 12), and one that was wrong for a moment must not leave us behind.
+   */
   #search(end: number): QueueStatus {
     const { region, lgmp } = this.#session;
-    const start = loadU32(region, this.#geometry.at + lgmp.queue.start);
-    const mask = this.#geometry.numMessages - 1;
-    for (let i = 0; i <= mask; i++) {
-      if (!this.#isOurs((start + i) & mask)) continue;
-      this.#position = (start + i) & mask;
+    const { at, numMessages } = this.#geometry;
+    const oldest = lgmp.trimsTail ? loadU32(region, at + lgmp.queue.start) : end;
+    for (let i = 0; i < numMessages; i++) {
+      const index = (oldest + i) % numMessages;
+      if (!this.#isOurs(index, end)) continue;
+      this.#position = index;
       return this.#hold();
     }
     this.#position = end;
@@ -379,12 +404,14 @@ export class Queue {
     const { at, maxTimeMs, numMessages } = this.#geometry;
     if (!this.#lock(1)) return;
     try {
-      const count = loadU32(region, at + lgmp.queue.count);
-      if (loadU32(region, at + lgmp.queue.start) !== this.#position) return;
+      const countAt = at + lgmp.queue.count;
+      const count = loadU32(region, countAt);
       // The publisher has freed it already; a count below zero would fill the ring for ever.
       if (count === 0 || count > numMessages) return;
-      storeU32(region, at + lgmp.queue.start, this.#after(this.#position));
-      addU32(region, at + lgmp.queue.count, -1);
+      // The lock of LGMP 10 lets peers in beside us: each step is one that nobody can undo.
+      const front = { expected: this.#position, value: this.#after(this.#position) };
+      if (compareExchangeU32(region, at + lgmp.queue.start, front) !== front.expected) return;
+      if (!countDown(region, countAt, numMessages)) return;
       const until = loadU64(region, lgmp.header.timestamp) + maxTimeMs;
       const timeAt = at + lgmp.queue.msgTimeout;
       // Only ever later: our view of the publisher's clock may be old.
@@ -392,37 +419,5 @@ export class Queue {
     } finally {
       unlock(region, at + lgmp.queue.lock, lgmp.lockBytes);
     }
-  }
-}
-
-/**
- * An id for the table of owners: given out by the header where it does, else one of our own choice.
- */
-function takeClientId({ region, lgmp }: Session): number {
-  if (lgmp.nextClientIdAt === undefined) return randomInt(1, 0xffff_ffff);
-  const id = (addU32(region, lgmp.nextClientIdAt, 1) + 1) >>> 0;
-  return id === 0 ? (addU32(region, lgmp.nextClientIdAt, 1) + 1) >>> 0 : id;
-}
-
-/** Clears a subscriber's bit in every entry of the ring. Under the lock. */
-function forget(session: Session, geometry: QueueGeometry, bit: number): void {
-  const { pendingSubs } = session.lgmp.message;
-  for (let i = 0; i < geometry.numMessages; i++)
-    andU32(session.region, messageAt(session, geometry, i) + pendingSubs, ~bit);
-}
-
-/** Frees the slots of subscribers that timed out long enough ago. Under the lock. */
-function reap(session: Session, at: number): void {
-  const { region, lgmp } = session;
-  const dead = (onBits(region, lgmp, at) & badBits(region, lgmp, at)) >>> 0;
-  if (dead === 0) return;
-  const now = loadU64(region, lgmp.header.timestamp);
-  for (let slot = 0; slot < lgmp.maxSubscribers; slot++) {
-    if (((dead >>> slot) & 1) === 0) continue;
-    const timeoutAt = at + lgmp.queue.timeout + slot * 8;
-    if (now <= loadU64(region, timeoutAt)) continue;
-    clearSlots(region, lgmp, at, (1 << slot) >>> 0);
-    storeU64(region, timeoutAt, 0n);
-    storeU32(region, at + lgmp.queue.clientID + slot * 4, 0);
   }
 }
