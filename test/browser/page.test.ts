@@ -505,7 +505,8 @@ needs('chromium').describe('the page in Chromium', () => {
       expect(url).toBe('/ws');
       expect(await at.viewer.saidJson(0x81)).toEqual({
         wire: 1,
-        encodings: ['lossless', 'jpeg'],
+        encodings: ['lossless', 'video', 'jpeg'],
+        codecs: expect.arrayContaining(['vp8']),
         visible: true,
       });
     });

@@ -192,3 +192,47 @@ export function byeBytes(bye: {
 }): Buffer {
   return json(0x0a, bye);
 }
+
+/** The announcement of a stream. */
+export function videoStreamBytes(stream: {
+  readonly stream: number;
+  readonly epoch: number;
+  readonly codec: 'h264' | 'vp8';
+  readonly codedWidthPx: number;
+  readonly codedHeightPx: number;
+  readonly codecString?: string;
+}): Buffer {
+  const codecString = stream.codec === 'h264' ? 'avc1.42C028' : 'vp8';
+  return json(0x0b, { codecString, ...stream });
+}
+
+/** Which tiles show the video. */
+export function coverBytes(
+  update: UpdateEnd,
+  cover: { readonly tileCount: number; readonly tiles: readonly number[] },
+): Buffer {
+  const bits = Buffer.alloc((cover.tileCount + 7) >> 3);
+  for (const tile of cover.tiles)
+    bits.writeUInt8(bits.readUInt8(tile >> 3) | (1 << (tile & 7)), tile >> 3);
+  return message(0x0c, 0, u32(update.epoch, update.serial), bits);
+}
+
+/** A coded picture. */
+export function videoBytes(
+  update: UpdateEnd,
+  video: { readonly stream: number; readonly key: boolean; readonly chunk: Uint8Array },
+): Buffer {
+  const flags = (update.last === false ? 0 : 1) | (video.key ? 2 : 0);
+  const head = u32(update.epoch, update.serial, video.stream);
+  return message(0x0d, flags, head, video.chunk);
+}
+
+/** What the frame of an update has been through. Units: microseconds, seven of them. */
+export function timesBytes(
+  update: UpdateEnd,
+  times: { readonly stagesUs: readonly number[]; readonly sentMs: number },
+): Buffer {
+  const sent = Buffer.alloc(8);
+  sent.writeDoubleLE(times.sentMs);
+  return message(0x0e, 0, u32(update.epoch, update.serial, ...times.stagesUs), sent);
+}

@@ -31,7 +31,7 @@ const SINCE_EVERY_MS = 1000;
  *
  * Attributes: `src` (address of the relay's socket; `ws` beside the page if left out), `token`
  * (for relays of another origin), `scale` (`fit`, `1:1`, `fill`), `encoding` (`auto`, `lossless`,
- * `jpeg`), `rotation` (degrees clockwise: 0, 90, 180, 270, on top of the guest's own).
+ * `video`, `jpeg`), `rotation` (degrees clockwise: 0, 90, 180, 270, on top of the guest's own).
  *
  * Parts: `viewport`, `screen`, `picture`, `cursor`, `message`, `sheet`, `icon`, `title`, `text`,
  * `hint`, `steps`, `code`, `button`, `banner`.
@@ -95,7 +95,7 @@ export class KvmfrView extends ElementBase {
   /** How the picture should travel. */
   get encoding(): EncodingChoice {
     const value = this.getAttribute('encoding');
-    return value === 'lossless' || value === 'jpeg' ? value : 'auto';
+    return value === 'lossless' || value === 'video' || value === 'jpeg' ? value : 'auto';
   }
   set encoding(value: EncodingChoice) {
     this.setAttribute('encoding', value);

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Codec } from '../../../protocol/wire/index.ts';
 import type { LossReason } from '../../../viewer/web/core/connection.ts';
 import { Engine } from '../../../viewer/web/core/engine.ts';
 import type { Report } from '../../../viewer/web/core/messages.ts';
@@ -18,6 +19,7 @@ import { FakeClock, FakeNetwork, settle } from './fakes.ts';
 
 const ACK = 0x82;
 const VIEW = 0x83;
+const PING = 0x84;
 
 /** Stands in for the browser's class, which Node does not have. */
 class FakeImageData {
@@ -41,6 +43,12 @@ function fakeCanvas(drawn: string[]): SurfaceCanvas {
         drawn.push(`${image.width}x${image.height} at ${x},${y}: ${[...image.data.slice(0, 4)]}`);
       },
       drawImage: (_, x, y) => drawn.push(`image at ${x},${y}`),
+      imageSmoothingEnabled: true,
+      save: () => undefined,
+      restore: () => undefined,
+      beginPath: () => undefined,
+      rect: (x, y, width, height) => drawn.push(`clip ${width}x${height} at ${x},${y}`),
+      clip: () => undefined,
       getImageData: () => {
         throw new Error('not read here');
       },
@@ -48,7 +56,13 @@ function fakeCanvas(drawn: string[]): SurfaceCanvas {
   };
 }
 
-function setUp(options: { readonly visible?: boolean; readonly probe?: LossReason } = {}) {
+function setUp(
+  options: {
+    readonly visible?: boolean;
+    readonly probe?: LossReason;
+    readonly codecs?: readonly Codec[];
+  } = {},
+) {
   const clock = new FakeClock();
   const network = new FakeNetwork();
   const reports: Report[] = [];
@@ -71,6 +85,10 @@ function setUp(options: { readonly visible?: boolean; readonly probe?: LossReaso
       random: () => 0.5,
       wallMs: () => 1_700_000_000_000 + clock.now(),
       canInflate: true,
+      codecs: async () => options.codecs ?? [],
+      newDecoder: () => {
+        throw new Error('no video here');
+      },
     },
   });
   const receive = (...messages: readonly Uint8Array[]) => {
@@ -111,6 +129,10 @@ function sentJson(bytes: Uint8Array | undefined): unknown {
   return JSON.parse(new TextDecoder().decode(bytes?.subarray(4)));
 }
 
+function bytes(hex: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(hex.replaceAll(' ', ''), 'hex'));
+}
+
 const TINY = { widthPx: 2, heightPx: 1, rgb: Uint8Array.of(1, 2, 3, 4, 5, 6) };
 const PICTURE = pictureBytes({ epoch: 7, widthPx: 2, heightPx: 1 });
 const TILES = tilesBytes({ epoch: 7, serial: 40 }, TINY, { coding: 'raw' });
@@ -119,21 +141,37 @@ beforeEach(() => vi.stubGlobal('ImageData', FakeImageData));
 afterEach(() => vi.unstubAllGlobals());
 
 describe('Engine', () => {
-  it('introduces itself when the socket opens', () => {
+  it('introduces itself when the socket is open and the browser has named its codecs', async () => {
     const { network, connect } = setUp({ visible: false });
     connect();
+    expect(network.last.sent).toEqual([]);
+    await settle();
     const [hello, ...rest] = network.last.sent;
     expect(hello?.[0]).toBe(0x81);
     expect(sentJson(hello)).toEqual({
       wire: 1,
       encodings: ['lossless', 'jpeg'],
+      codecs: [],
       visible: false,
     });
-    expect(rest).toEqual([]);
+    expect(rest.map((message) => message[0])).toEqual([PING]);
   });
 
-  it('tells what its display does: when it is measured, and on each new connection', () => {
+  it('names video, and the codecs in the order of its liking, where there are any', async () => {
+    const { network, connect } = setUp({ codecs: ['h264', 'vp8'] });
+    await settle();
+    connect();
+    expect(sentJson(network.last.sent[0])).toEqual({
+      wire: 1,
+      encodings: ['lossless', 'video', 'jpeg'],
+      codecs: ['h264', 'vp8'],
+      visible: true,
+    });
+  });
+
+  it('tells what its display does: when it is measured, and on each new connection', async () => {
     const { network, connect, runDisplay } = setUp();
+    await settle();
     runDisplay();
     connect();
     runDisplay();
@@ -193,8 +231,9 @@ describe('Engine', () => {
     expect([canvas.width, canvas.height]).toEqual([2, 1]);
     expect(drawn).toEqual(['2x1 at 0,0: 1,2,3,255']);
     expect(network.last.sentOf(ACK)).toEqual([
-      // Type, flags and two reserved; epoch 7; serial 40; 2000 us to decode; 3000 us to present.
-      Uint8Array.of(0x82, 0, 0, 0, 7, 0, 0, 0, 40, 0, 0, 0, 0xd0, 7, 0, 0, 0xb8, 0x0b, 0, 0),
+      // Type, flags and two reserved; epoch 7; serial 40; nobody told when it was sent, so nothing
+      // is known of the network, nor how well; 2000 us to decode; 3000 us to present.
+      bytes('82000000 07000000 28000000 ffffffff ffffffff d0070000 b80b0000'),
     ]);
     expect(reports.slice(-2)).toEqual([
       expect.objectContaining({ kind: 'picture' }),
@@ -244,7 +283,7 @@ describe('Engine', () => {
     refresh();
     expect(drawn).toEqual([]);
     expect(network.last.sentOf(ACK)).toEqual([
-      Uint8Array.of(0x82, 0, 0, 0, 6, 0, 0, 0, 39, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+      bytes('82000000 06000000 27000000 ffffffff ffffffff 00000000 00000000'),
     ]);
   });
 

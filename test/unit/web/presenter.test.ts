@@ -27,6 +27,7 @@ function newPresenter() {
       painted.push(part);
     },
     presented: (updates) => presented.push(updates.map(({ serial }) => serial)),
+    dropped: () => undefined,
     failed: (error) => failures.push(error),
   });
   return {

@@ -24,6 +24,7 @@ describe('StatsCounter', () => {
       mbitPerS: 8,
       decodeMs: 3,
       presentMs: 12,
+      dropped: 0,
       roundTripMs: undefined,
       relay: undefined,
     });
@@ -41,6 +42,7 @@ describe('StatsCounter', () => {
       mbitPerS: 0,
       decodeMs: 2,
       presentMs: 8,
+      dropped: 0,
       roundTripMs: 1.5,
       relay: undefined,
     });
@@ -67,6 +69,7 @@ describe('statsLine()', () => {
     mbitPerS: 12.34,
     decodeMs: 2.06,
     presentMs: 8,
+    dropped: 0,
     roundTripMs: 1,
     relay: undefined,
   };

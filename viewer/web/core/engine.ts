@@ -1,40 +1,40 @@
 import { KvmfrError } from '../../../protocol/error.ts';
 import {
+  type AckMessage,
   type Bye,
+  type Codec,
   decodeBye,
   decodeCursor,
   decodeCursorShape,
   decodeHello,
-  decodeImage,
-  decodePicture,
   decodePong,
   decodeState,
   decodeStats,
-  decodeTiles,
   type Encoding,
   type Envelope,
   encodeAck,
+  encodeNeedKey,
+  encodePing,
   encodeView,
   encodeViewerHello,
   type Hello,
-  type PictureMessage,
+  type PongMessage,
   readEnvelope,
   type SessionSummary,
   type State,
   UNKNOWN_US,
+  type VideoStream,
   WIRE_TYPES,
   WIRE_VERSION,
-  wireError,
+  wireMicroseconds,
 } from '../../../protocol/wire/index.ts';
 import { Connection, type Link } from './connection.ts';
 import { plainBytes } from './decode/bytes.ts';
-import { decodeBitmap } from './decode/image.ts';
-import { BufferPool } from './decode/pool.ts';
-import { decodeTilePixels } from './decode/tiles.ts';
-import { UpdateAssembler, type UpdateName } from './decode/updates.ts';
+import { Intake } from './intake.ts';
 import type { Command, EncodingChoice, Report } from './messages.ts';
 import type { Platform } from './platform.ts';
 import { RefreshMeter } from './refresh.ts';
+import { RelayClock } from './relay-clock.ts';
 import { Presenter, type ReadyUpdate } from './render/presenter.ts';
 import { type Part, Surface, type SurfaceCanvas } from './render/surface.ts';
 import { StatsCounter } from './stats.ts';
@@ -56,7 +56,8 @@ const STATS_EVERY_MS = 1000;
 /** Close code for a relay that breaks the rules; from the range for applications. */
 const CLOSE_WIRE = 4002;
 const CLOSE_NORMAL = 1000;
-const MAX_U32 = 0xffff_ffff;
+/** A browser that takes longer to say which codecs it has is taken to have none. */
+const CODECS_PATIENCE_MS = 500;
 
 /**
  * All of a viewer but what needs the page: the connection, decoding and the canvas. Runs in a
@@ -67,16 +68,18 @@ export class Engine {
   readonly #connection: Connection;
   readonly #surface: Surface;
   readonly #presenter: Presenter;
-  readonly #assembler: UpdateAssembler;
+  readonly #intake: Intake;
+  readonly #relayClock: RelayClock;
   readonly #stats: StatsCounter;
   /** Measures the display; undefined where the browser does not tell. */
   readonly #meter: RefreshMeter | undefined;
-  readonly #pool: BufferPool = new BufferPool();
 
   #visible: boolean;
+  /** Undefined until the browser has told. */
+  #codecs: readonly Codec[] | undefined;
+
   #encoding: EncodingChoice = 'auto';
   #hello: Hello | undefined;
-  #picture: PictureMessage | undefined;
   #state: State | undefined;
   #session: SessionSummary | undefined;
   #bye: Bye | undefined;
@@ -97,6 +100,7 @@ export class Engine {
       requestFrame: platform.requestFrame,
       paint: (part) => this.#paint(part),
       presented: (updates, presentedMs) => this.#presented(updates, presentedMs),
+      dropped: () => this.#stats.dropped(),
       failed: (error) => this.#fail(error),
     });
     this.#presenter.setVisible(this.#visible);
@@ -109,9 +113,18 @@ export class Engine {
             onRefresh,
             told: (refreshHz) => this.#connection.send(encodeView({ refreshHz })),
           });
-    this.#assembler = new UpdateAssembler({
+    this.#relayClock = new RelayClock({
       clock,
+      ping: (viewerMs) => this.#connection.send(encodePing(viewerMs)),
+    });
+    this.#intake = new Intake({
+      clock,
+      makeBitmap: platform.makeBitmap,
+      newDecoder: platform.newDecoder,
       ready: (update) => this.#presenter.submit(update),
+      void: (name) => this.#acknowledge({ ...name, decodeUs: 0, presentUs: 0 }),
+      needKey: (stream) => this.#connection.send(encodeNeedKey(stream)),
+      gaveUp: (stream) => this.#giveUp(stream),
       failed: (error) => this.#fail(error),
     });
     this.#connection = new Connection({
@@ -124,6 +137,14 @@ export class Engine {
       failed: (error) => this.#fail(error),
       linkChanged: (link) => this.#linkChanged(link),
     });
+    const forget = clock.after(CODECS_PATIENCE_MS, () => this.#learnCodecs([]));
+    platform.codecs().then(
+      (codecs) => {
+        forget();
+        this.#learnCodecs(codecs);
+      },
+      () => this.#learnCodecs([]),
+    );
   }
 
   /** Does what the element asks. */
@@ -175,20 +196,30 @@ export class Engine {
     else this.#meter?.stop();
   }
 
+  #learnCodecs(codecs: readonly Codec[]): void {
+    if (this.#codecs !== undefined) return;
+    this.#codecs = codecs;
+    if (this.#connection.link.name === 'open') this.#greet();
+  }
+
   #greet(): void {
-    const encodings: readonly Encoding[] = this.#options.platform.canInflate
-      ? ['lossless', 'jpeg']
-      : ['jpeg'];
+    // Until then: the greeting comes with the answer.
+    const codecs = this.#codecs;
+    if (codecs === undefined) return;
+    const encodings: Encoding[] = this.#options.platform.canInflate ? ['lossless'] : [];
+    if (codecs.length > 0) encodings.push('video');
+    encodings.push('jpeg');
     const refreshHz = this.#meter?.refreshHz;
     this.#connection.send(
       encodeViewerHello({
         wire: WIRE_VERSION,
         encodings,
-        codecs: [],
+        codecs,
         visible: this.#visible,
         ...(refreshHz === undefined ? {} : { refreshHz }),
       }),
     );
+    this.#relayClock.start();
   }
 
   #linkChanged(link: Link): void {
@@ -198,10 +229,10 @@ export class Engine {
     } else {
       this.#cancelStats?.();
       this.#cancelStats = undefined;
-      this.#assembler.clear();
+      this.#intake.clear();
+      this.#relayClock.stop();
       this.#presenter.flush();
       this.#hello = undefined;
-      this.#picture = undefined;
       this.#state = undefined;
     }
     this.#measure();
@@ -247,13 +278,25 @@ export class Engine {
         this.#takeState(decodeState(envelope));
         break;
       case WIRE_TYPES.picture:
-        this.#takePicture(decodePicture(envelope));
+        this.#intake.picture(envelope);
         break;
       case WIRE_TYPES.tiles:
-        this.#takeTiles(envelope);
+        this.#intake.tiles(envelope);
         break;
       case WIRE_TYPES.image:
-        this.#takeImage(envelope);
+        this.#intake.image(envelope);
+        break;
+      case WIRE_TYPES.videoStream:
+        this.#intake.videoStream(envelope);
+        break;
+      case WIRE_TYPES.cover:
+        this.#intake.cover(envelope);
+        break;
+      case WIRE_TYPES.video:
+        this.#intake.video(envelope);
+        break;
+      case WIRE_TYPES.times:
+        this.#intake.times(envelope);
         break;
       case WIRE_TYPES.cursor:
         this.#report({ kind: 'cursor', cursor: decodeCursor(envelope) });
@@ -262,7 +305,7 @@ export class Engine {
         this.#takeCursorShape(envelope);
         break;
       case WIRE_TYPES.pong:
-        this.#takePong(decodePong(envelope).viewerMs);
+        this.#takePong(decodePong(envelope));
         break;
       case WIRE_TYPES.stats:
         this.#stats.relay(decodeStats(envelope));
@@ -278,6 +321,7 @@ export class Engine {
 
   #takeHello(hello: Hello): void {
     this.#hello = hello;
+    this.#intake.begin(hello.tilePx);
     this.#report({ kind: 'hello', version: hello.version, encodings: hello.encodings });
     this.#report({ kind: 'cursor', cursor: { visible: false, x: 0, y: 0, shapeId: 0 } });
     if (this.#encoding !== 'auto') this.#askForEncoding();
@@ -298,59 +342,12 @@ export class Engine {
     this.#updateStatus();
   }
 
-  #takePicture(picture: PictureMessage): void {
-    if (this.#hello === undefined) throw wireError('a picture message must come after the hello');
-    this.#picture = picture;
-    // The canvas changes with the first update, so that the former picture stays until then.
-    this.#assembler.dropOpen();
-    this.#assembler.add(Promise.resolve({ kind: 'size', picture }));
-  }
-
-  #takeTiles(envelope: Envelope): void {
-    const { widthPx, heightPx } = this.#needPicture('tiles');
-    const grid = { widthPx, heightPx, tilePx: this.#hello?.tilePx ?? 0 };
-    const message = decodeTiles(envelope, grid);
-    const part = async (): Promise<Part> => {
-      const decoded = await decodeTilePixels(message, grid, this.#pool);
-      return { kind: 'pixels', blocks: decoded.blocks, release: decoded.release };
-    };
-    this.#takePart(message, part);
-  }
-
-  #takeImage(envelope: Envelope): void {
-    const message = decodeImage(envelope, this.#needPicture('image'));
-    const part = async (): Promise<Part> => ({
-      kind: 'bitmap',
-      rect: message.rect,
-      bitmap: await decodeBitmap(message, this.#options.platform.makeBitmap),
-    });
-    this.#takePart(message, part);
-  }
-
-  #needPicture(what: string): PictureMessage {
-    if (this.#picture === undefined)
-      throw wireError(`a message of ${what} must come after a picture message`);
-    return this.#picture;
-  }
-
-  #takePart(message: UpdateName & { readonly last: boolean }, part: () => Promise<Part>): void {
-    const { epoch, serial } = message;
-    if (epoch === this.#picture?.epoch) {
-      this.#assembler.add(part());
-      if (message.last) this.#assembler.finish({ epoch, serial });
-    } else if (message.last) {
-      // For a picture that is no more: nothing to draw, but the relay wants its credit back.
-      this.#connection.send(
-        encodeAck({
-          epoch,
-          serial,
-          networkUs: UNKNOWN_US,
-          boundUs: UNKNOWN_US,
-          decodeUs: 0,
-          presentUs: 0,
-        }),
-      );
-    }
+  // The browser has the codec by its own word, but cannot decode this: do without from now on.
+  #giveUp(stream: VideoStream): void {
+    this.#codecs = this.#codecs?.filter((codec) => codec !== stream.codec);
+    const message = `this browser cannot decode ${stream.codecString}, though it says so`;
+    this.#report({ kind: 'error', code: 'ERR_KVMFR_UNSUPPORTED', message });
+    this.#connection.retry('soon', { code: CLOSE_NORMAL, reason: '' });
   }
 
   #takeCursorShape(envelope: Envelope): void {
@@ -359,9 +356,9 @@ export class Engine {
     this.#options.report({ kind: 'cursorShape', shape: { ...shape, rgba: own } }, [own.buffer]);
   }
 
-  #takePong(viewerMs: number): void {
-    const ms = this.#options.platform.clock.now() - viewerMs;
-    if (ms >= 0) this.#stats.roundTrip(ms);
+  #takePong(pong: PongMessage): void {
+    const ms = this.#relayClock.take(pong);
+    if (ms !== undefined) this.#stats.roundTrip(ms);
   }
 
   #takeBye(bye: Bye): void {
@@ -379,22 +376,31 @@ export class Engine {
 
   #presented(updates: readonly ReadyUpdate[], presentedMs: number): void {
     this.#stats.frame();
-    for (const { epoch, serial, receivedMs, decodedMs } of updates) {
+    for (const { epoch, serial, receivedMs, decodedMs, times } of updates) {
       const decodeMs = decodedMs - receivedMs;
       const presentMs = presentedMs - decodedMs;
       this.#stats.update(decodeMs, presentMs);
-      this.#connection.send(
-        encodeAck({
-          epoch,
-          serial,
-          networkUs: UNKNOWN_US,
-          boundUs: UNKNOWN_US,
-          decodeUs: microseconds(decodeMs),
-          presentUs: microseconds(presentMs),
-        }),
-      );
+      const relay = times === undefined ? undefined : this.#relayClock.now();
+      const network =
+        times === undefined || relay === undefined
+          ? {}
+          : {
+              networkUs: wireMicroseconds(receivedMs + relay.offsetMs - times.sentMs),
+              boundUs: wireMicroseconds(relay.boundMs),
+            };
+      this.#acknowledge({
+        epoch,
+        serial,
+        ...network,
+        decodeUs: wireMicroseconds(decodeMs),
+        presentUs: wireMicroseconds(presentMs),
+      });
       this.#report({ kind: 'presented', epoch, serial });
     }
+  }
+
+  #acknowledge(ack: Omit<AckMessage, 'networkUs' | 'boundUs'> & Partial<AckMessage>): void {
+    this.#connection.send(encodeAck({ networkUs: UNKNOWN_US, boundUs: UNKNOWN_US, ...ack }));
   }
 
   #fail(error: unknown): void {
@@ -435,10 +441,6 @@ export class Engine {
   #report(report: Report): void {
     this.#options.report(report, []);
   }
-}
-
-function microseconds(ms: number): number {
-  return Math.min(MAX_U32, Math.max(0, Math.round(ms * 1000)));
 }
 
 function describe(error: unknown): { readonly code: string; readonly message: string } {

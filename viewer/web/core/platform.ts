@@ -1,8 +1,10 @@
-import { WIRE_SUBPROTOCOL } from '../../../protocol/wire/index.ts';
+import { type Codec, WIRE_SUBPROTOCOL } from '../../../protocol/wire/index.ts';
 import { browserClock, type Clock } from './clock.ts';
 import type { LossReason, OpenSocket } from './connection.ts';
+import { newVideoDecoder, supportedCodecs } from './decode/codecs.ts';
 import type { MakeBitmap } from './decode/image.ts';
 import { canInflate } from './decode/inflate.ts';
+import type { NewDecoder } from './decode/video.ts';
 
 /** What the engine needs of the browser. Tests bring their own. */
 export interface Platform {
@@ -22,6 +24,9 @@ export interface Platform {
   /** Time of day. Units: milliseconds since 1970. */
   readonly wallMs: () => number;
   readonly canInflate: boolean;
+  /** Which video codecs can be decoded, the best first. */
+  readonly codecs: () => Promise<readonly Codec[]>;
+  readonly newDecoder: NewDecoder;
 }
 
 /** Opens a WebSocket with the project's subprotocol. */
@@ -72,5 +77,7 @@ export function browserPlatform(): Platform {
     random: () => Math.random(),
     wallMs: () => Date.now(),
     canInflate: canInflate(),
+    codecs: supportedCodecs,
+    newDecoder: newVideoDecoder,
   };
 }

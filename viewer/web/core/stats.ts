@@ -10,6 +10,8 @@ export interface ViewStats {
   readonly decodeMs: number;
   /** Mean time from the pixels to the display. Units: milliseconds. */
   readonly presentMs: number;
+  /** Pictures of the video that were decoded and overtaken by newer ones, since the connection began. */
+  readonly dropped: number;
   /** Time to the relay and back; undefined until it was measured. Units: milliseconds. */
   readonly roundTripMs: number | undefined;
   /** What the relay last said about itself. */
@@ -26,6 +28,7 @@ export class StatsCounter {
   #presentMs = 0;
   #meanDecodeMs = 0;
   #meanPresentMs = 0;
+  #dropped = 0;
   #roundTripMs: number | undefined;
   #relay: RelayStats | undefined;
 
@@ -48,6 +51,11 @@ export class StatsCounter {
     this.#updates += 1;
     this.#decodeMs += decodeMs;
     this.#presentMs += presentMs;
+  }
+
+  /** A picture of the video was overtaken. */
+  dropped(): void {
+    this.#dropped += 1;
   }
 
   /** A ping was answered. */
@@ -73,6 +81,7 @@ export class StatsCounter {
       mbitPerS: (this.#bytes * 8) / 1_000_000 / seconds,
       decodeMs: this.#meanDecodeMs,
       presentMs: this.#meanPresentMs,
+      dropped: this.#dropped,
       roundTripMs: this.#roundTripMs,
       relay: this.#relay,
     };
@@ -87,6 +96,7 @@ export class StatsCounter {
 
   /** Forgets everything: another relay may be at the other end. */
   reset(nowMs: number): void {
+    this.#dropped = 0;
     this.#roundTripMs = undefined;
     this.#relay = undefined;
     this.sample(nowMs);

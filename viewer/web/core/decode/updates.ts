@@ -1,3 +1,4 @@
+import type { TimesMessage } from '../../../../protocol/wire/index.ts';
 import type { Clock } from '../clock.ts';
 import type { ReadyUpdate } from '../render/presenter.ts';
 import { discard, type Part } from '../render/surface.ts';
@@ -39,13 +40,13 @@ export class UpdateAssembler {
   }
 
   /** The update is complete with the parts so far. */
-  finish(name: UpdateName): void {
+  finish(end: UpdateName & { readonly times?: TimesMessage | undefined }): void {
     const parts = this.#open;
     this.#open = [];
     const receivedMs = this.#options.clock.now();
     const generation = this.#generation;
     const before = this.#tail;
-    this.#tail = this.#settle(parts, { before, generation, receivedMs, name });
+    this.#tail = this.#settle(parts, { before, generation, receivedMs, end });
   }
 
   /** Forgets the update that is not complete yet; those before it still become ready. */
@@ -67,7 +68,7 @@ export class UpdateAssembler {
       readonly before: Promise<void>;
       readonly generation: number;
       readonly receivedMs: number;
-      readonly name: UpdateName;
+      readonly end: UpdateName & { readonly times?: TimesMessage | undefined };
     },
   ): Promise<void> {
     const settled = await Promise.allSettled(pending);
@@ -87,6 +88,6 @@ export class UpdateAssembler {
       }
       return;
     }
-    this.#options.ready({ ...update.name, parts, receivedMs: update.receivedMs, decodedMs });
+    this.#options.ready({ ...update.end, parts, receivedMs: update.receivedMs, decodedMs });
   }
 }

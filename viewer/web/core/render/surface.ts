@@ -1,13 +1,20 @@
 import { KvmfrError } from '../../../../protocol/error.ts';
 import type { Rect } from '../../../../protocol/rect.ts';
 import type { PictureMessage } from '../../../../protocol/wire/index.ts';
-import type { PixelBlock } from '../decode/tiles.ts';
+import type { TileSet } from '../decode/cover.ts';
+import type { Grid, PixelBlock } from '../decode/tiles.ts';
 
 /** What the surface draws with: the part of a 2D context that a page and a worker share. */
 export interface Pen {
+  imageSmoothingEnabled: boolean;
   putImageData(image: ImageData, x: number, y: number): void;
-  drawImage(image: ImageBitmap, x: number, y: number): void;
+  drawImage(image: ImageBitmap | VideoFrame, x: number, y: number): void;
   getImageData(x: number, y: number, width: number, height: number): ImageData;
+  save(): void;
+  restore(): void;
+  beginPath(): void;
+  rect(x: number, y: number, width: number, height: number): void;
+  clip(): void;
 }
 
 /** A canvas of a page or of a worker. */
@@ -27,16 +34,27 @@ export interface PicturePixels {
   readonly rgba: Uint8ClampedArray<ArrayBuffer>;
 }
 
+/** A decoded picture of the video, and which tiles show it. Ownership: of who holds it; closes it. */
+export interface VideoPart {
+  readonly kind: 'video';
+  readonly frame: VideoFrame;
+  readonly cover: TileSet;
+}
+
 /** One thing to do to the surface. Ownership: the surface's from `paint` on; it is let go there. */
 export type Part =
-  | { readonly kind: 'size'; readonly picture: PictureMessage }
+  | { readonly kind: 'size'; readonly picture: PictureMessage; readonly grid: Grid }
   | { readonly kind: 'pixels'; readonly blocks: readonly PixelBlock[]; release(): void }
-  | { readonly kind: 'bitmap'; readonly rect: Rect; readonly bitmap: ImageBitmap };
+  | { readonly kind: 'bitmap'; readonly rect: Rect; readonly bitmap: ImageBitmap }
+  | VideoPart
+  /** A picture of the video that could not be decoded. */
+  | { readonly kind: 'nothing' };
 
 /** Lets go of a part that will not be painted. */
 export function discard(part: Part): void {
   if (part.kind === 'pixels') part.release();
   else if (part.kind === 'bitmap') part.bitmap.close();
+  else if (part.kind === 'video') part.frame.close();
 }
 
 /**
@@ -81,7 +99,27 @@ export class Surface {
         this.#pen.drawImage(part.bitmap, part.rect.x, part.rect.y);
         part.bitmap.close();
         break;
+      case 'video':
+        this.paintVideo(part.frame, part.cover);
+        part.frame.close();
+        break;
+      case 'nothing':
+        break;
     }
+  }
+
+  /** Paints the video where a set of tiles says. Ownership: the frame stays the caller's. */
+  paintVideo(frame: VideoFrame, cover: TileSet): void {
+    if (cover.isEmpty) return;
+    const pen = this.#pen;
+    pen.save();
+    // One picture through one clip: each call that draws a frame may convert all of it.
+    pen.beginPath();
+    for (const { x, y, width, height } of cover.blocks) pen.rect(x, y, width, height);
+    pen.clip();
+    pen.imageSmoothingEnabled = false;
+    pen.drawImage(frame, 0, 0);
+    pen.restore();
   }
 
   /** The pixels on the canvas. */
