@@ -7,6 +7,7 @@ import { type CursorOptions, type CursorState, CursorStream } from './cursor.ts'
 import type { Frame } from './frame.ts';
 import { FrameStream, type FramesOptions } from './frames.ts';
 import { defaultRegionPath, type OpenRegion, openRegion } from './open.ts';
+import { type FrameDeadline, Pace, type Pacing, type ScheduleOptions } from './pace.ts';
 import { type QueueInfo, readQueues } from './ring.ts';
 import type { Session, SessionInfo } from './session.ts';
 import { type Look, SessionWatch } from './session-watch.ts';
@@ -78,6 +79,7 @@ export class Client implements AsyncDisposable {
   /** What keeps single streams from giving what they should. */
   readonly #issues: Map<Subscription, ClientState> = new Map();
   readonly #waiting: Set<() => void> = new Set();
+  readonly #pace: Pace = new Pace();
   readonly #running: Promise<void>;
   #open: OpenRegion | undefined;
   #session: Session | undefined;
@@ -156,6 +158,35 @@ export class Client implements AsyncDisposable {
     return new CursorStream(this.#host, options);
   }
 
+  /** How frames come. */
+  get pacing(): Pacing {
+    return this.#pace.pacing;
+  }
+
+  /**
+   * Asks the publisher for a frame in time for each refresh of a display, from now on and after each
+   * restart of the guest; `undefined` lets it go its own pace again.
+   *
+   * It is asked while {@link frames} are iterated, by the first loop that runs, and where it can be
+   * (KVMFR 34). Of all clients the publisher follows the one with the shortest period: {@link pacing}
+   * says whether that is us. Frames come in any case.
+   *
+   * @throws ERR_KVMFR_ARGUMENT for a period outside of 2 ms to 1 s
+   */
+  schedule(options: ScheduleOptions | undefined): void {
+    this.#pace.set(options);
+  }
+
+  /**
+   * Tells how long a frame was ready before it was shown, so that the publisher can move its times.
+   * Only for what was measured: how long it lay in the memory of who shows it, until its refresh.
+   *
+   * Units: nanoseconds.
+   */
+  presented(deadline: FrameDeadline, waitedNs: number): void {
+    this.#pace.presented(deadline, waitedNs);
+  }
+
   /**
    * Waits until a publisher is attached.
    *
@@ -191,6 +222,7 @@ export class Client implements AsyncDisposable {
 
   readonly #host: StreamHost = {
     stats: this.stats,
+    pace: this.#pace,
     whenSession: (signal) => this.#whenSession(signal),
     setIssue: (stream, issue) => {
       if (issue === undefined) this.#issues.delete(stream);

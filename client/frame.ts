@@ -6,6 +6,7 @@ import { FRAME_TIMEOUT_MS, QUEUE_MAX_TIME_MS } from '../protocol/limits.ts';
 import { loadU32 } from '../protocol/memory/word.ts';
 import { type PixelFormat, rowBytes } from '../protocol/pixel.ts';
 import type { Rect } from '../protocol/rect.ts';
+import type { FrameDeadline } from './pace.ts';
 import type { Queue } from './queue.ts';
 import type { Session } from './session.ts';
 
@@ -33,6 +34,8 @@ export interface FrameLoan {
   readonly stopped: AbortSignal;
   /** Told once, when the frame is given back. */
   readonly released: (frame: Frame, end: LoanEnd) => void;
+  /** The refresh that the publisher says it was made for. */
+  readonly deadline?: FrameDeadline | undefined;
 }
 
 /**
@@ -134,6 +137,16 @@ export class Frame implements Disposable {
     const { session, geometry } = this.#loan;
     if (this.#released || session.region.detached) return undefined;
     return session.frames.readTiming?.(session.region, geometry.at, geometry.serial);
+  }
+
+  /**
+   * The refresh that this frame was made for and came in time for; undefined until the publisher
+   * says so, which is after the last row, and for frames that are not made for our schedule. Take it
+   * before the release, and tell `Client.presented` when the frame was shown.
+   */
+  get deadline(): FrameDeadline | undefined {
+    const { deadline } = this.#loan;
+    return deadline !== undefined && this.timing?.phaseValid === true ? deadline : undefined;
   }
 
   /** Rows that are valid so far. */

@@ -12,6 +12,8 @@ import { QUEUE_IDS } from '../protocol/kvmfr/index.ts';
 import { FRAME_TIMEOUT_MS, MAX_DAMAGE_RECTS } from '../protocol/limits.ts';
 import type { Rect } from '../protocol/rect.ts';
 import { Frame, type LoanEnd } from './frame.ts';
+import { Lanes } from './lanes.ts';
+import type { FrameDeadline } from './pace.ts';
 import type { Queue } from './queue.ts';
 import type { Session } from './session.ts';
 import { type ClientState, stateOfError } from './state.ts';
@@ -22,6 +24,11 @@ import { Turns } from './turns.ts';
 const MAX_FAILED_RUN = 3;
 /** Views of frame data that are kept; publishers use two or three places. */
 const MAX_VIEWS = 8;
+/**
+ * A frame that comes by another queue may be older than one that was read already, by no more than
+ * queues hold. What is older by more is a publisher that counts from another number.
+ */
+const MAX_BEHIND = 64;
 
 /** How frames are given. */
 export interface FramesOptions {
@@ -47,16 +54,25 @@ interface Chain {
 }
 
 interface Found {
+  readonly queue: Queue;
   readonly geometry: FrameGeometry;
   readonly rects: readonly Rect[];
+  /** The refresh that the frame was made for, as its message and its header agree. */
+  readonly deadline: FrameDeadline | undefined;
 }
+
+/** A frame's place in line: the same as the one before, or overtaken by it. */
+type Place = 'new' | 'same' | 'overtaken';
 
 /** The frames of a guest, newest first and only: an endless loop that survives its restarts. */
 export class FrameStream implements AsyncIterableIterator<Frame> {
   readonly #host: StreamHost;
   readonly #subscription: Subscription;
   readonly #partial: boolean;
+  readonly #lanes: Lanes;
   readonly #turns: Turns = new Turns();
+  /** The oldest frame of each queue that is not followed yet. */
+  readonly #heads: Found[] = [];
   readonly #header: RawFrameHeader = newFrameHeader();
   readonly #views: Map<number, Uint8Array> = new Map();
   readonly #chain: Chain = {
@@ -81,7 +97,8 @@ export class FrameStream implements AsyncIterableIterator<Frame> {
   constructor(host: StreamHost, options: FramesOptions) {
     this.#host = host;
     this.#partial = options.partial ?? false;
-    this.#subscription = new Subscription(host, QUEUE_IDS.frame, options.signal);
+    this.#lanes = new Lanes(host.pace, host.stats, () => this.#subscription.nudge());
+    this.#subscription = new Subscription(host, QUEUE_IDS.frame, options.signal, this.#lanes);
   }
 
   [Symbol.asyncIterator](): this {
@@ -103,7 +120,7 @@ export class FrameStream implements AsyncIterableIterator<Frame> {
       this.#takeBack();
       const queue = await this.#subscription.message();
       if (queue === undefined) return { done: true, value: undefined };
-      const frame = this.#take(queue);
+      const frame = this.#take();
       if (frame === undefined) continue;
       this.#lent = frame;
       this.#given = false;
@@ -126,27 +143,44 @@ export class FrameStream implements AsyncIterableIterator<Frame> {
   }
 
   /** Walks to the newest message, reading the header of each: damage adds up. */
-  #take(queue: Queue): Frame | undefined {
+  #take(): Frame | undefined {
     const { session } = this.#subscription;
     if (session === undefined || session.ended) return undefined;
-    const chain = this.#chain;
-    if (chain.session !== session) this.#begin(session);
+    if (this.#chain.session !== session) this.#begin(session);
+    const heads = this.#heads;
+    heads.length = 0;
+    let left = 0;
+    for (const queue of this.#subscription.ready) {
+      left += queue.ringSlots;
+      this.#tryTo(queue, () => heads.push(this.#read(session, queue)));
+    }
+    // Bounded: a publisher that never stops posting does not keep us here.
+    for (; ; left--) {
+      const found = takeOldest(heads);
+      if (found === undefined) return undefined;
+      const { queue } = found;
+      let frame: Frame | undefined;
+      let goesOn = false;
+      this.#tryTo(queue, () => {
+        goesOn = left > 0 && (heads.length > 0 || queue.hasNewer());
+        const place = this.#follow(found);
+        if (!goesOn) frame = this.#lend(session, found, place);
+        else if (queue.done() !== 'ok') this.#chain.broken = true;
+        else if (queue.next() === 'ok') heads.push(this.#read(session, queue));
+        // Taken back before it could be read.
+        else if (heads.length === 0) this.#chain.broken = true;
+      });
+      if (!goesOn) return frame;
+    }
+  }
+
+  /** Does something with a message; one that cannot be is refused. */
+  #tryTo(queue: Queue, work: () => void): void {
     try {
-      // Bounded: a publisher that never stops posting does not keep us here.
-      for (let left = queue.ringSlots; ; left--) {
-        const last = left <= 0 || !queue.hasNewer();
-        const found = this.#read(session, queue);
-        const isNew = this.#follow(found);
-        if (last) return this.#lend(session, queue, found, isNew);
-        if (queue.done() !== 'ok' || queue.next() !== 'ok') {
-          chain.broken = true;
-          return undefined;
-        }
-      }
+      work();
     } catch (error) {
       if (!KvmfrError.is(error)) throw error;
       this.#refuse(queue, error);
-      return undefined;
     }
   }
 
@@ -179,15 +213,29 @@ export class FrameStream implements AsyncIterableIterator<Frame> {
       widthPx: geometry.widthPx,
       heightPx: geometry.dataHeightPx,
     });
-    return { geometry, rects };
+    return { queue, geometry, rects, deadline: this.#deadlineOf(queue) };
   }
 
-  /** Puts a frame in line with those before; false for the same frame once more. */
-  #follow({ geometry, rects }: Found): boolean {
+  /** What the message and the header that was just read agree on. */
+  #deadlineOf({ message: { udata, udataHigh } }: Queue): FrameDeadline | undefined {
+    const { frameSerial, scheduleGeneration, scheduleEpoch, scheduleDeadlineSerial } = this.#header;
+    const isOurs =
+      udataHigh !== 0 &&
+      udataHigh === scheduleEpoch &&
+      scheduleGeneration === this.#host.pace.wish?.generation;
+    if (!isOurs || !this.#lanes.claimed) return undefined;
+    // A frame that is sent again counts for none.
+    const deadlineSerial = udata === scheduleDeadlineSerial ? udata : 0;
+    return { frameSerial, generation: scheduleGeneration, epoch: scheduleEpoch, deadlineSerial };
+  }
+
+  /** Puts a frame in line with those before. */
+  #follow({ geometry, rects }: Found): Place {
     const chain = this.#chain;
     const step = chain.have ? (geometry.serial - chain.serial) | 0 : 1;
     const sameFormat = chain.have && geometry.formatVersion === chain.formatVer;
-    if (sameFormat && step === 0) return false;
+    if (sameFormat && step === 0) return 'same';
+    if (this.#lanes.claimed && step < 0 && step > -MAX_BEHIND) return 'overtaken';
     chain.fresh += Math.max(1, step);
     if (!sameFormat || step !== 1 || rects.length === 0) chain.broken = true;
     else if (chain.damage.length + rects.length > MAX_DAMAGE_RECTS) chain.broken = true;
@@ -195,14 +243,16 @@ export class FrameStream implements AsyncIterableIterator<Frame> {
     chain.have = true;
     chain.serial = geometry.serial;
     chain.formatVer = geometry.formatVersion;
-    return true;
+    return 'new';
   }
 
-  #lend(session: Session, queue: Queue, found: Found, isNew: boolean): Frame | undefined {
-    const { geometry } = found;
+  #lend(session: Session, found: Found, place: Place): Frame | undefined {
+    const { queue, geometry, deadline } = found;
     const chain = this.#chain;
+    if (this.#lanes.claimed) this.#host.pace.follows(deadline !== undefined);
     // A repeat for a new subscriber: ours already, unless the last read of it failed.
-    if (!isNew && !chain.broken && chain.damage.length === 0) {
+    const known = place === 'same' && !chain.broken && chain.damage.length === 0;
+    if (known || place === 'overtaken') {
       queue.done();
       return undefined;
     }
@@ -223,6 +273,7 @@ export class FrameStream implements AsyncIterableIterator<Frame> {
       pixels: this.#view(session, geometry),
       stopped: this.#subscription.stopped,
       released: this.#onReleased,
+      deadline: deadline?.deadlineSerial === 0 ? undefined : deadline,
     });
   }
 
@@ -281,6 +332,16 @@ export class FrameStream implements AsyncIterableIterator<Frame> {
       hint: `Give the virtual machine a shared memory of ${needMib} MiB and start it again.`,
     };
   }
+}
+
+/** Takes out the frame with the lowest serial; of several copies of one, that of the frame queue. */
+function takeOldest(heads: Found[]): Found | undefined {
+  let oldest = heads[0];
+  if (oldest === undefined) return undefined;
+  for (const head of heads)
+    if (((head.geometry.serial - oldest.geometry.serial) | 0) < 0) oldest = head;
+  heads.splice(heads.indexOf(oldest), 1);
+  return oldest;
 }
 
 function stalled(frame: Frame): KvmfrError {

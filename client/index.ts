@@ -21,6 +21,7 @@ export {
   type OpenRegion,
   openRegion,
 } from './open.ts';
+export type { FrameDeadline, Pacing, ScheduleOptions } from './pace.ts';
 export { Queue, type QueueStatus } from './queue.ts';
 export {
   type RecoveryOptions,

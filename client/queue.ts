@@ -74,9 +74,12 @@ export class Queue {
    * Takes a subscriber slot of the queue with this id. Messages posted before are not seen; the
    * publisher notices and sends the newest again.
    *
+   * `sameId` is the id of a slot of another queue, for a publisher that has to know them for one
+   * client's.
+   *
    * @throws ERR_KVMFR_BOUNDS or ERR_KVMFR_CORRUPT when the queue's header cannot be
    */
-  static subscribe(session: Session, queueId: number): Queue | SubscribeRefusal {
+  static subscribe(session: Session, queueId: number, sameId?: number): Queue | SubscribeRefusal {
     if (!session.holdsQueues()) return 'session-lost';
     const geometry = findQueue(session, queueId);
     if (geometry === undefined) return 'no-queue';
@@ -91,7 +94,7 @@ export class Queue {
       while (slot < lgmp.maxSubscribers && ((taken >>> slot) & 1) === 1) slot++;
       if (slot >= lgmp.maxSubscribers) return 'full';
       const bit = (1 << slot) >>> 0;
-      const clientId = takeClientId(session);
+      const clientId = sameId ?? takeClientId(session);
       const position = readPosition(session, geometry);
       // The slot's former owner may have left messages unread: they are not ours to finish.
       forget(session, geometry, bit);
@@ -118,6 +121,11 @@ export class Queue {
   /** Which subscriber slot is ours. */
   get slot(): number {
     return this.#slot;
+  }
+
+  /** Our id in the table of owners. */
+  get clientId(): number {
+    return this.#clientId;
   }
 
   /** Slots of the ring: no more messages than this can wait at the same time. */
@@ -150,15 +158,22 @@ export class Queue {
   /** Words that change when something is posted, for a native wait: the value seen last beside each. */
   watch(): WatchedWord[] {
     const { region, lgmp } = this.#session;
-    const words: WatchedWord[] = [{ offsetBytes: this.positionAt, value: this.#position }];
+    const { numMessages } = this.#geometry;
+    const words: WatchedWord[] = [];
+    // In a small ring the places say all that the position does, and each word costs looks.
+    if (!lgmp.trimsTail || numMessages > WATCHED_PLACES)
+      words.push({ offsetBytes: this.positionAt, value: this.#position });
     if (!lgmp.trimsTail) return words;
     // A message may be taken back and another one posted in its place: the position is then as it
     // was, but the bits of the places around it are not.
-    for (let back = 0; back < Math.min(WATCHED_PLACES, this.#geometry.numMessages); back++) {
-      const index = (this.#position - back) & (this.#geometry.numMessages - 1);
+    for (let back = 0; back < Math.min(WATCHED_PLACES, numMessages); back++) {
+      const index = (this.#position - back) & (numMessages - 1);
       const offsetBytes =
         messageAt(this.#session, this.#geometry, index) + lgmp.message.pendingSubs;
-      words.push({ offsetBytes, value: loadU32(region, offsetBytes) });
+      const value = loadU32(region, offsetBytes);
+      // Posted since we looked: the wait must not take it for what was there before.
+      const isNew = this.#isOurs(index, this.#position);
+      words.push({ offsetBytes, value: isNew ? (value & ~this.#bit) >>> 0 : value });
     }
     return words;
   }

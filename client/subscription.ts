@@ -1,7 +1,9 @@
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
+import type { WatchedWord } from '../native/index.ts';
 import { hex, KvmfrError } from '../protocol/error.ts';
 import { QUEUE_IDS } from '../protocol/kvmfr/index.ts';
 import { LOCK_TIMEOUT_MS } from '../protocol/limits.ts';
+import type { Pace } from './pace.ts';
 import { Queue, type QueueStatus, type SubscribeRefusal } from './queue.ts';
 import type { Session } from './session.ts';
 import { type ClientState, stateOfError } from './state.ts';
@@ -28,6 +30,8 @@ export interface ClientStats {
 /** What a stream needs of its client. */
 export interface StreamHost {
   readonly stats: ClientStats;
+  /** What the publisher is asked for. */
+  readonly pace: Pace;
   /** The live session; waits for one. Undefined once the client closed or the signal fired. */
   whenSession(signal: AbortSignal | undefined): Promise<Session | undefined>;
   /** Says what keeps a stream from giving what it should, or that nothing does. */
@@ -35,6 +39,20 @@ export interface StreamHost {
   register(stream: Subscription): void;
   /** The stream is closed, and its issue of no interest any more. */
   unregister(stream: Subscription): void;
+}
+
+/** Queues that are read along with the one that a stream subscribes to. */
+export interface Companions {
+  /** Takes them or gives them back, as it should be now; never waits. */
+  attend(session: Session, queue: Queue): void;
+  /** Adds those that have a message. */
+  ready(into: Queue[]): void;
+  /** Adds the words that change when something is posted. */
+  watch(into: WatchedWord[]): void;
+  /** Gives them back, because the region goes away; undefined when there are none. */
+  leave(): Promise<void> | undefined;
+  /** Gives them back for good. */
+  close(): Promise<void> | undefined;
 }
 
 /** How often a queue that is not there, full or locked is tried again, at first and later. */
@@ -73,16 +91,33 @@ export class Subscription {
   #contentIssue: ClientState | undefined;
   #badRun = 0;
   #sinceTurn = 0;
+  readonly #companions: Companions | undefined;
+  readonly #ready: Queue[] = [];
+  #wake: AbortController = new AbortController();
   #closing: Promise<void> | undefined;
 
-  constructor(host: StreamHost, queueId: number, signal: AbortSignal | undefined) {
+  /** `companions` are read along. Ownership: theirs is this subscription's. */
+  constructor(
+    host: StreamHost,
+    queueId: number,
+    signal: AbortSignal | undefined,
+    companions?: Companions,
+  ) {
     this.#host = host;
     this.#queueId = queueId;
     this.#signal = signal;
+    this.#companions = companions;
     this.#onAbort = () => void this.close();
     host.register(this);
     if (signal?.aborted) void this.close();
     else signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  /** Ends a wait, so that the companions are attended to. */
+  nudge(): void {
+    const wake = this.#wake;
+    this.#wake = new AbortController();
+    wake.abort();
   }
 
   /** The session this subscription is on. */
@@ -112,16 +147,22 @@ export class Subscription {
    * @returns the queue, its entry read; undefined once closed
    */
   async message(): Promise<Queue | undefined> {
-    this.#sinceTurn += 1;
-    if (this.#sinceTurn >= MESSAGES_PER_TURN) {
-      this.#sinceTurn = 0;
-      await turn();
-    }
     while (!this.closed) {
+      this.#sinceTurn += 1;
+      if (this.#sinceTurn >= MESSAGES_PER_TURN) {
+        this.#sinceTurn = 0;
+        await turn();
+        if (this.closed) break;
+      }
       const queue = this.#queue ?? (await this.#subscribe());
       if (queue === undefined) continue;
+      if (this.#session !== undefined) this.#companions?.attend(this.#session, queue);
       const status = this.#poll(queue);
-      if (status === 'ok') return queue;
+      this.#ready.length = 0;
+      if (status === 'ok') this.#ready.push(queue);
+      this.#companions?.ready(this.#ready);
+      const first = this.#ready[0];
+      if (first !== undefined) return first;
       if (status === 'empty') await this.#wait(queue);
       else if (status === 'refused') await this.#pause(RETRY_MS);
       else if (queue === this.#queue) this.#lose(status);
@@ -135,14 +176,23 @@ export class Subscription {
     return queue !== undefined && this.#poll(queue) === 'ok' ? queue : undefined;
   }
 
+  /**
+   * The queues that had a message when {@link message} gave the first of them.
+   *
+   * Ownership: the list is used again.
+   */
+  get ready(): readonly Queue[] {
+    return this.#ready;
+  }
+
   /** Gives the slot back, because the region goes away; the next message needs a new session. */
   async leave(): Promise<void> {
     const queue = this.#queue ?? this.#lost;
     this.#queue = undefined;
     this.#lost = undefined;
-    if (queue === undefined) return;
-    const untilMs = performance.now() + LOCK_TIMEOUT_MS;
-    while (queue.unsubscribe() === 'busy' && performance.now() < untilMs) await sleep(1);
+    const companions = this.#companions?.leave();
+    if (queue !== undefined) await giveBack(queue);
+    if (companions !== undefined) await companions;
   }
 
   /** Gives the slot back and ends {@link message}. A second call waits for the first. */
@@ -153,8 +203,11 @@ export class Subscription {
 
   async #close(): Promise<void> {
     this.#stop.abort();
+    this.#wake.abort();
     this.#signal?.removeEventListener('abort', this.#onAbort);
+    const companions = this.#companions?.close();
     await this.leave();
+    if (companions !== undefined) await companions;
     this.#host.unregister(this);
   }
 
@@ -281,10 +334,18 @@ export class Subscription {
   async #wait(queue: Queue): Promise<void> {
     const session = this.#session;
     if (session === undefined || session.region.detached) return;
-    await session.mapping.wait(queue.watch(), {
+    const words = queue.watch();
+    this.#companions?.watch(words);
+    await session.mapping.wait(words, {
       timeoutMs: WAIT_MS,
       cadence: true,
-      signal: this.#stop.signal,
+      signal: this.#wake.signal,
     });
   }
+}
+
+/** Gives a subscriber slot back, trying for as long as a lock may be held. */
+export async function giveBack(queue: Queue): Promise<void> {
+  const untilMs = performance.now() + LOCK_TIMEOUT_MS;
+  while (queue.unsubscribe() === 'busy' && performance.now() < untilMs) await sleep(1);
 }

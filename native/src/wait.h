@@ -73,7 +73,7 @@ class Waiter {
     std::uint64_t used = 0;  // 0 = free
     Cadence cadence;
   };
-  static constexpr std::size_t kMaxStreams = 8;
+  static constexpr std::size_t kMaxStreams = 16;
 
   static void* Run(void* self);
   void Loop();

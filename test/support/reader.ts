@@ -1,5 +1,6 @@
 import { CursorStream } from '../../client/cursor.ts';
 import { FrameStream, type FramesOptions } from '../../client/frames.ts';
+import { Pace } from '../../client/pace.ts';
 import type { Session } from '../../client/session.ts';
 import { SessionWatch } from '../../client/session-watch.ts';
 import type { ClientState } from '../../client/state.ts';
@@ -23,6 +24,7 @@ export class Reader implements StreamHost {
     cursorMessages: 0,
     cursorRefused: 0,
   };
+  readonly pace: Pace = new Pace();
   /** What the streams have told is wrong now. */
   readonly issues: Map<Subscription, ClientState> = new Map();
   /** Every issue that was ever told. */

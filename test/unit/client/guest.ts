@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { Pace } from '../../../client/pace.ts';
 import { Session } from '../../../client/session.ts';
 import type { ClientState } from '../../../client/state.ts';
 import type { ClientStats, StreamHost, Subscription } from '../../../client/subscription.ts';
@@ -61,6 +62,7 @@ export class Guest implements StreamHost {
     cursorMessages: 0,
     cursorRefused: 0,
   };
+  readonly pace: Pace = new Pace();
   readonly streams: Set<Subscription> = new Set();
   /** Every issue that was told, newest last. */
   readonly issues: (ClientState | undefined)[] = [];

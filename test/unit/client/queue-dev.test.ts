@@ -179,6 +179,21 @@ describe('Queue on LGMP 12 only', () => {
     expect(queue.message.udata).toBe(2);
   });
 
+  it('does not wait for a message that came after the look and before the wait', () => {
+    const p = new Publisher(v12);
+    const queue = p.subscribe();
+    p.put(0, { udata: 1, pending: 2 });
+    p.ring(0, 1);
+    expect(queue.next()).toBe('empty');
+    // Taken back, and one for us and the other in its place: the position is as it was.
+    p.put(0, { udata: 2, pending: 3 });
+    p.ring(0, 1);
+    const changed = queue
+      .watch()
+      .filter(({ offsetBytes, value }) => p.view.getUint32(offsetBytes, true) !== value);
+    expect(changed).toEqual([{ offsetBytes: RING + 16, value: 2 }]);
+  });
+
   it('takes its id from the header, never 0, and names itself in what it sends', () => {
     const p = new Publisher(v12);
     p.view.setUint32(8, 0xffff_ffff, true);
