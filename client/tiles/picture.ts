@@ -9,7 +9,12 @@ import { sameToneMap, type ToneMap } from '../../protocol/kvmfr/hdr.ts';
 import { MAX_DIMENSION_PX, MAX_PICTURE_PX, TILE_PX } from '../../protocol/limits.ts';
 import type { PixelFormat } from '../../protocol/pixel.ts';
 import type { Rect } from '../../protocol/rect.ts';
+import { monotonicMs } from '../clock.ts';
+import { changedTiles, tilesAfter } from './changed.ts';
 import { bandEnd, type TileGrid, tileGrid } from './grid.ts';
+import type { PictureGeometry, PictureRead, PictureView } from './view.ts';
+
+export type { PictureGeometry } from './view.ts';
 
 /** What a picture needs to know of a frame; a `Frame` of the client is one. */
 export interface PictureFrame {
@@ -38,17 +43,6 @@ export interface PictureFrame {
  */
 export type PictureOutcome = 'changed' | 'same' | 'given-up';
 
-/** The geometry of a picture; a new one begins an epoch. */
-export interface PictureGeometry {
-  readonly widthPx: number;
-  readonly heightPx: number;
-  readonly dataHeightPx: number;
-  readonly screenWidthPx: number;
-  readonly screenHeightPx: number;
-  readonly rotation: number;
-  readonly format: PixelFormat;
-}
-
 const BYTES_PER_PIXEL = 4;
 const LAST_SERIAL = 0xffff_ffff;
 /** Opaque black as B, G, R, 255 in memory order. */
@@ -67,7 +61,7 @@ const BLACK = Uint8Array.of(0, 0, 0, 255);
  * Ownership: belongs to one thread. `pixels` and `tileSerials` may be read between updates, and are
  * other arrays after a new epoch; what is read across an `await` must be copied first.
  */
-export class Picture {
+export class Picture implements PictureView {
   #memory: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   #pixels: Uint8Array<ArrayBuffer> = this.#memory;
   #grid: TileGrid;
@@ -84,6 +78,14 @@ export class Picture {
   #owesAll = true;
   #startsOver = false;
   #updating = false;
+  #arrivedMs = 0;
+  /** Nothing changes within a turn: only what an unfinished update has written is not exact. */
+  readonly #read: PictureRead = {
+    end: (tiles, count, out) => {
+      if (this.#writtenSerial === this.#serial) return 0;
+      return tilesAfter(this.#tileSerials, this.#serial, { list: tiles, count }, out);
+    },
+  };
 
   /**
    * @param options `tilePx`: side of a tile; `afterSerial`: the serial to count on from, for a
@@ -95,22 +97,18 @@ export class Picture {
     this.#writtenSerial = this.#serial;
   }
 
-  /** Number of the geometry that is current; 0 before the first frame. */
   get epoch(): number {
     return this.#epoch;
   }
 
-  /** Number of the update that changed the picture last. Grows across epochs. */
   get serial(): number {
     return this.#serial;
   }
 
-  /** The geometry of the newest frame; undefined before the first. */
   get geometry(): PictureGeometry | undefined {
     return this.#geometry;
   }
 
-  /** The tiles the picture is divided into. */
   get grid(): TileGrid {
     return this.#grid;
   }
@@ -120,19 +118,21 @@ export class Picture {
     return this.#tileSerials;
   }
 
-  /** The pixels: B, G, R, 255. */
   get pixels(): Uint8Array {
     return this.#pixels;
   }
 
-  /** Bytes from one row to the next. */
   get pitchBytes(): number {
     return this.#grid.widthPx * BYTES_PER_PIXEL;
   }
 
-  /** Whether an update is under way, so that some tiles may already be newer than `serial`. */
   get updating(): boolean {
     return this.#updating;
+  }
+
+  /** When the last row of the newest frame was seen to be there. Units: as {@link monotonicMs}. */
+  get arrivedMs(): number {
+    return this.#arrivedMs;
   }
 
   /**
@@ -159,28 +159,13 @@ export class Picture {
     this.#startsOver = true;
   }
 
-  /**
-   * Writes the indices of all tiles that changed after `serial` to `out`, in rising order, and
-   * returns how many there are. Allocates nothing.
-   *
-   * @throws ERR_KVMFR_ARGUMENT when `out` has less room than the picture has tiles
-   */
   changedSince(serial: number, out: Uint32Array): number {
-    const { columns, rows, tileCount } = this.#grid;
-    if (out.length < tileCount)
-      throw new KvmfrError(
-        'ERR_KVMFR_ARGUMENT',
-        `out must have room for ${tileCount} tiles, but has room for ${out.length}`,
-      );
-    let count = 0;
-    for (let row = 0; row < rows; row++) {
-      if ((this.#rowSerials[row] ?? 0) <= serial) continue;
-      const end = (row + 1) * columns;
-      for (let index = row * columns; index < end; index++) {
-        if ((this.#tileSerials[index] ?? 0) > serial) out[count++] = index;
-      }
-    }
-    return count;
+    const ages = { grid: this.#grid, tileSerials: this.#tileSerials, rowSerials: this.#rowSerials };
+    return changedTiles(ages, serial, out);
+  }
+
+  beginRead(): PictureRead {
+    return this.#read;
   }
 
   async #update(frame: PictureFrame): Promise<PictureOutcome> {
@@ -208,6 +193,7 @@ export class Picture {
         tilePx: this.#grid.tilePx,
       });
       if (lacks(frame, end) && !(await frame.whenRows(end))) return 'given-up';
+      if (end === frame.dataHeightPx) this.#arrivedMs = monotonicMs();
       changed += this.#compareBand({ frame, format, serial, all, top: row, bottom: end });
       row = end;
     }

@@ -1,4 +1,4 @@
-import type { Picture } from '../../client/tiles/picture.ts';
+import type { PictureView } from '../../client/tiles/view.ts';
 import type { Encoding } from '../../protocol/wire/index.ts';
 
 /**
@@ -52,9 +52,9 @@ export interface Encoder {
    * @param tiles indices in rising order; the first `count` of them
    * @throws ERR_KVMFR_CLOSED after {@link close}
    */
-  encodeTiles(picture: Picture, tiles: Uint32Array, count: number): EncodedUpdate | undefined;
+  encodeTiles(picture: PictureView, tiles: Uint32Array, count: number): EncodedUpdate | undefined;
   /** As {@link encodeTiles}, for all tiles that changed after a serial. */
-  encode(picture: Picture, from: number): EncodedUpdate | undefined;
+  encode(picture: PictureView, from: number): EncodedUpdate | undefined;
   /** Drops what is kept to be shared or used again, because nobody looks any more. */
   rest(): void;
   /** Settles when nothing is being coded any more. */

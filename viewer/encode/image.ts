@@ -1,5 +1,5 @@
 import sharp, { type Sharp } from 'sharp';
-import type { Picture } from '../../client/tiles/picture.ts';
+import type { PictureView } from '../../client/tiles/view.ts';
 import { packTiles } from '../../native/index.ts';
 import { KvmfrError } from '../../protocol/error.ts';
 import type { Rect } from '../../protocol/rect.ts';
@@ -21,7 +21,7 @@ export interface RgbImage {
  *
  * @param rect must lie in the picture
  */
-export function copyRect(picture: Picture, rect: Rect): RgbImage {
+export function copyRect(picture: PictureView, rect: Rect): RgbImage {
   const pixels = new Uint8Array(rect.width * rect.height * BYTES_PER_PIXEL);
   // The rect is a picture of a single tile, so the tile packer copies it whole.
   packTiles({

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { mergeTiles } from '../../client/tiles/grid.ts';
-import type { Picture } from '../../client/tiles/picture.ts';
+import type { PictureView } from '../../client/tiles/view.ts';
 import { KvmfrError } from '../../protocol/error.ts';
 import type { Rect } from '../../protocol/rect.ts';
 import { encodeImage, IMAGE_KINDS, type ImageMessage } from '../../protocol/wire/index.ts';
@@ -61,11 +61,11 @@ export class JpegEncoder implements Encoder {
     };
   }
 
-  encode(picture: Picture, from: number): EncodedUpdate | undefined {
+  encode(picture: PictureView, from: number): EncodedUpdate | undefined {
     return this.#updates.take(picture, from);
   }
 
-  encodeTiles(picture: Picture, tiles: Uint32Array, count: number): EncodedUpdate | undefined {
+  encodeTiles(picture: PictureView, tiles: Uint32Array, count: number): EncodedUpdate | undefined {
     return this.#updates.takeTiles(picture, tiles, count);
   }
 
@@ -77,7 +77,7 @@ export class JpegEncoder implements Encoder {
     await this.#updates.close();
   }
 
-  #code(picture: Picture, tiles: Uint32Array, count: number): CodedParts {
+  #code(picture: PictureView, tiles: Uint32Array, count: number): CodedParts {
     const { epoch, serial } = picture;
     const rects = mergeTiles(picture.grid, tiles, count).flatMap((rect) =>
       splitRect(rect, picture.grid.tilePx),
@@ -90,7 +90,7 @@ export class JpegEncoder implements Encoder {
 
   /** Copies the pixels before it returns; what comes later works on the copy. */
   #codePart(
-    picture: Picture,
+    picture: PictureView,
     head: Pick<ImageMessage, 'epoch' | 'serial' | 'rect' | 'last'>,
   ): Promise<Uint8Array> {
     const image = copyRect(picture, head.rect);

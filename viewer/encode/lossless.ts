@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
 import { deflateRaw, deflateRawSync } from 'node:zlib';
 import { tilesAreaPx } from '../../client/tiles/grid.ts';
-import type { Picture } from '../../client/tiles/picture.ts';
+import type { PictureView } from '../../client/tiles/view.ts';
 import { packTiles } from '../../native/index.ts';
 import { encodeTiles, TILE_CODINGS, type TilesMessage } from '../../protocol/wire/index.ts';
 import type { EncodedUpdate, Encoder, EncoderOptions, EncoderStats } from './encoder.ts';
@@ -53,11 +53,11 @@ export class LosslessEncoder implements Encoder {
     };
   }
 
-  encode(picture: Picture, from: number): EncodedUpdate | undefined {
+  encode(picture: PictureView, from: number): EncodedUpdate | undefined {
     return this.#updates.take(picture, from);
   }
 
-  encodeTiles(picture: Picture, tiles: Uint32Array, count: number): EncodedUpdate | undefined {
+  encodeTiles(picture: PictureView, tiles: Uint32Array, count: number): EncodedUpdate | undefined {
     return this.#updates.takeTiles(picture, tiles, count);
   }
 
@@ -71,7 +71,7 @@ export class LosslessEncoder implements Encoder {
     this.#pool.drain();
   }
 
-  #code(picture: Picture, tiles: Uint32Array, count: number): CodedParts {
+  #code(picture: PictureView, tiles: Uint32Array, count: number): CodedParts {
     const tilesPerPart = Math.max(1, Math.floor(PART_RAW_BYTES / tileBytes(picture)));
     const parts: Promise<Uint8Array>[] = [];
     for (let at = 0; at < count || at === 0; at += tilesPerPart) {
@@ -82,7 +82,7 @@ export class LosslessEncoder implements Encoder {
   }
 
   /** Copies the pixels before it returns; what comes later works on the copy. */
-  #codePart(picture: Picture, tiles: Uint32Array, last: boolean): Promise<Uint8Array> {
+  #codePart(picture: PictureView, tiles: Uint32Array, last: boolean): Promise<Uint8Array> {
     const rawBytes = tilesAreaPx(picture.grid, tiles, tiles.length) * BYTES_PER_PIXEL;
     const buffer = this.#pool.take();
     packTiles({
@@ -133,6 +133,6 @@ export class LosslessEncoder implements Encoder {
   }
 }
 
-function tileBytes(picture: Picture): number {
+function tileBytes(picture: PictureView): number {
   return picture.grid.tilePx * picture.grid.tilePx * BYTES_PER_PIXEL;
 }

@@ -1,4 +1,4 @@
-import type { Picture } from '../../client/tiles/picture.ts';
+import type { PictureView } from '../../client/tiles/view.ts';
 import { KvmfrError } from '../../protocol/error.ts';
 import type { EncodedUpdate, EncoderOptions, EncoderStats } from './encoder.ts';
 
@@ -21,13 +21,13 @@ export interface CodedParts {
 
 /** Codes some tiles of a picture. The pixels must have been copied when it returns. */
 export type Coder = (job: {
-  readonly picture: Picture;
+  readonly picture: PictureView;
   readonly tiles: Uint32Array;
   readonly count: number;
 }) => CodedParts;
 
 /** Whether an update of so many tiles is to be refused for now. */
-export type IsLarge = (picture: Picture, count: number) => boolean;
+export type IsLarge = (picture: PictureView, count: number) => boolean;
 
 /**
  * What all encoders have in common: which tiles to code, one result for all who ask for the same,
@@ -59,14 +59,14 @@ export class SharedUpdates {
   }
 
   /** The update from `from` to the picture's serial; undefined while a large one is in the way. */
-  take(picture: Picture, from: number): EncodedUpdate | undefined {
+  take(picture: PictureView, from: number): EncodedUpdate | undefined {
     if (this.#tiles.length < picture.grid.tileCount)
       this.#tiles = new Uint32Array(picture.grid.tileCount);
     return this.takeTiles(picture, this.#tiles, picture.changedSince(from, this.#tiles));
   }
 
   /** The update with the first `count` of these tiles; undefined while a large one is in the way. */
-  takeTiles(picture: Picture, tiles: Uint32Array, count: number): EncodedUpdate | undefined {
+  takeTiles(picture: PictureView, tiles: Uint32Array, count: number): EncodedUpdate | undefined {
     if (this.#closed) throw new KvmfrError('ERR_KVMFR_CLOSED', 'this encoder has been closed');
     const { epoch } = picture;
     this.#kept = this.#kept.filter(
@@ -100,7 +100,7 @@ export class SharedUpdates {
     await Promise.all(this.#running);
   }
 
-  #code(picture: Picture, tiles: Uint32Array): EncodedUpdate {
+  #code(picture: PictureView, tiles: Uint32Array): EncodedUpdate {
     const { epoch, serial: to } = picture;
     const count = tiles.length;
     const { parts, large, exact } = this.#coder({ picture, tiles, count });
@@ -125,7 +125,7 @@ export class SharedUpdates {
 /** Whether an update has all of these tiles, and all that it has as they are now. Both lists rise. */
 function serves(
   update: EncodedUpdate,
-  picture: Picture,
+  picture: PictureView,
   tiles: Uint32Array,
   count: number,
 ): boolean {

@@ -1,4 +1,4 @@
-import type { Picture } from '../../client/tiles/picture.ts';
+import type { PictureView } from '../../client/tiles/view.ts';
 import type { Codec, Encoding } from '../../protocol/wire/index.ts';
 import type {
   EncodedUpdate,
@@ -16,7 +16,7 @@ export type Tier = 'full' | 'slow';
 
 /** How the coding of a picture is made. */
 export interface CodingOptions {
-  readonly picture: Picture;
+  readonly picture: PictureView;
   readonly encoders: readonly Encoder[];
   /** Video codecs that may be offered; empty when none. */
   readonly codecs: readonly Codec[];

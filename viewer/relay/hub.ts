@@ -1,6 +1,7 @@
 import type { ClientState } from '../../client/index.ts';
-import { stateOfError } from '../../client/state.ts';
-import { Picture, type PictureOutcome } from '../../client/tiles/picture.ts';
+import { keepUp } from '../../client/reader/keep-up.ts';
+import type { OutcomeCounts, PictureReader, PictureUpdate } from '../../client/reader/reader.ts';
+import type { PictureView } from '../../client/tiles/view.ts';
 import {
   type Codec,
   encodeCursor,
@@ -13,10 +14,8 @@ import {
 import type { Encoder, VideoEncoder, VideoSettings } from '../encode/index.ts';
 import { Coding } from './coding.ts';
 import { type PacedViewer, Pacing } from './pacing.ts';
-import { pause } from './pause.ts';
-import type { GuestCursor, GuestCursorShape, GuestFrame, GuestSource } from './source.ts';
+import type { GuestCursor, GuestCursorShape } from './source.ts';
 import { summariseState } from './summary.ts';
-import { monotonicMs } from './timeline.ts';
 
 /** What every viewer is told, each kind coded once into a message that all share. */
 export type Notice = 'state' | 'shape' | 'cursor' | 'stats';
@@ -35,7 +34,8 @@ export interface Attached extends PacedViewer {
 
 /** What a hub is made with. */
 export interface HubOptions {
-  readonly client: GuestSource;
+  /** Ownership: the hub closes it. */
+  readonly reader: PictureReader;
   /** Makes the encoders; `onIdle` is what they call when they can be asked again. */
   readonly encoders: (onIdle: () => void) => readonly Encoder[];
   /** Video codecs that may be offered. */
@@ -50,16 +50,13 @@ export interface HubOptions {
   readonly log: (line: string) => void;
 }
 
-/** After a stream ended with an error it is asked for again. */
-const RETRY_MS = 500;
-
 /**
  * One guest, many viewers: keeps the picture, the cursor and the state current while somebody looks,
  * and lets go of the guest's queues when nobody does.
  */
 export class Hub {
-  readonly client: GuestSource;
-  readonly picture: Picture = new Picture();
+  readonly reader: PictureReader;
+  readonly picture: PictureView;
   readonly #options: HubOptions;
   readonly coding: Coding;
   readonly #viewers = new Set<Attached>();
@@ -76,27 +73,22 @@ export class Hub {
   /** Whether a frame has come since the guest is watched again. */
   #fresh = false;
   readonly #waiting = new Set<() => void>();
-  #session: GuestSource['session'];
+  #session: PictureReader['session'];
   #state: State;
-  /** What is wrong on our side with frames that the client takes for good. */
-  #refusal: ClientState | undefined;
   #shape: GuestCursorShape | undefined;
   #shapeId = 0;
   readonly #messages: { [what in Notice]: Uint8Array | undefined };
   #pictureMessage: Uint8Array | undefined;
   #pictureEpoch = 0;
-  readonly #outcomes: { [outcome in PictureOutcome]: number } = {
-    changed: 0,
-    same: 0,
-    'given-up': 0,
-  };
   #counted: { readonly atMs: number; readonly frames: number } = { atMs: 0, frames: 0 };
 
   constructor(options: HubOptions) {
     this.#options = options;
-    this.client = options.client;
-    this.#pacing = new Pacing(options.client, options.maxFps);
-    this.#state = summariseState(options.client.state, options.client.session);
+    const { reader } = options;
+    this.reader = reader;
+    this.picture = reader.picture;
+    this.#pacing = new Pacing(reader, options.maxFps);
+    this.#state = summariseState(reader.state, reader.session);
     this.#messages = {
       state: encodeState(this.#state),
       shape: undefined,
@@ -115,7 +107,7 @@ export class Hub {
       ...(options.maxFps === undefined ? {} : { maxFps: options.maxFps }),
     });
     const { signal } = this.#closing;
-    this.#statesDone = this.#keepUp('states', signal, () => this.#followStates(signal));
+    this.#statesDone = this.#keepUp('states', signal, (until) => this.#followStates(until));
   }
 
   /** The state of the guest's screen. */
@@ -124,8 +116,8 @@ export class Hub {
   }
 
   /** What became of the frames that were taken. */
-  get outcomes(): { readonly [outcome in PictureOutcome]: number } {
-    return this.#outcomes;
+  get outcomes(): OutcomeCounts {
+    return this.reader.outcomes;
   }
 
   /** Whether the guest is being watched. */
@@ -198,7 +190,10 @@ export class Hub {
    * @param copy is called at once when there is a picture that no update is tearing
    * @returns undefined when there is none: nothing came in this time, and nothing is left from before
    */
-  async copyPicture<T>(timeoutMs: number, copy: (picture: Picture) => T): Promise<T | undefined> {
+  async copyPicture<T>(
+    timeoutMs: number,
+    copy: (picture: PictureView) => T,
+  ): Promise<T | undefined> {
     this.#holds++;
     this.demandChanged();
     const deadline = AbortSignal.any([AbortSignal.timeout(timeoutMs), this.#closing.signal]);
@@ -211,7 +206,7 @@ export class Hub {
     }
   }
 
-  /** Ends all that runs. The client is left to whoever made it. */
+  /** Ends all that runs, the reader too. */
   async close(): Promise<void> {
     this.#closing.abort();
     clearTimeout(this.#graceTimer);
@@ -219,6 +214,7 @@ export class Hub {
     this.#viewers.clear();
     this.#pacing.release();
     this.#unwatch();
+    await this.reader.close();
     await Promise.all([this.#statesDone, this.#watched]);
     await this.coding.close();
   }
@@ -229,14 +225,16 @@ export class Hub {
     const before = this.#watched;
     this.#watching = watching;
     this.#fresh = false;
-    const stream = async (what: string, follow: () => Promise<void>): Promise<void> => {
-      // Two loops on one picture would be one too many.
+    const stream = async (
+      what: string,
+      follow: (signal: AbortSignal) => Promise<void>,
+    ): Promise<void> => {
       await before;
       await this.#keepUp(what, signal, follow);
     };
     this.#watched = Promise.all([
-      stream('frames', () => this.#followFrames(signal)),
-      stream('cursor', () => this.#followCursor(signal)),
+      stream('frames', (until) => this.#followPictures(until)),
+      stream('cursor', (until) => this.#followCursor(until)),
     ]);
   }
 
@@ -248,67 +246,37 @@ export class Hub {
     this.coding.rest();
   }
 
-  /** Follows a stream until it ends, as it does when the client closes, and again after an error. */
-  async #keepUp(what: string, signal: AbortSignal, follow: () => Promise<void>): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        await follow();
-        return;
-      } catch (error) {
-        if (signal.aborted) return;
-        this.#options.log(`${what}: ${stateOfError(error).message}`);
-        await pause(RETRY_MS, signal);
-      }
-    }
+  async #keepUp(
+    what: string,
+    signal: AbortSignal,
+    follow: (signal: AbortSignal) => Promise<void>,
+  ): Promise<void> {
+    await keepUp({ what, signal, follow, log: this.#options.log });
   }
 
   async #followStates(signal: AbortSignal): Promise<void> {
-    for await (const state of this.client.states({ signal })) this.#show(this.#refusal ?? state);
+    for await (const state of this.reader.states({ signal })) this.#show(state);
   }
 
-  async #followFrames(signal: AbortSignal): Promise<void> {
-    const gapMs = this.#options.maxFps === undefined ? 0 : 1000 / this.#options.maxFps;
-    let dueMs = 0;
-    for await (const frame of this.client.frames({ signal, partial: true })) {
-      const takenMs = performance.now();
-      await this.#take(frame);
-      if (signal.aborted) break;
-      if (gapMs === 0) continue;
-      // Counted from when the frame was due, so that timers that are a little late do not add up.
-      dueMs = (takenMs - dueMs < gapMs ? dueMs : takenMs) + gapMs;
-      const leftMs = dueMs - performance.now();
-      if (leftMs > 0) await pause(leftMs, signal);
-    }
+  async #followPictures(signal: AbortSignal): Promise<void> {
+    const { maxFps } = this.#options;
+    for await (const update of this.reader.pictures({ signal, maxFps })) this.#updated(update);
   }
 
-  async #take(frame: GuestFrame): Promise<void> {
-    const session = this.client.session;
+  #updated(update: PictureUpdate): void {
+    const { session, state } = this.reader;
     if (session !== undefined && session !== this.#session) {
-      this.picture.startOver();
       this.#session = session;
-      this.#show(this.#refusal ?? this.client.state);
+      this.#show(state);
     }
-    try {
-      const seenMs = monotonicMs();
-      const outcome = await this.picture.update(frame);
-      const appliedMs = monotonicMs();
-      if (outcome === 'changed')
-        this.coding.pictureChanged({ seenMs, arrivedMs: appliedMs, appliedMs });
-      this.#outcomes[outcome]++;
-      if (outcome !== 'given-up') this.#fresh = true;
-      this.#refuse(undefined);
-    } catch (error) {
-      this.#outcomes['given-up']++;
-      this.#refuse(stateOfError(error));
-    } finally {
-      frame.release();
-    }
+    if (update.outcome !== 'given-up') this.#fresh = true;
+    if (update.outcome === 'changed') this.coding.pictureChanged(update.times);
     this.#wake();
     this.#pumpAll();
   }
 
   async #followCursor(signal: AbortSignal): Promise<void> {
-    for await (const cursor of this.client.cursor({ signal })) this.#point(cursor);
+    for await (const cursor of this.reader.cursor({ signal })) this.#point(cursor);
   }
 
   #point(cursor: GuestCursor): void {
@@ -323,16 +291,8 @@ export class Hub {
     this.#notify('cursor');
   }
 
-  /** Says that frames cannot be shown and why, once, or that they can again. */
-  #refuse(refusal: ClientState | undefined): void {
-    if (refusal?.message === this.#refusal?.message) return;
-    this.#refusal = refusal;
-    if (refusal !== undefined) this.#options.log(`frames: ${refusal.message}`);
-    this.#show(refusal ?? this.client.state);
-  }
-
   #show(state: ClientState): void {
-    this.#state = summariseState(state, this.client.session);
+    this.#state = summariseState(state, this.reader.session);
     this.#messages.state = encodeState(this.#state);
     this.#notify('state');
     this.#wake();
@@ -347,7 +307,7 @@ export class Hub {
     const now = this.#count();
     this.#counted = now;
     const fps = ((now.frames - before.frames) * 1000) / (now.atMs - before.atMs);
-    const { framesSkipped, framesGivenUp } = this.client.stats;
+    const { framesSkipped, framesGivenUp } = this.reader.stats;
     this.#messages.stats = encodeStats({
       viewers: this.#viewers.size,
       guestFps: Number.isFinite(fps) ? Math.max(0, Math.round(fps * 10) / 10) : 0,
@@ -360,7 +320,7 @@ export class Hub {
   }
 
   #count(): { readonly atMs: number; readonly frames: number } {
-    const { framesSeen, framesSkipped } = this.client.stats;
+    const { framesSeen, framesSkipped } = this.reader.stats;
     return { atMs: performance.now(), frames: framesSeen + framesSkipped };
   }
 

@@ -20,7 +20,7 @@ export const METRICS_TYPE: string = 'text/plain; version=0.0.4; charset=utf-8';
 /** All counters as Prometheus reads them. Source: Prometheus text exposition format 0.0.4. */
 export function metricsText(source: MetricsSource): string {
   const { hub, viewers, totals } = source;
-  const { stats } = hub.client;
+  const { stats } = hub.reader;
   const { picture } = hub;
   const lines: string[] = [];
   const put = (name: string, type: string, help: string, samples: readonly Sample[]): void => {

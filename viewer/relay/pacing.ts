@@ -1,5 +1,9 @@
 import { MAX_PERIOD_NS, MIN_PERIOD_NS } from '../../protocol/limits.ts';
-import type { GuestSource } from './source.ts';
+
+/** Who can be asked for a pace: a reader, or a source that knows how. */
+export interface PacedGuest {
+  schedule?(wish: { readonly periodNs: number } | undefined): void;
+}
 
 /** What the pacing needs of a viewer. */
 export interface PacedViewer {
@@ -16,12 +20,12 @@ const SAME = 0.005;
  * nobody looking, or nobody who knows, the guest is asked for nothing.
  */
 export class Pacing {
-  readonly #client: GuestSource;
+  readonly #client: PacedGuest;
   readonly #leastNs: number;
   #periodNs: number | undefined;
 
   /** `maxFps` bounds what is asked for, because more frames than that are not taken. */
-  constructor(client: GuestSource, maxFps: number | undefined) {
+  constructor(client: PacedGuest, maxFps: number | undefined) {
     this.#client = client;
     this.#leastNs = maxFps === undefined ? 0 : 1e9 / maxFps;
   }

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { Client } from '../../client/index.ts';
+import { LocalReader } from '../../client/reader/local.ts';
 import { MAX_VIEWER_MESSAGE_BYTES, TILE_PX } from '../../protocol/limits.ts';
 import {
   CODECS,
@@ -108,7 +109,7 @@ class Relay implements Viewer {
     this.maxViewers = settings.maxViewers;
     this.#access = new Access(settings);
     this.#hub = new Hub({
-      client: this.client,
+      reader: new LocalReader(this.client, { log }),
       encoders: (onIdle) => makeEncoders(settings, onIdle),
       codecs: settings.encode === 'auto' || settings.encode === 'video' ? CODECS : [],
       openVideo: (video) => startVideoEncoder(video),

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Picture } from '../../client/tiles/picture.ts';
+import type { PictureView } from '../../client/tiles/view.ts';
 import type { KvmfrErrorCode } from '../../protocol/error.ts';
 import { copyRect, encodePng } from '../encode/index.ts';
 import type { Access } from './access.ts';
@@ -152,7 +152,7 @@ export class HttpFace {
       ...hub.state,
       picture: geometry === undefined ? null : { ...geometry, epoch, serial },
       viewers: viewers.length,
-      stats: { ...hub.client.stats, ...totals },
+      stats: { ...hub.reader.stats, ...totals },
     };
   }
 
@@ -171,7 +171,7 @@ export class HttpFace {
     }
   }
 
-  #shoot(picture: Picture): Snapshot {
+  #shoot(picture: PictureView): Snapshot {
     const { epoch, serial, grid } = picture;
     if (this.#snapshot?.epoch === epoch && this.#snapshot.serial === serial) return this.#snapshot;
     const rect = { x: 0, y: 0, width: grid.widthPx, height: grid.heightPx };

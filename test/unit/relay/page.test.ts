@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { LocalReader } from '../../../client/reader/local.ts';
 import { Access } from '../../../viewer/relay/access.ts';
 import { Hub } from '../../../viewer/relay/hub.ts';
 import { Page } from '../../../viewer/relay/page.ts';
@@ -20,7 +21,7 @@ let origin = '';
 beforeEach(async () => {
   directory = `${await mkdtemp(join(tmpdir(), 'kvmfr-page-'))}/`;
   hub = new Hub({
-    client: new FakeGuest(),
+    reader: new LocalReader(new FakeGuest()),
     encoders: () => [],
     codecs: [],
     openVideo: () => {
