@@ -33,7 +33,11 @@ export const SERVE_FLAGS: { readonly [flag: string]: FlagSpec } = {
     help: 'let pages of this origin connect; may be repeated',
     multiple: true,
   },
-  encode: { value: 'HOW', help: 'auto, lossless or jpeg (default auto: the viewer chooses)' },
+  encode: {
+    value: 'HOW',
+    help: 'auto, lossless, video or jpeg (default auto: exact at rest, video in motion)',
+  },
+  bitrate: { value: 'KBITS', help: 'most kilobits a second of video (default: by the size)' },
   'tls-cert': { value: 'FILE', help: 'certificate chain (PEM): serves https; needed off loopback' },
   'tls-key': { value: 'FILE', help: 'its key (PEM)' },
   'max-fps': { value: 'N', help: 'take at most N frames a second from the guest' },
@@ -43,7 +47,6 @@ export const SERVE_FLAGS: { readonly [flag: string]: FlagSpec } = {
 export const SERVE_LATER: { readonly [flag: string]: string } = {
   'password-file': 'viewers are let in by token only',
   'view-only': 'every viewer can only look',
-  bitrate: 'there is no video encoding yet',
   spice: 'there is no input, clipboard or sound yet',
 };
 
@@ -54,7 +57,8 @@ export interface ServeOptions {
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   readonly token: string | undefined;
   readonly allowOrigins: readonly string[];
-  readonly encode: 'auto' | 'lossless' | 'jpeg';
+  readonly encode: 'auto' | 'lossless' | 'video' | 'jpeg';
+  readonly bitrateKbits: number | undefined;
   readonly maxFps: number | undefined;
 }
 
@@ -81,9 +85,8 @@ export function serveOptions(command: ParsedCommand): ServeOptions {
     tls,
     token,
     allowOrigins,
-    encode:
-      choiceFlag(command, 'encode', { now: ['auto', 'lossless', 'jpeg'], later: ['video'] }) ??
-      'auto',
+    encode: choiceFlag(command, 'encode', { now: ['auto', 'lossless', 'video', 'jpeg'] }) ?? 'auto',
+    bitrateKbits: numberFlag(command, 'bitrate', { min: 100, max: 1_000_000 }),
     maxFps: numberFlag(command, 'max-fps', { min: 1, max: 1000 }),
   };
 }
@@ -142,6 +145,7 @@ export async function serve(
     log: (line) => say(`  ${line}`),
     ...(options.token === undefined ? {} : { token: options.token }),
     ...(options.maxFps === undefined ? {} : { maxFps: options.maxFps }),
+    ...(options.bitrateKbits === undefined ? {} : { bitrateKbits: options.bitrateKbits }),
   });
   const door = await listen(viewer, {
     host: options.host,

@@ -1,0 +1,98 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+
+/**
+ * No display, no GPU, nobody outside of this machine; and no debugging connection, which would
+ * mirror every message of a socket to whoever is connected.
+ */
+const FLAGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--autoplay-policy=no-user-gesture-required',
+];
+const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
+const KILL_AFTER_MS = 3000;
+
+/** Path of a Chromium on this machine; undefined when there is none. */
+export function chromiumPath(): string | undefined {
+  for (const directory of (process.env['PATH'] ?? '').split(delimiter))
+    for (const name of NAMES) {
+      const path = join(directory, name);
+      try {
+        accessSync(path, constants.X_OK);
+        return path;
+      } catch {
+        // Not here.
+      }
+    }
+  return undefined;
+}
+
+/** A browser that shows one page and that nobody steers. */
+export class PlainChromium implements AsyncDisposable {
+  readonly #process: ChildProcess;
+  readonly #profile: string;
+
+  private constructor(process: ChildProcess, profile: string) {
+    this.#process = process;
+    this.#profile = profile;
+  }
+
+  /**
+   * Opens an address.
+   *
+   * @throws when there is no Chromium on this machine
+   */
+  static open(
+    url: string,
+    window: { readonly width: number; readonly height: number },
+  ): PlainChromium {
+    const path = chromiumPath();
+    if (path === undefined)
+      throw new Error(
+        `this case needs one of ${NAMES.join(', ')} in PATH (Debian: apt install chromium)`,
+      );
+    const profile = mkdtempSync(join(tmpdir(), 'kvmfr-bench-chromium-'));
+    const size = `--window-size=${window.width},${window.height}`;
+    const args = [...FLAGS, size, `--user-data-dir=${profile}`, url];
+    // A group of its own: the browser's many processes are ended together.
+    const child = spawn(path, args, { stdio: 'ignore', detached: true });
+    child.on('error', () => {});
+    return new PlainChromium(child, profile);
+  }
+
+  /** Id of the browser's first process, which is that of its group. */
+  get pid(): number {
+    return this.#process.pid ?? 0;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const running = this.#process.exitCode === null && this.#process.signalCode === null;
+    if (running && this.#process.pid !== undefined) {
+      const exit = once(this.#process, 'exit');
+      signalGroup(this.#process.pid, 'SIGTERM');
+      const timer = setTimeout(() => signalGroup(this.pid, 'SIGKILL'), KILL_AFTER_MS);
+      await exit;
+      clearTimeout(timer);
+      signalGroup(this.pid, 'SIGKILL');
+    }
+    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+  }
+}
+
+function signalGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // All of it has gone.
+  }
+}
