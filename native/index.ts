@@ -1,4 +1,5 @@
 /** Layer 1: the only C++ and the only system calls. Importing it loads no binary. */
+export * from './i420.ts';
 export * from './mapping.ts';
 export * from './pixels.ts';
 export * from './region-file.ts';

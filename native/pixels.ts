@@ -1,4 +1,17 @@
 import { KvmfrError } from '../protocol/error.ts';
+import {
+  answer,
+  argument,
+  bounds,
+  needArray,
+  needPicture,
+  needRows,
+  needTiles,
+  needWords,
+  PICTURE_PIXEL_BYTES,
+  variantNumber,
+} from './arguments.ts';
+import { type I420Planes, needI420 } from './i420.ts';
 import { addon } from './load.ts';
 import { isToneMapTable, type ToneMapTable } from './tone-map.ts';
 
@@ -65,6 +78,11 @@ export interface UpdateTilesArguments {
   readonly height: number;
   /** For HDR pixels: RGBA16F always, RGBA10 when it is not SDR. */
   readonly toneMap?: ToneMapTable | undefined;
+  /**
+   * Planes that follow the picture: each tile that gets the serial is converted, the whole of it,
+   * from what is in the picture then. `tilePx` is even then.
+   */
+  readonly i420?: I420Planes | undefined;
   /** Use the code for processors without AVX2; for tests and benches. */
   readonly portable?: boolean;
   /** Use the plain reference code; for tests. */
@@ -108,8 +126,6 @@ const SOURCE_PIXEL_BYTES: Readonly<Record<KernelFormat, number>> = {
   RGBA10: 4,
   RGBA16F: 8,
 };
-const PICTURE_PIXEL_BYTES = 4;
-const MAX_WORD = 0xffff_ffff;
 
 /**
  * Copies rows between buffers of different pitch.
@@ -170,14 +186,16 @@ export function convertRows(o: ConvertRowsArguments): void {
  * serials. Another tone map makes all of them look different: take over the whole picture then,
  * whatever the damage says.
  *
- * The guest may be writing the frame meanwhile: each source pixel is read once. A frame that
- * becomes valid row by row is taken over in several calls with the same serial.
+ * The guest may be writing the frame meanwhile: each source pixel is read once, and I420 is made of
+ * what was read. A frame that becomes valid row by row is taken over in several calls with the same
+ * serial; they may be cut at any row, also with I420, though even ones are cheaper.
  *
- * @throws ERR_KVMFR_ARGUMENT, ERR_KVMFR_BOUNDS when picture, serials or rect leave a buffer
+ * @throws ERR_KVMFR_ARGUMENT, ERR_KVMFR_BOUNDS when picture, serials, rect or planes leave a buffer
  */
 export function updateTiles(o: UpdateTilesArguments): number {
   const format = kernelNumber(o.format, o.toneMap);
   needPicture(o);
+  needTiles(o);
   needArray('serials', o.serials, Uint32Array);
   const tiles = Math.ceil(o.widthPx / o.tilePx) * Math.ceil(o.heightPx / o.tilePx);
   if (o.serials.length < tiles) throw bounds('serials', tiles, o.serials.length, 'elements');
@@ -188,6 +206,11 @@ export function updateTiles(o: UpdateTilesArguments): number {
   if (right > o.x && bottom > o.y) {
     const rowBytes = right * SOURCE_PIXEL_BYTES[o.format];
     needRows('src', o.src, o.srcOffset, o.srcPitchBytes, rowBytes, bottom);
+  }
+  const { i420 } = o;
+  if (i420 !== undefined) {
+    if (o.tilePx % 2 !== 0) throw argument(`expected tilePx to be even for I420, got ${o.tilePx}`);
+    needI420(i420, o.widthPx, o.heightPx);
   }
   return answer(
     addon().updateTiles(
@@ -208,6 +231,15 @@ export function updateTiles(o: UpdateTilesArguments): number {
       o.height,
       variantNumber(o),
       o.toneMap?.words,
+      i420?.y.bytes,
+      i420?.y.offset,
+      i420?.y.pitchBytes,
+      i420?.u.bytes,
+      i420?.u.offset,
+      i420?.u.pitchBytes,
+      i420?.v.bytes,
+      i420?.v.offset,
+      i420?.v.pitchBytes,
     ),
   );
 }
@@ -221,6 +253,7 @@ export function updateTiles(o: UpdateTilesArguments): number {
  */
 export function packTiles(o: PackTilesArguments): number {
   needPicture(o);
+  needTiles(o);
   const { outOffset = 0, count = o.tileIndices.length } = o;
   needArray('out', o.out, Uint8Array);
   needArray('tileIndices', o.tileIndices, Uint32Array);
@@ -259,67 +292,6 @@ export function kernelVariant(): 'avx2' | 'portable' {
   return addon().kernelVariant();
 }
 
-function variantNumber(o: { readonly portable?: boolean; readonly reference?: boolean }): number {
-  if (o.reference === true) return 2;
-  return o.portable === true ? 1 : 0;
-}
-
-function needPicture(o: {
-  readonly picture: Uint8Array;
-  readonly picturePitchBytes: number;
-  readonly widthPx: number;
-  readonly heightPx: number;
-  readonly tilePx: number;
-}): void {
-  needWords(o.picturePitchBytes, o.widthPx, o.heightPx, o.tilePx);
-  if (o.tilePx === 0) throw argument('expected tilePx to be at least 1, got 0');
-  const rowBytes = o.widthPx * PICTURE_PIXEL_BYTES;
-  needRows('picture', o.picture, 0, o.picturePitchBytes, rowBytes, o.heightPx);
-}
-
-/** Four at a time, so that the usual call allocates nothing. */
-function needWords(a: number, b: number, c: number, d: number): void {
-  if (isWord(a) && isWord(b) && isWord(c) && isWord(d)) return;
-  const found = [a, b, c, d].find((value) => !isWord(value));
-  throw argument(`expected a whole number from 0 to ${MAX_WORD}, got ${String(found)}`);
-}
-
-function isWord(value: number): boolean {
-  return value >>> 0 === value;
-}
-
-function needRows(
-  name: string,
-  buffer: Uint8Array,
-  offset: number,
-  pitchBytes: number,
-  rowBytes: number,
-  rows: number,
-): void {
-  needArray(name, buffer, Uint8Array);
-  if (!Number.isSafeInteger(offset) || offset < 0) {
-    throw argument(`expected the offset into ${name} to be a whole number, got ${String(offset)}`);
-  }
-  if (rows > 1 && pitchBytes < rowBytes) {
-    throw new KvmfrError(
-      'ERR_KVMFR_BOUNDS',
-      `the pitch of ${name} must be at least its ${rowBytes} bytes per row, but is ${pitchBytes}`,
-    );
-  }
-  // Products above 2^53 are inexact, but far beyond any buffer.
-  const end = rows === 0 || rowBytes === 0 ? offset : offset + (rows - 1) * pitchBytes + rowBytes;
-  if (end > buffer.length) throw bounds(name, end, buffer.length, 'bytes');
-}
-
-function needArray(
-  name: string,
-  found: unknown,
-  type: Uint8ArrayConstructor | Uint32ArrayConstructor,
-): void {
-  if (found instanceof type) return;
-  throw argument(`expected ${name} to be a ${type.name}, got ${typeof found}`);
-}
-
 function kernelNumber(format: KernelFormat, toneMap: ToneMapTable | undefined): number {
   const number = FORMATS[format];
   if (typeof number !== 'number') {
@@ -335,21 +307,4 @@ function kernelNumber(format: KernelFormat, toneMap: ToneMapTable | undefined): 
   throw argument(
     `expected a tone map of scrgb for RGBA16F, of pq or linear or none for RGBA10 and none for other formats, got ${String(toneMap?.transfer)} for ${format}`,
   );
-}
-
-/** The native side has checked everything again; what it refuses here would be a bug of ours. */
-function answer(result: number): number {
-  if (result >= 0) return result;
-  throw new KvmfrError(
-    'ERR_KVMFR_BOUNDS',
-    'the native module refused a range that JavaScript took',
-  );
-}
-
-function argument(message: string): KvmfrError {
-  return new KvmfrError('ERR_KVMFR_ARGUMENT', message);
-}
-
-function bounds(name: string, needed: number, found: number, unit: string): KvmfrError {
-  return new KvmfrError('ERR_KVMFR_BOUNDS', `${name} needs ${needed} ${unit}, but has ${found}`);
 }

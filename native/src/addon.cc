@@ -16,6 +16,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("copyRows", Napi::Function::New<kvmfr::CopyRowsOf>(env));
   exports.Set("convertRows", Napi::Function::New<kvmfr::ConvertRowsOf>(env));
   exports.Set("updateTiles", Napi::Function::New<kvmfr::UpdateTilesOf>(env));
+  exports.Set("convertToI420", Napi::Function::New<kvmfr::ConvertToI420Of>(env));
   exports.Set("fillToneMap", Napi::Function::New<kvmfr::FillToneMapOf>(env));
   exports.Set("packTiles", Napi::Function::New<kvmfr::PackTilesOf>(env));
   exports.Set("kernelVariant", Napi::Function::New<kvmfr::KernelVariantOf>(env));

@@ -59,7 +59,7 @@ Mapping::~Mapping() { StopWaiter(); }
 
 Napi::Value Mapping::Failure(const Napi::CallbackInfo& info) {
   static constexpr const char* kSteps[] = {"none", "open", "inspect", "kind",
-                                             "size", "map",  "seals",   "path"};
+                                           "size", "map",  "seals",   "path"};
   const Napi::Env env = info.Env();
   if (failure_.step == OpenFailure::Step::kNone) return env.Undefined();
   Napi::Object failure = Napi::Object::New(env);

@@ -11,8 +11,8 @@
 
 namespace kvmfr {
 
-// Opened by its constructor (path, readOnly, sealed), or created by (byteLength); `failure` says why
-// when that did not work.
+// Opened by its constructor (path, readOnly, sealed), or created by (byteLength); `failure` says
+// why when that did not work.
 class Mapping : public Napi::ObjectWrap<Mapping> {
  public:
   static Napi::Function Define(Napi::Env env);

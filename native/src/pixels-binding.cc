@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "i420.h"
 #include "pixels.h"
 
 namespace kvmfr {
@@ -14,6 +15,16 @@ template <typename Element>
 struct Span {
   Element* at = nullptr;
   std::uint64_t length = 0;  // in elements
+};
+
+struct PlaneSpan {
+  Span<std::uint8_t> bytes;
+  std::uint64_t offset = 0;
+  std::uint32_t pitch = 0;
+};
+
+struct I420Spans {
+  PlaneSpan y, u, v;
 };
 
 // Takes the arguments of a call one after the other; the first that does not fit spoils the rest.
@@ -55,6 +66,16 @@ class Arguments {
     return ToneMapIn(words.at);
   }
 
+  bool Absent() const { return info_[at_].IsUndefined(); }
+
+  I420Spans Planes() {
+    // In this order.
+    const PlaneSpan y = Plane();
+    const PlaneSpan u = Plane();
+    const PlaneSpan v = Plane();
+    return {y, u, v};
+  }
+
   double Positive() {
     const Napi::Value value = info_[at_++];
     const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : 0;
@@ -66,6 +87,14 @@ class Arguments {
   Variant WhichVariant() { return static_cast<Variant>(Whole(kVariants - 1)); }
 
  private:
+  PlaneSpan Plane() {
+    PlaneSpan plane;
+    plane.bytes = Bytes();
+    plane.offset = Offset();
+    plane.pitch = Word();
+    return plane;
+  }
+
   template <typename Element>
   Span<Element> Array(napi_typedarray_type wanted) {
     const Napi::Value value = info_[at_++];
@@ -103,10 +132,28 @@ bool Fits(std::uint64_t length, std::uint64_t offset, std::uint64_t pitch, std::
   return (rows - 1) * pitch + row_bytes <= length - offset;
 }
 
+// Sizes with room to count beyond their ends in 32 bits.
 bool PictureFits(const Span<std::uint8_t>& buffer, const TiledPicture& picture) {
-  return picture.tile > 0 && picture.width <= UINT32_MAX / 4 &&
+  return picture.tile > 0 && picture.width <= UINT32_MAX / 4 && picture.height <= UINT32_MAX / 4 &&
          Fits(buffer.length, 0, picture.pixels.pitch, std::uint64_t{picture.width} * 4,
               picture.height);
+}
+
+bool PlaneFits(const PlaneSpan& plane, std::uint64_t width, std::uint64_t height) {
+  return Fits(plane.bytes.length, plane.offset, plane.pitch, width, height);
+}
+
+bool PlanesFit(const I420Spans& spans, const TiledPicture& picture) {
+  const std::uint64_t half_width = (std::uint64_t{picture.width} + 1) / 2;
+  const std::uint64_t half_height = (std::uint64_t{picture.height} + 1) / 2;
+  return PlaneFits(spans.y, picture.width, picture.height) &&
+         PlaneFits(spans.u, half_width, half_height) && PlaneFits(spans.v, half_width, half_height);
+}
+
+Rows RowsOf(const PlaneSpan& plane) { return {plane.bytes.at + plane.offset, plane.pitch}; }
+
+I420Planes PlanesOf(const I420Spans& spans) {
+  return {RowsOf(spans.y), RowsOf(spans.u), RowsOf(spans.v)};
 }
 
 std::uint64_t TileCount(const TiledPicture& picture) {
@@ -188,9 +235,12 @@ Napi::Value UpdateTilesOf(const Napi::CallbackInfo& info) {
   rect.height = arguments.Word();
   const auto variant = arguments.WhichVariant();
   const auto tone_map = arguments.ToneMapFor(format);
+  const bool also = !arguments.Absent();
+  const auto spans = also ? arguments.Planes() : I420Spans{};
   if (!arguments.good() || !PictureFits(pixels, picture) || serials.length < TileCount(picture)) {
     return Refuse(info);
   }
+  if (also && (picture.tile % 2 != 0 || !PlanesFit(spans, picture))) return Refuse(info);
   rect.width = Clip(rect.x, rect.width, picture.width);
   rect.height = Clip(rect.y, rect.height, picture.height);
   if (rect.width == 0 || rect.height == 0) return Answer(info, 0);
@@ -201,8 +251,38 @@ Napi::Value UpdateTilesOf(const Napi::CallbackInfo& info) {
             used_rows)) {
     return Refuse(info);
   }
-  return Answer(info, UpdateTiles(variant, picture, serial, format,
-                                  {from.at + from_offset, from_pitch}, rect, tone_map));
+  const I420Planes planes = also ? PlanesOf(spans) : I420Planes{};
+  return Answer(
+      info, UpdateTiles(variant, picture, serial, format, {from.at + from_offset, from_pitch}, rect,
+                        tone_map, also ? &planes : nullptr));
+}
+
+Napi::Value ConvertToI420Of(const Napi::CallbackInfo& info) {
+  Arguments arguments(info);
+  const auto pixels = arguments.Bytes();
+  TiledPicture picture{};
+  picture.pixels = {pixels.at, arguments.Word()};
+  picture.width = arguments.Word();
+  picture.height = arguments.Word();
+  picture.tile = 1;
+  PixelRect rect{};
+  rect.x = arguments.Word();
+  rect.y = arguments.Word();
+  rect.width = arguments.Word();
+  rect.height = arguments.Word();
+  const auto variant = arguments.WhichVariant();
+  const auto spans = arguments.Planes();
+  if (!arguments.good() || !PictureFits(pixels, picture) || !PlanesFit(spans, picture)) {
+    return Refuse(info);
+  }
+  rect.width = Clip(rect.x, rect.width, picture.width);
+  rect.height = Clip(rect.y, rect.height, picture.height);
+  if (rect.width == 0 || rect.height == 0) return Answer(info, 0);
+  const bool ends_well = (rect.width % 2 == 0 || rect.x + rect.width == picture.width) &&
+                         (rect.height % 2 == 0 || rect.y + rect.height == picture.height);
+  if (rect.x % 2 != 0 || rect.y % 2 != 0 || !ends_well) return Refuse(info);
+  ConvertToI420(variant, PlanesOf(spans), {pixels.at, picture.pixels.pitch}, rect);
+  return Answer(info, 0);
 }
 
 Napi::Value FillToneMapOf(const Napi::CallbackInfo& info) {

@@ -16,8 +16,11 @@ Napi::Value CopyRowsOf(const Napi::CallbackInfo& info);
 //   toneMap): 0
 Napi::Value ConvertRowsOf(const Napi::CallbackInfo& info);
 // updateTiles(picture, pitch, width, height, tile, serials, serial, from, fromOffset, fromPitch,
-//   format, x, y, w, h, variant, toneMap): tiles changed
+//   format, x, y, w, h, variant, toneMap, PLANES): tiles changed
 Napi::Value UpdateTilesOf(const Napi::CallbackInfo& info);
+// convertToI420(picture, pitch, width, height, x, y, w, h, variant, PLANES): 0
+// PLANES are three times bytes, offset, pitch: of Y, U and V; updateTiles takes undefined instead
+Napi::Value ConvertToI420Of(const Napi::CallbackInfo& info);
 // fillToneMap(words, transfer, gain, peak): 0
 Napi::Value FillToneMapOf(const Napi::CallbackInfo& info);
 // packTiles(to, toOffset, picture, pitch, width, height, tile, tiles, count, bytesPerPixel,

@@ -26,6 +26,9 @@ extern const RowKernels kPortableRows;
 // The fastest that this processor can run.
 const RowKernels* BestRowKernels();
 
+const RowKernels& RowKernelsOf(Variant variant);
+const HdrRowKernels& HdrRowKernelsOf(Variant variant);
+
 }  // namespace kvmfr
 
 #endif  // KVMFR_PIXELS_ROWS_H_

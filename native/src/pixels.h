@@ -82,12 +82,17 @@ struct PixelRect {
   std::uint32_t x, y, width, height;
 };
 
+struct I420Planes;
+
 // Compares a rect of a frame with the picture, writes what differs, and gives each tile in which
 // anything differed the serial. `from` is the frame's first pixel, not the rect's. Returns the
 // number of those tiles.
+//
+// With `i420`, those tiles are also converted, the whole of each, from what is in the picture then:
+// each source pixel is read once. The side of a tile is even then.
 std::uint32_t UpdateTiles(Variant variant, const TiledPicture& picture, std::uint32_t serial,
                           PixelFormat format, ConstRows from, PixelRect rect,
-                          const ToneMap& tone_map = {});
+                          const ToneMap& tone_map = {}, const I420Planes* i420 = nullptr);
 
 // Packed pixels of the tiles: R, G, B, 255 for 4 bytes per pixel, R, G, B for 3. Only pixels of the
 // picture are packed, row by row, so an edge tile takes less. Stops before the first tile that the

@@ -4,12 +4,14 @@
 //
 // Prints the number of comparisons and exits 0, or says what differed first and exits 1.
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <vector>
 
 #include "../src/cadence.h"
+#include "../src/i420.h"
 #include "../src/pixels.h"
 
 using kvmfr::PixelFormat;
@@ -223,6 +225,160 @@ void Copy(std::size_t row_bytes, std::size_t rows, std::size_t from_padding,
   Expect(to.Equals(expected), "CopyRows", row_bytes, rows, from_padding);
 }
 
+// Planes of exactly the bytes that they need.
+struct Planes {
+  Planes(std::size_t width, std::size_t height, std::size_t padding)
+      : y_pitch(width + padding),
+        u_pitch((width + 1) / 2 + padding % 3),
+        v_pitch((width + 1) / 2 + padding),
+        y(Needed(0, y_pitch, width, height)),
+        u(Needed(0, u_pitch, (width + 1) / 2, (height + 1) / 2)),
+        v(Needed(0, v_pitch, (width + 1) / 2, (height + 1) / 2)) {}
+
+  kvmfr::I420Planes Over() { return {{y.at(), y_pitch}, {u.at(), u_pitch}, {v.at(), v_pitch}}; }
+  bool Equals(const Planes& other) const {
+    return y.Equals(other.y) && u.Equals(other.u) && v.Equals(other.v);
+  }
+
+  std::size_t y_pitch, u_pitch, v_pitch;
+  Buffer y, u, v;
+};
+
+// How far Y, U and V of a pair of rows are from those of arithmetic without rounding.
+void ExpectNearTruth(Planes& planes, Buffer& pixels, std::size_t width) {
+  const auto part = [&](std::size_t row, std::size_t x, std::size_t i) {
+    return double{1} * *pixels.at((row * width + x) * 4 + i);
+  };
+  for (std::size_t x = 0; x < width; ++x) {
+    for (std::size_t row = 0; row < 2; ++row) {
+      const double luma =
+          0.0722 * part(row, x, 0) + 0.7152 * part(row, x, 1) + 0.2126 * part(row, x, 2);
+      const double y = 16 + luma * 219 / 255;
+      Expect(std::fabs(*planes.y.at(row * planes.y_pitch + x) - y) <= 0.5385, "Y", x, row, width);
+    }
+    if (x % 2 != 0) continue;
+    const std::size_t right = std::min(x + 1, width - 1);
+    double mean[3];
+    for (std::size_t i = 0; i < 3; ++i) {
+      mean[i] = (part(0, x, i) + part(0, right, i) + part(1, x, i) + part(1, right, i)) / 4;
+    }
+    const double luma = 0.0722 * mean[0] + 0.7152 * mean[1] + 0.2126 * mean[2];
+    const double u = 128 + (mean[0] - luma) / 1.8556 * 224 / 255;
+    const double v = 128 + (mean[2] - luma) / 1.5748 * 224 / 255;
+    Expect(std::fabs(*planes.u.at(x / 2) - u) <= 0.505, "U", x, 0, width);
+    Expect(std::fabs(*planes.v.at(x / 2) - v) <= 0.505, "V", x, 0, width);
+  }
+}
+
+// Two rows of colours as blocks of one colour, which are all values of U and V that there are.
+void I420Colours() {
+  constexpr std::size_t kWidth = 512;
+  Buffer pixels(kWidth * 2 * 4);
+  for (std::size_t r = 0; r < 256; r += 17) {
+    for (std::size_t g = 0; g < 256; g += 3) {
+      for (std::size_t x = 0; x < 2 * kWidth; ++x) {
+        *pixels.at(4 * x) = x % kWidth / 2 & 0xff;
+        *pixels.at(4 * x + 1) = g & 0xff;
+        *pixels.at(4 * x + 2) = r & 0xff;
+      }
+      Planes expected(kWidth, 2, 0);
+      kvmfr::ConvertToI420(Variant::kReference, expected.Over(), {pixels.at(), kWidth * 4},
+                           {0, 0, kWidth, 2});
+      ExpectNearTruth(expected, pixels, kWidth);
+      for (const Variant variant : kFast) {
+        Planes to(kWidth, 2, 0);
+        kvmfr::ConvertToI420(variant, to.Over(), {pixels.at(), kWidth * 4}, {0, 0, kWidth, 2});
+        Expect(to.Equals(expected), "ConvertToI420 of colours", r, g, 0);
+      }
+    }
+  }
+}
+
+// Begins at an even place and ends at one, or at the edge.
+void EvenPart(std::uint32_t size, std::uint32_t* start, std::uint32_t* extent) {
+  *start = random_bytes.Below(size) & ~1u;
+  *extent = 1 + random_bytes.Below(size - *start);
+  if (*extent % 2 != 0 && *start + *extent != size) ++*extent;
+}
+
+void I420Shape(std::uint32_t width, std::uint32_t height, std::size_t padding) {
+  const std::size_t pitch = std::size_t{width} * 4 + padding;
+  Buffer pixels(Needed(0, pitch, std::size_t{width} * 4, height));
+  kvmfr::PixelRect rect{};
+  EvenPart(width, &rect.x, &rect.width);
+  EvenPart(height, &rect.y, &rect.height);
+  Planes expected(width, height, padding);
+  const Planes before(expected);
+  kvmfr::ConvertToI420(Variant::kReference, expected.Over(), {pixels.at(), pitch}, rect);
+  for (const Variant variant : kFast) {
+    Planes to(before);
+    kvmfr::ConvertToI420(variant, to.Over(), {pixels.at(), pitch}, rect);
+    Expect(to.Equals(expected), "ConvertToI420", width, height, rect.x);
+  }
+  // Pixel by pixel, what was meant to stay has stayed.
+  Planes was(before);
+  for (std::size_t y = 0; y < height; ++y) {
+    for (std::size_t x = 0; x < width; ++x) {
+      const bool inside =
+          x >= rect.x && x < rect.x + rect.width && y >= rect.y && y < rect.y + rect.height;
+      const std::size_t at = y * expected.y_pitch + x;
+      if (inside) continue;
+      Expect(*expected.y.at(at) == *was.y.at(at), "Y outside of the rect", x, y, width);
+    }
+  }
+}
+
+// Every tile with the new serial is I420 of the picture as it then is, and nothing else is touched.
+void UpdateI420(PixelFormat format, const Screen& screen, kvmfr::PixelRect rect) {
+  const kvmfr::ToneMap map = ToneMapOf(format);
+  const std::size_t pixel_bytes = kvmfr::SourcePixelBytes(format);
+  const std::size_t from_pitch = screen.width * pixel_bytes + screen.padding;
+  const std::size_t pitch = std::size_t{screen.width} * 4 + screen.padding;
+  Buffer from(Needed(screen.offset, from_pitch, (rect.x + rect.width) * pixel_bytes,
+                     std::size_t{rect.y} + rect.height));
+  Buffer before(Needed(0, pitch, std::size_t{screen.width} * 4, screen.height));
+  if (random_bytes.Below(3) != 0) {
+    kvmfr::ConvertRows(
+        Variant::kReference, format,
+        {before.at() + rect.y * pitch + std::size_t{rect.x} * 4, pitch},
+        {from.at(screen.offset) + rect.y * from_pitch + rect.x * pixel_bytes, from_pitch},
+        rect.width, rect.height, map);
+    for (std::uint32_t flips = random_bytes.Below(4); flips > 0; --flips) {
+      before.at()[random_bytes.Below(static_cast<std::uint32_t>(before.size()))] ^= 1;
+    }
+  }
+  const Planes old(screen.width, screen.height, screen.padding);
+  for (const Variant variant : {Variant::kReference, Variant::kPortable, Variant::kBest}) {
+    Buffer plain(before);
+    Buffer pixels(before);
+    Planes planes(old);
+    Planes expected(old);
+    const std::uint32_t columns = (screen.width + screen.tile - 1) / screen.tile;
+    const std::uint32_t lines = (screen.height + screen.tile - 1) / screen.tile;
+    std::vector<std::uint32_t> plain_serials(std::size_t{columns} * lines, 1);
+    std::vector<std::uint32_t> serials(plain_serials);
+    const kvmfr::I420Planes over = planes.Over();
+    const kvmfr::ConstRows frame = {from.at(screen.offset), from_pitch};
+    const std::uint32_t expected_count = kvmfr::UpdateTiles(
+        variant, Over(screen, &plain, &plain_serials, pitch), 7, format, frame, rect, map);
+    const kvmfr::TiledPicture picture = Over(screen, &pixels, &serials, pitch);
+    const std::uint32_t count =
+        kvmfr::UpdateTiles(variant, picture, 7, format, frame, rect, map, &over);
+    Expect(count == expected_count, "count of UpdateTiles to I420", rect.x, rect.y, rect.width);
+    Expect(pixels.Equals(plain), "picture of UpdateTiles to I420", rect.x, rect.y, rect.width);
+    Expect(serials == plain_serials, "serials of UpdateTiles to I420", rect.x, rect.y, rect.width);
+    for (std::uint32_t i = 0; i < columns * lines; ++i) {
+      if (serials[i] != 7) continue;
+      const std::uint32_t x = i % columns * screen.tile;
+      const std::uint32_t y = i / columns * screen.tile;
+      kvmfr::ConvertToI420(Variant::kReference, expected.Over(), {pixels.at(), pitch},
+                           {x, y, std::min(screen.tile, screen.width - x),
+                            std::min(screen.tile, screen.height - y)});
+    }
+    Expect(planes.Equals(expected), "planes of UpdateTiles to I420", rect.x, rect.y, rect.width);
+  }
+}
+
 // Every ten-bit code and every half float in each component beside two others.
 void EveryValue(PixelFormat format) {
   const std::size_t values = format == PixelFormat::kRgba16f ? 65536 : 1024;
@@ -288,12 +444,27 @@ int main() {
              {x, y, 1 + random_bytes.Below(screen.width - x),
               1 + random_bytes.Below(screen.height - y)});
       Pack(screen, 3 + i % 2);
+      if (i % 10 != 0) continue;
+      const std::uint32_t even_tiles[] = {2, 16, 64};
+      const Screen even = {screen.width, screen.height, even_tiles[i / 10 % 3], screen.padding,
+                           screen.offset};
+      UpdateI420(format, even,
+                 {x, y, 1 + random_bytes.Below(screen.width - x),
+                  1 + random_bytes.Below(screen.height - y)});
     }
   }
   for (std::uint32_t f = kvmfr::kPixelFormats; f < kvmfr::kAllPixelFormats; ++f) {
     EveryValue(static_cast<PixelFormat>(f));
   }
+  I420Colours();
+  for (std::uint32_t width = 1; width <= 67; ++width) {
+    for (std::uint32_t height = 1; height <= 67; height += 1 + width % 5) {
+      I420Shape(width, height, (width + height) % 7);
+    }
+  }
+  for (std::uint32_t i = 0; i < 40; ++i) I420Shape(90 + i, 2 + i % 3, i % 5);
   // More columns than are looked at in one go.
+  UpdateI420(PixelFormat::kRgba, {1100, 5, 2, 4, 0}, {3, 1, 1090, 3});
   Update(PixelFormat::kBgra, {1100, 3, 1, 4, 0}, {3, 0, 1090, 3});
   for (std::size_t row = 0; row < 70; ++row) Copy(row, 1 + row % 5, row % 3, row % 4);
   Looks();

@@ -37,8 +37,10 @@ async function runSanitized(
 
 describe('the native code under a sanitizer', () => {
   test('the kernels read and write nothing but their ranges, and equal the reference', async () => {
-    const pixels = ['pixels.cc', 'pixels-rows.cc', 'pixels-avx2.cc'];
-    const sources = [...pixels, 'hdr.cc', 'hdr-portable.cc', 'hdr-avx2.cc', 'cadence.cc'];
+    const pixels = ['pixels.cc', 'tiles.cc', 'pixels-rows.cc', 'pixels-avx2.cc'];
+    const hdr = ['hdr.cc', 'hdr-portable.cc', 'hdr-avx2.cc'];
+    const i420 = ['i420.cc', 'i420-avx2.cc', 'i420-neon.cc'];
+    const sources = [...pixels, ...hdr, ...i420, 'cadence.cc'];
     const result = await runSanitized('kernels-main.cc', sources, 'address,undefined');
     expect(result).toMatchObject({ status: 0, stderr: '' });
     expect(result.stdout).toMatch(/^[1-9]\d{4,} comparisons, variant (avx2|portable)\n$/);
