@@ -88,6 +88,18 @@ export function plaid(step: number): Shade {
   ];
 }
 
+/**
+ * Another noise in each step, which is much to code, below row 64: where all of a picture is another
+ * one, openh264 takes it for another scene and makes a key frame.
+ */
+export function snow(step: number): Shade {
+  let state = step * 2_654_435_761 + 1;
+  return (_, y) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return [y < 64 ? 96 : 96 + (state >>> 26), 128, 128];
+  };
+}
+
 /** The chunk that a request became. */
 export function chunkOf(outcome: VideoOutcome): VideoChunk {
   if (outcome.kind === 'chunk') return outcome;
@@ -105,10 +117,33 @@ export async function decodeChunks(chunks: readonly VideoChunk[]): Promise<reado
   );
 }
 
-/** How like two planes are. Units: decibels; 40 and more are hard to tell apart. */
-export function psnr(a: Uint8Array, b: Uint8Array): number {
-  if (a.length !== b.length) throw new Error(`planes of ${a.length} and ${b.length} bytes`);
+/** How like the planes of a decoded picture are to those that were coded. Units: decibels. */
+export function likeness(
+  frame: CodedFrame | undefined,
+  picture: TestPicture,
+): { readonly y: number; readonly u: number; readonly v: number } {
+  if (frame === undefined) throw new Error('nothing was decoded');
+  const { widthPx, heightPx } = picture.planes;
+  const { y, u, v } = picture.pixels();
+  const half = (px: number): number => (px + 1) >> 1;
+  const chroma = { width: half(widthPx), height: half(heightPx), pitch: frame.widthPx / 2 };
+  return {
+    y: psnr(frame.y, y, { width: widthPx, height: heightPx, pitch: frame.widthPx }),
+    u: psnr(frame.u, u, chroma),
+    v: psnr(frame.v, v, chroma),
+  };
+}
+
+/** Of the top left of a plane, and one that is as large as that: 40 and more is hard to see. */
+function psnr(
+  plane: Uint8Array,
+  original: Uint8Array,
+  size: { readonly width: number; readonly height: number; readonly pitch: number },
+): number {
+  const { width, height, pitch } = size;
   let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += ((a[i] ?? 0) - (b[i] ?? 0)) ** 2;
-  return sum === 0 ? Number.POSITIVE_INFINITY : 10 * Math.log10((255 ** 2 * a.length) / sum);
+  for (let row = 0; row < height; row++)
+    for (let x = 0; x < width; x++)
+      sum += ((plane[row * pitch + x] ?? 0) - (original[row * width + x] ?? 0)) ** 2;
+  return sum === 0 ? Number.POSITIVE_INFINITY : 10 * Math.log10((255 ** 2 * width * height) / sum);
 }

@@ -123,7 +123,7 @@ process.on('message', (command: VideoCommand) => {
   const obeyed = command.do === 'start' ? start(command) : encode(command);
   obeyed.catch(fault);
 });
-process.on('disconnect', () => process.exit());
-process.on('SIGTERM', () => process.exit(0));
+// Nothing is left to be put away, and a codec that hangs would hold up an orderly end for ever.
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 // An interrupt from the terminal goes to the whole group: the parent decides.
 process.on('SIGINT', () => undefined);

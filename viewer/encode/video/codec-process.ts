@@ -21,6 +21,8 @@ export interface CodecProcessOptions {
 /** Below what reads the guest and serves viewers: on a machine with few cores those go first. */
 const NICENESS = 5;
 const CLOSE_MS = 1000;
+/** Each picture is garbage at once: a small young generation keeps 30 MB of it from piling up. */
+const MEMORY_FLAGS = ['--max-semi-space-size=2', '--max-old-space-size=64'];
 
 /**
  * A process that loads a codec library and codes one picture at a time.
@@ -38,7 +40,7 @@ export class CodecProcess {
   constructor(options: CodecProcessOptions) {
     this.#onEnd = options.onEnd;
     const child = fork(entryPoint(), {
-      execArgv: [],
+      execArgv: MEMORY_FLAGS,
       env: { NODE_WEBCODECS_FORCE: 'static', ...process.env },
       serialization: 'advanced',
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

@@ -66,7 +66,7 @@ export interface VideoChunk {
 /**
  * What became of a request: a chunk; `replaced` by a newer request before it began; `missed`
  * because the picture was written all the time or its memory had gone: ask again; or `failed`,
- * as all that come after it will.
+ * because the picture is too large for the codec, or the encoder has failed (see its state).
  */
 export type VideoOutcome =
   | VideoChunk
@@ -120,8 +120,9 @@ export interface VideoEncoder extends AsyncDisposable {
    */
   encode(planes: SharedPlanes, request: VideoRequest): Promise<VideoOutcome>;
   /**
-   * Asks for another bit rate. It may be called often: small changes are passed over, a lower rate
-   * is taken at once, a higher one after it has been asked for a while. Taking one costs a key frame.
+   * Asks for another bit rate. It may be called often: changes of less than a fifth are passed
+   * over, a lower rate is taken with the next picture, a higher one at most once a second. Each
+   * change costs a key frame.
    *
    * @throws ERR_KVMFR_ARGUMENT
    */

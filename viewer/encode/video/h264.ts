@@ -12,7 +12,14 @@ const LEVELS: readonly (readonly [level: number, perPicture: number, perSecond: 
   [52, 36_864, 2_073_600],
 ];
 const HIGHEST_LEVEL = 62;
+/** Level 5.2, the highest that software encoders take: 4096 x 2304 for example. */
+const MAX_MACROBLOCKS = 36_864;
 const SEQUENCE_PARAMETER_SET = 7;
+
+/** Whether a picture is not too large for what encodes and decodes H.264. */
+export function h264Fits(width: number, height: number): boolean {
+  return macroblocksOf(width, height) <= MAX_MACROBLOCKS;
+}
 
 /** Constrained baseline (no reordering) in the lowest level that the size and rate fit. */
 export function h264CodecString(video: {
@@ -20,7 +27,7 @@ export function h264CodecString(video: {
   readonly height: number;
   readonly framesPerSecond: number;
 }): string {
-  const macroblocks = Math.ceil(video.width / 16) * Math.ceil(video.height / 16);
+  const macroblocks = macroblocksOf(video.width, video.height);
   const rate = macroblocks * video.framesPerSecond;
   const fit = LEVELS.find(([, most, perSecond]) => macroblocks <= most && rate <= perSecond);
   return `avc1.42E0${(fit?.[0] ?? HIGHEST_LEVEL).toString(16).toUpperCase()}`;
@@ -43,4 +50,8 @@ export function codecStringOf(stream: Uint8Array): string | undefined {
     if (type >= 1 && type <= 5) return undefined;
   }
   return undefined;
+}
+
+function macroblocksOf(width: number, height: number): number {
+  return Math.ceil(width / 16) * Math.ceil(height / 16);
 }

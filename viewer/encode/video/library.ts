@@ -1,5 +1,5 @@
 import type { Codec } from '../../../protocol/wire/index.ts';
-import { h264CodecString } from './h264.ts';
+import { h264CodecString, h264Fits } from './h264.ts';
 import type { CodedSize } from './planes.ts';
 
 // The part of WebCodecs that is used here, as the W3C writes it. Node has no types for it.
@@ -83,6 +83,14 @@ const NEVER = 1_000_000;
 const OPENH264_FPS = 60;
 /** The most that any H.264 level of openh264 takes. */
 const MAX_BITRATE = 240_000_000;
+
+/** Sides of a VP8 picture have 14 bits. */
+const MAX_VP8_PX = 16_383;
+
+/** Whether a codec can code pictures of a size; above about 4096 x 2304 H.264 cannot. */
+export function codecFits(codec: Codec, widthPx: number, heightPx: number): boolean {
+  return codec === 'h264' ? h264Fits(widthPx, heightPx) : Math.max(widthPx, heightPx) < MAX_VP8_PX;
+}
 
 /** How a picture is coded, as {@link libraryConfig} needs it. */
 export interface CodingSettings extends CodedSize {

@@ -1,5 +1,6 @@
 import { channel } from 'node:diagnostics_channel';
 import { KvmfrError } from '../../../protocol/error.ts';
+import type { Codec } from '../../../protocol/wire/index.ts';
 import { Bitrate } from './bitrate.ts';
 import { monotonicNs } from './clock.ts';
 import { CodecProcess } from './codec-process.ts';
@@ -12,7 +13,7 @@ import type {
   VideoState,
   VideoStats,
 } from './encoder.ts';
-import { DEFAULT_LIBRARY } from './library.ts';
+import { codecFits, DEFAULT_LIBRARY } from './library.ts';
 import { LastLines } from './lines.ts';
 import type { CodedReply, VideoReply } from './messages.ts';
 import { checkPlanes, codedSize, type SharedPlanes } from './planes.ts';
@@ -24,7 +25,7 @@ export interface VideoEncoderOptions extends VideoSettings {
   readonly onState?: (state: VideoState) => void;
   /** The WebCodecs implementation: a package, or the URL of a module. */
   readonly library?: string;
-  /** Longest time for one picture; a process that needs longer is replaced. */
+  /** Longest time for one picture; a process that needs longer is replaced. By size if left out. */
   readonly deadlineMs?: number;
 }
 
@@ -37,6 +38,7 @@ export interface PrintedLine {
 const printed = channel('kvmfr:video:printed');
 /** A frame takes milliseconds; this long only on a machine that is busy with something else. */
 const DEADLINE_MS = 2000;
+const DEADLINE_MS_PER_MEGAPIXEL = 500;
 const START_DEADLINE_MS = 10_000;
 const KEPT_LINES = 32;
 const MAX_BITRATE_KBITS = 1_000_000;
@@ -110,6 +112,9 @@ class VideoProcess implements VideoEncoder {
   encode(planes: SharedPlanes, request: VideoRequest): Promise<VideoOutcome> {
     checkPlanes(planes);
     if (this.#state.kind === 'failed') return Promise.resolve(this.#state);
+    const { codec } = this.#options;
+    if (!codecFits(codec, planes.widthPx, planes.heightPx))
+      return Promise.resolve({ kind: 'failed', error: tooLarge(codec, planes) });
     return new Promise((resolve) => {
       const { serial, keyFrame = false } = request;
       this.#wait({ planes, serial, keyFrame, queuedNs: monotonicNs(), resolve });
@@ -188,7 +193,7 @@ class VideoProcess implements VideoEncoder {
     this.#running = next;
     if (this.#owesKeyFrame) next.keyFrame = true;
     this.#owesKeyFrame = false;
-    const { codec, framesPerSecond, deadlineMs = DEADLINE_MS } = this.#options;
+    const { codec, framesPerSecond, deadlineMs = deadlineOf(next.planes) } = this.#options;
     this.#bitrateKbits = this.#bitrate.at(performance.now());
     this.#process?.encode(
       {
@@ -333,6 +338,17 @@ function unavailable(options: VideoEncoderOptions, reason: string): KvmfrError {
       ? { hint: `Install it with its binary for this platform: npm install ${library}.` }
       : {},
   );
+}
+
+function tooLarge(codec: Codec, { widthPx, heightPx }: SharedPlanes): KvmfrError {
+  return new KvmfrError(
+    'ERR_KVMFR_UNSUPPORTED',
+    `a picture of ${widthPx} x ${heightPx} is too large for ${codec} video`,
+  );
+}
+
+function deadlineOf({ widthPx, heightPx }: SharedPlanes): number {
+  return DEADLINE_MS + (DEADLINE_MS_PER_MEGAPIXEL * widthPx * heightPx) / 1e6;
 }
 
 function gaveUp(reason: string, lines: readonly string[]): KvmfrError {

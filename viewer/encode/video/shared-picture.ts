@@ -100,6 +100,5 @@ const GONE: ReadonlySet<string> = new Set([
   'ERR_KVMFR_ABSENT',
   'ERR_KVMFR_NOT_A_REGION',
   'ERR_KVMFR_SIZE',
-  'ERR_KVMFR_DENIED',
   'ERR_KVMFR_SYSCALL',
 ]);
