@@ -17,6 +17,8 @@ export interface EncodedUpdate {
   readonly tileCount: number;
   /** Whether the tiles arrive exact to the bit. */
   readonly exact: boolean;
+  /** Those of the tiles that another thread may have been changing while they were copied. */
+  readonly torn: Uint32Array;
   readonly parts: readonly Promise<Uint8Array>[];
 }
 

@@ -42,6 +42,7 @@ export class SharedUpdates {
   readonly #running = new Set<Promise<unknown>>();
   #kept: EncodedUpdate[] = [];
   #tiles: Uint32Array = new Uint32Array(0);
+  #torn: Uint32Array<ArrayBuffer> = new Uint32Array(0);
   #largeRunning = false;
   #closed = false;
   #updates = 0;
@@ -103,10 +104,14 @@ export class SharedUpdates {
   #code(picture: PictureView, tiles: Uint32Array): EncodedUpdate {
     const { epoch, serial: to } = picture;
     const count = tiles.length;
+    const read = picture.beginRead();
     const { parts, large, exact } = this.#coder({ picture, tiles, count });
-    const update: EncodedUpdate = { epoch, to, tiles, tileCount: count, exact, parts };
+    if (this.#torn.length < count) this.#torn = new Uint32Array(count);
+    const torn = this.#torn.slice(0, read.end(tiles, count, this.#torn));
+    const update: EncodedUpdate = { epoch, to, tiles, tileCount: count, exact, torn, parts };
     this.#updates++;
-    this.#kept = [update, ...this.#kept.slice(0, KEPT_UPDATES - 1)];
+    // What is torn is sent to who asked for it, as what moves may be, and to nobody else.
+    if (torn.length === 0) this.#kept = [update, ...this.#kept.slice(0, KEPT_UPDATES - 1)];
     if (large) this.#largeRunning = true;
     const done = Promise.allSettled(parts).then((results) => {
       this.#running.delete(done);

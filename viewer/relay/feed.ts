@@ -340,6 +340,7 @@ export class Feed implements LaneMember {
     this.#sending = true;
     this.#serial = Math.max(this.#serial, update.to);
     this.#screen.tookTiles(update.tiles, update.to, update.exact);
+    this.#screen.distrust(update.torn, update.torn.length);
     const onTheWay = this.#begin(update.to);
     try {
       for (const [index, part] of update.parts.entries()) {

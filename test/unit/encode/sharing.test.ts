@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { SharedUpdates } from '../../../viewer/encode/sharing.ts';
 import { Screen } from '../tiles/guest.ts';
 import { messagesOf, pictureOf } from './pictures.ts';
@@ -46,6 +46,32 @@ describe('SharedUpdates', () => {
     finish();
     await closed;
     expect(idle).toBe(0);
+  });
+
+  it('names the tiles that were changed while they were copied, and shares no such update', async () => {
+    const picture = await pictureOf(new Screen(128, 64));
+    let turn = 0;
+    vi.spyOn(picture, 'beginRead').mockImplementation(() => ({
+      end: (_tiles, _count, out) => {
+        out[0] = 1;
+        return turn++ === 0 ? 1 : 0;
+      },
+    }));
+    const updates = new SharedUpdates({
+      isLarge: () => false,
+      coder: () => ({
+        parts: [Promise.resolve(new Uint8Array(1))],
+        large: false,
+        exact: true,
+      }),
+    });
+    const first = updates.take(picture, 0);
+    expect([...(first?.torn ?? [])]).toEqual([1]);
+    const second = updates.take(picture, 0);
+    expect(second).not.toBe(first);
+    expect([...(second?.torn ?? [])]).toEqual([]);
+    expect(updates.take(picture, 0)).toBe(second);
+    await updates.close();
   });
 
   it('forgets what it kept when it rests', async () => {
