@@ -6,7 +6,9 @@ import { Queue } from '../../../client/queue.ts';
 import { Session } from '../../../client/session.ts';
 import { KvmfrError } from '../../../protocol/error.ts';
 import { LGMP_LAYOUTS } from '../../../protocol/lgmp/detect.ts';
-import { C_VERSIONS, CClient, type CField, CPublisher } from '../../support/c-lgmp.ts';
+import { CClient } from '../../support/c-client.ts';
+import { C_VERSIONS, type CField } from '../../support/c-offsets.ts';
+import { CPublisher } from '../../support/c-publisher.ts';
 import { Reader } from '../../support/reader.ts';
 import { interrupted } from '../../support/word-hook.ts';
 import { World } from '../../support/world.ts';
@@ -217,14 +219,10 @@ describe('another client that', () => {
     const session = attached(p);
     const queue = subscribed(session);
     for (let i = 0; i < 7; i++) clientOf(p);
-    // It finds all eight taken, and means that there are 32.
-    p.queue.setTimeoutOf(8, 0n);
-    p.queue.setOwnerOf(8, 0x99);
-    p.queue.on |= 1 << 8;
+    expect(clientOf(p, { slots: 32, clientId: 0x99 }).id).toBe(8);
     expect([p.queue.get('queueID'), p.queue.get('numMessages')]).toEqual([0, 0]);
     expect(p.queue.timeoutOf(0)).toBe(0x99n);
-    // Who reads already knows where the ring is.
-    p.queue.set('numMessages', 4);
+    // Who reads already knows where the ring is; the publisher has numbers of its own, too.
     for (let round = 0; round < 9; round++) {
       p.queue.set('numMessages', 4);
       p.post({ udata: round });
