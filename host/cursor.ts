@@ -123,8 +123,10 @@ export class CursorPublisher {
     this.#send(nowMs);
   }
 
+  // Colours first: who has read a shape knows how it is shown.
   #send(nowMs: number): boolean {
-    return this.#sendPointer(nowMs) && this.#sendTransform(nowMs);
+    const colors = this.#sendTransform(nowMs);
+    return this.#sendPointer(nowMs) && colors;
   }
 
   // What is due of the pointer. A hidden one has no position from KVMFR 34 on.

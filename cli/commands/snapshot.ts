@@ -43,35 +43,43 @@ export async function run(command: ParsedCommand, signal: AbortSignal): Promise<
   const path = command.positionals[0] ?? defaultRegionPath();
   const assume = choiceFlag(command, 'assume', { now: ['dev12'] });
   await using client = new Client(path, { assume });
-  const image = await takePicture(client, {
+  const taken = await takePicture(client, {
     signal,
     timeoutMs,
     cursor: command.has('cursor'),
   });
-  if (image === undefined) return EXIT.interrupted;
-  await write(output, await encodePng(image));
-  if (output !== '-') say(`${output}: ${image.widthPx} x ${image.heightPx}`);
+  if (taken === undefined) return EXIT.interrupted;
+  const { image, rotation } = taken;
+  await write(output, await encodePng(image, rotation));
+  const [acrossPx, downPx] =
+    rotation % 2 === 0 ? [image.widthPx, image.heightPx] : [image.heightPx, image.widthPx];
+  if (output !== '-') say(`${output}: ${acrossPx} x ${downPx}`);
   return EXIT.done;
+}
+
+/** A picture as the guest sent it, and the quarter turns clockwise that it is shown by. */
+interface Taken {
+  readonly image: RgbImage;
+  readonly rotation: number;
 }
 
 async function takePicture(
   client: Client,
   options: { readonly signal: AbortSignal; readonly timeoutMs: number; readonly cursor: boolean },
-): Promise<RgbImage | undefined> {
+): Promise<Taken | undefined> {
   const limit = AbortSignal.timeout(options.timeoutMs);
   const stop = AbortSignal.any([limit, options.signal]);
-  const pointer = options.cursor ? firstCursor(client, stop) : undefined;
   const picture = new Picture();
   for await (const frame of client.frames({ signal: stop })) {
     if ((await picture.update(frame)) === 'given-up') continue;
-    const { widthPx: width, heightPx: height, screenWidthPx, screenHeightPx } = frame;
+    const { widthPx: width, heightPx: height, screenWidthPx, screenHeightPx, rotation } = frame;
     frame.release();
     const image = copyRect(picture, { x: 0, y: 0, width, height });
-    const cursor = await pointer;
+    // After the frame: the colours of a pointer depend on whether the picture is HDR.
+    const cursor = options.cursor ? await firstCursor(client, stop) : undefined;
     if (cursor !== undefined) drawCursor(image, cursor, { screenWidthPx, screenHeightPx });
-    return image;
+    return { image, rotation };
   }
-  await pointer;
   if (options.signal.aborted) return undefined;
   const { state } = client;
   throw new KvmfrError(
@@ -82,7 +90,6 @@ async function takePicture(
 }
 
 async function firstCursor(client: Client, stop: AbortSignal): Promise<CursorState | undefined> {
-  await client.attached(stop).catch(() => undefined);
   const limit = AbortSignal.any([AbortSignal.timeout(CURSOR_MS), stop]);
   let newest: CursorState | undefined;
   for await (const cursor of client.cursor({ signal: limit })) {
@@ -92,7 +99,10 @@ async function firstCursor(client: Client, stop: AbortSignal): Promise<CursorSta
   return newest;
 }
 
-/** Blends the pointer over the picture. A frame may be smaller than the screen it shows. */
+/**
+ * Blends the pointer over the picture. A frame may be smaller than the screen it shows: then the
+ * pointer is as well. Both are as the guest sent them, before any turn.
+ */
 function drawCursor(
   image: RgbImage,
   cursor: CursorState,
@@ -100,13 +110,19 @@ function drawCursor(
 ): void {
   const { shape } = cursor;
   if (!cursor.visible || shape === undefined) return;
-  const left = Math.round((cursor.x * image.widthPx) / screen.screenWidthPx);
-  const top = Math.round((cursor.y * image.heightPx) / screen.screenHeightPx);
-  const endX = Math.min(shape.widthPx, image.widthPx - left);
-  const endY = Math.min(shape.heightPx, image.heightPx - top);
+  const across = image.widthPx / screen.screenWidthPx;
+  const down = image.heightPx / screen.screenHeightPx;
+  const left = Math.round(cursor.x * across);
+  const top = Math.round(cursor.y * down);
+  const widthPx = Math.max(1, Math.round(shape.widthPx * across));
+  const heightPx = Math.max(1, Math.round(shape.heightPx * down));
+  const endX = Math.min(widthPx, image.widthPx - left);
+  const endY = Math.min(heightPx, image.heightPx - top);
   for (let y = Math.max(0, -top); y < endY; y++) {
+    const fromY = Math.floor(((y + 0.5) * shape.heightPx) / heightPx);
     for (let x = Math.max(0, -left); x < endX; x++) {
-      const from = (y * shape.widthPx + x) * 4;
+      const fromX = Math.floor(((x + 0.5) * shape.widthPx) / widthPx);
+      const from = (fromY * shape.widthPx + fromX) * 4;
       const to = ((top + y) * image.widthPx + left + x) * 3;
       const alpha = shape.rgba[from + 3] ?? 0;
       for (let channel = 0; channel < 3; channel++) {

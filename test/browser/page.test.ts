@@ -229,18 +229,26 @@ needs('chromium').describe('the page in Chromium', () => {
       expect(at.problems).toEqual([]);
     });
 
-    it('go into a snapshot file as they are', async () => {
-      await using at = await attach({ acceptDownloads: true });
-      await show(at.viewer, NOISE, { rotation: 1 });
-      const [download] = await Promise.all([
-        at.page.waitForEvent('download'),
-        at.page.click('#snapshot'),
-      ]);
-      expect(download.suggestedFilename()).toMatch(/^kvmfr-\d{4}-\d\d-\d\d-\d{6}\.png$/);
-      const file = await readFile(await download.path());
-      expect(pixelsOff(await decodePng(file), NOISE)).toBe(0);
-      expect(at.problems).toEqual([]);
-    });
+    it.each([0, 1, 2, 3])(
+      'go into a snapshot file turned by the guest’s %i quarters',
+      async (rotation) => {
+        await using at = await attach({ acceptDownloads: true });
+        await show(at.viewer, NOISE, { rotation });
+        // How the picture is looked at is of no matter.
+        await set(at.page, 'scale', '1:1');
+        await set(at.page, 'rotation', '90');
+        const [download] = await Promise.all([
+          at.page.waitForEvent('download'),
+          at.page.click('#snapshot'),
+        ]);
+        expect(download.suggestedFilename()).toMatch(/^kvmfr-\d{4}-\d\d-\d\d-\d{6}\.png$/);
+        const file = await readFile(await download.path());
+        let upright = NOISE;
+        for (let turn = 0; turn < rotation; turn++) upright = quarterTurn(upright);
+        expect(pixelsOff(await decodePng(file), upright)).toBe(0);
+        expect(at.problems).toEqual([]);
+      },
+    );
   });
 
   describe('scaling', () => {

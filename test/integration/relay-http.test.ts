@@ -8,6 +8,7 @@ import {
 import sharp from 'sharp';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createViewer, listen } from '../../viewer/relay/index.ts';
+import { turnedBy } from '../support/picture-reference.ts';
 import { CERT, KEY } from '../unit/relay/certificate.ts';
 import { FakeGuest } from '../unit/relay/fake-guest.ts';
 import {
@@ -122,6 +123,19 @@ describe('/snapshot.png', () => {
     screen.noise(6);
     const again = await stage.askIn('/snapshot.png');
     expect(Buffer.compare(await sharp(again.body).raw().toBuffer(), screen.rgb)).toBe(0);
+  });
+
+  it.each([1, 2, 3] as const)('is turned by the guest’s %i quarters', async (rotation) => {
+    const stage = await new HttpStage({}).listen();
+    const screen = new Screen(67, 33);
+    screen.noise(rotation);
+    stage.guest.current = () => screen.frame({ rotation });
+    const answer = await stage.askIn('/snapshot.png');
+    const { data, info } = await sharp(answer.body).raw().toBuffer({ resolveWithObject: true });
+    const { widthPx, heightPx, rgb } = screen;
+    const turned = turnedBy({ widthPx, heightPx, rgb: Float64Array.from(rgb) }, rotation);
+    expect(info).toMatchObject({ width: turned.widthPx, height: turned.heightPx });
+    expect([...data]).toEqual([...turned.rgb]);
   });
 
   it('is the last picture when the guest is gone', async () => {

@@ -60,9 +60,16 @@ export async function encodeJpeg(image: RgbImage, options: JpegOptions): Promise
   );
 }
 
-/** An image as a PNG file, exact to the bit. @throws ERR_KVMFR_IMAGE */
-export async function encodePng(image: RgbImage): Promise<Uint8Array> {
-  return await coded(image, 'PNG', read(image).png({ compressionLevel: 3 }).toBuffer());
+/**
+ * An image as a PNG file, exact to the bit.
+ *
+ * @param turns quarter turns clockwise that it is shown by: those of the picture, so that a person
+ *   sees what the guest's screen shows
+ * @throws ERR_KVMFR_IMAGE
+ */
+export async function encodePng(image: RgbImage, turns = 0): Promise<Uint8Array> {
+  const upright = turns % 4 === 0 ? read(image) : read(image).rotate((turns % 4) * 90);
+  return await coded(image, 'PNG', upright.png({ compressionLevel: 3 }).toBuffer());
 }
 
 async function coded(

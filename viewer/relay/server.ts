@@ -172,10 +172,10 @@ export class HttpFace {
   }
 
   #shoot(picture: PictureView): Snapshot {
-    const { epoch, serial, grid } = picture;
+    const { epoch, serial, grid, geometry } = picture;
     if (this.#snapshot?.epoch === epoch && this.#snapshot.serial === serial) return this.#snapshot;
     const rect = { x: 0, y: 0, width: grid.widthPx, height: grid.heightPx };
-    const png = encodePng(copyRect(picture, rect));
+    const png = encodePng(copyRect(picture, rect), geometry?.rotation);
     this.#snapshot = { epoch, serial, png };
     return this.#snapshot;
   }

@@ -1,6 +1,7 @@
 import { Engine } from './core/engine.ts';
 import type { Command, Report, StartCommand } from './core/messages.ts';
 import { browserPlatform } from './core/platform.ts';
+import { turnOf } from './core/render/turn.ts';
 
 /** What a backend is started with. */
 export interface BackendOptions {
@@ -85,7 +86,7 @@ function startHere(options: BackendOptions): Backend {
   let stopped = false;
   const engine = new Engine({
     canvas,
-    encodePng: () => canvasPng(canvas),
+    encodePng: (turns) => canvasPng(upright(canvas, turns)),
     platform: browserPlatform(),
     visible: options.visible(),
     report: (report) => {
@@ -100,6 +101,19 @@ function startHere(options: BackendOptions): Backend {
       engine.handle({ kind: 'disconnect' });
     },
   };
+}
+
+/** The picture turned; itself where there is nothing to turn. */
+function upright(canvas: HTMLCanvasElement, turns: number): HTMLCanvasElement {
+  const turn = turnOf(canvas, turns);
+  if (turn === undefined) return canvas;
+  const turned = document.createElement('canvas');
+  turned.width = turn.width;
+  turned.height = turn.height;
+  const pen = turned.getContext('2d', { colorSpace: 'srgb' });
+  pen?.setTransform(...turn.matrix);
+  pen?.drawImage(canvas, 0, 0);
+  return turned;
 }
 
 function canvasPng(canvas: HTMLCanvasElement): Promise<Blob> {

@@ -154,7 +154,12 @@ export class KvmfrView extends ElementBase {
     this.#send({ kind: 'disconnect' });
   }
 
-  /** The picture as a PNG file, pixel by pixel as the guest sent it. @throws ERR_KVMFR_IMAGE */
+  /**
+   * The picture as a PNG file, pixel by pixel as the guest's screen shows it, whatever the view's own
+   * rotation and scale.
+   *
+   * @throws ERR_KVMFR_IMAGE
+   */
   async snapshot(): Promise<Blob> {
     const answer = await this.#ask((ask) => ({ kind: 'snapshot', ask }));
     if (answer instanceof Blob) return answer;

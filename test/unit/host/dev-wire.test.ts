@@ -488,11 +488,11 @@ describe('a session of dev12', () => {
       Array.from({ length: count }, (_, i) => region.view.getFloat32(at + from + i * 4, true));
     expect(floats(4, 13)).toEqual([...matrix, 2]);
     expect(floats(56, 4096 * 4)).toEqual([...lut]);
-    // Who comes later gets it as well.
+    // Who comes later gets it as well, before the pointer.
     const late = DevClient.subscribe(region, 12, { queue: 3 });
     advance(10);
     const seen = [late.take()?.udata, late.take()?.udata];
-    expect(seen).toEqual([0x10n, 8n]);
+    expect(seen).toEqual([8n, 0x10n]);
   });
 
   it.each([
@@ -519,7 +519,6 @@ describe('a session of dev12', () => {
     lut.fill(9);
     const late = DevClient.subscribe(region, 12, { queue: 3 });
     advance(10);
-    expect(late.take()?.udata).toBe(0x10n);
     const { offset } = late.take() ?? { offset: 0 };
     expect(region.view.getFloat32(offset + 28 + 56, true)).toBe(0.5);
   });

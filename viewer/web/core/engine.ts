@@ -45,7 +45,7 @@ export interface EngineOptions {
   /** Ownership: the engine's. */
   readonly canvas: SurfaceCanvas;
   /** Makes a PNG file of what is on the canvas. */
-  readonly encodePng: () => Promise<Blob>;
+  readonly encodePng: (turns: number) => Promise<Blob>;
   readonly platform: Platform;
   readonly visible: boolean;
   /** Takes what the engine tells; `transfer` names buffers that it gives away with it. */
@@ -75,6 +75,8 @@ export class Engine {
   readonly #meter: RefreshMeter | undefined;
 
   #visible: boolean;
+  /** Quarter turns of what is on the canvas, which the canvas does not have. */
+  #turns = 0;
   /** Undefined until the browser has told. */
   #codecs: readonly Codec[] | undefined;
 
@@ -371,7 +373,9 @@ export class Engine {
 
   #paint(part: Part): void {
     this.#surface.paint(part);
-    if (part.kind === 'size') this.#report({ kind: 'picture', picture: part.picture });
+    if (part.kind !== 'size') return;
+    this.#turns = part.picture.rotation;
+    this.#report({ kind: 'picture', picture: part.picture });
   }
 
   #presented(updates: readonly ReadyUpdate[], presentedMs: number): void {
@@ -432,7 +436,7 @@ export class Engine {
 
   #snapshot(ask: number): void {
     this.#presenter.flush();
-    this.#options.encodePng().then(
+    this.#options.encodePng(this.#turns).then(
       (png) => this.#report({ kind: 'snapshot', ask, png }),
       (error: unknown) => this.#report({ kind: 'refused', ask, ...describe(error) }),
     );
