@@ -39,6 +39,8 @@ export interface CodingOptions {
 const MAX_EXACT_BYTES = 12e6;
 /** Weight of a new measurement of what tiles cost. */
 const COST_WEIGHT = 0.2;
+/** Measurements of which the shortest counts. */
+const KEPT_SPANS = 8;
 /** What a tile costs before one was measured: text at deflate level 1. */
 const FIRST_COST: TileCost = { msPerTile: 0.05, bytesPerTile: 1500 };
 /** While anything has changed of late, those at rest are looked after this often. */
@@ -71,6 +73,9 @@ export class Coding {
   #serial = 0;
   #epoch = 0;
   #cost: TileCost = FIRST_COST;
+  /** What tiles have taken of late. A machine that is busy makes them longer, nothing shorter. */
+  readonly #spans: number[] = new Array<number>(KEPT_SPANS).fill(FIRST_COST.msPerTile);
+  #nextSpan = 0;
   #measured = { rawBytes: 0, codedBytes: 0, seconds: 0 };
   #nextStream = 1;
   #changedMs = 0;
@@ -254,10 +259,13 @@ export class Coding {
     // A single tile says little of the next.
     if (tiles < 16) return this.#cost;
     this.#measured = { rawBytes, codedBytes, seconds };
-    const mix = (old: number, now: number): number => old + (now - old) * COST_WEIGHT;
+    this.#spans[this.#nextSpan] = ((seconds - before.seconds) * 1000) / tiles;
+    this.#nextSpan = (this.#nextSpan + 1) % this.#spans.length;
+    const bytes = (codedBytes - before.codedBytes) / tiles;
+    const { bytesPerTile } = this.#cost;
     this.#cost = {
-      msPerTile: mix(this.#cost.msPerTile, ((seconds - before.seconds) * 1000) / tiles),
-      bytesPerTile: mix(this.#cost.bytesPerTile, (codedBytes - before.codedBytes) / tiles),
+      msPerTile: Math.min(...this.#spans),
+      bytesPerTile: bytesPerTile + (bytes - bytesPerTile) * COST_WEIGHT,
     };
     return this.#cost;
   }
