@@ -2,9 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { beginWrite, endWrite } from '../../client/tiles/shared-planes.ts';
 import {
-  beginWrite,
-  endWrite,
   startVideoEncoder,
   type VideoEncoder,
   type VideoEncoderOptions,

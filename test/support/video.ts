@@ -1,11 +1,6 @@
+import { beginWrite, endWrite } from '../../client/tiles/shared-planes.ts';
 import { createSharedMemory, type Mapping } from '../../native/index.ts';
-import {
-  beginWrite,
-  endWrite,
-  type SharedPlanes,
-  type VideoChunk,
-  type VideoOutcome,
-} from '../../viewer/encode/video/index.ts';
+import type { SharedPlanes, VideoChunk, VideoOutcome } from '../../viewer/encode/video/index.ts';
 import { type CodedFrame, decodeFrames } from './video-decoder.ts';
 
 /** A picture as I420 in shared memory, as the relay keeps one. */

@@ -1,6 +1,6 @@
+import type { SharedPlanes } from '../../../client/tiles/shared-planes.ts';
 import type { KvmfrError } from '../../../protocol/error.ts';
 import type { Codec } from '../../../protocol/wire/index.ts';
-import type { SharedPlanes } from './planes.ts';
 
 /** How a video encoder codes. The size is that of the picture it is given. */
 export interface VideoSettings {

@@ -1,5 +1,5 @@
+import type { SharedPlanes } from '../../../client/tiles/shared-planes.ts';
 import type { Codec } from '../../../protocol/wire/index.ts';
-import type { SharedPlanes } from './planes.ts';
 
 /** What the process of an encoder is told. */
 export type VideoCommand =

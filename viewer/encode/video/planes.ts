@@ -1,32 +1,6 @@
-import type { Mapping } from '../../../native/index.ts';
+import type { PlaneLayout, SharedPlanes } from '../../../client/tiles/shared-planes.ts';
 import { KvmfrError } from '../../../protocol/error.ts';
 import { MAX_DIMENSION_PX, MAX_PICTURE_PX } from '../../../protocol/limits.ts';
-
-/** Where a plane lies in its memory. */
-export interface PlaneLayout {
-  readonly offsetBytes: number;
-  /** From one row to the next. */
-  readonly pitchBytes: number;
-}
-
-/**
- * A picture as I420 in memory that processes share: brightness in full size, both colours in half,
- * rounded up; BT.709, limited range.
- *
- * The word at `epochOffsetBytes` is odd while the planes are written ({@link beginWrite},
- * {@link endWrite}), so that a reader knows whether what it has copied is one picture.
- */
-export interface SharedPlanes {
-  /** A mapping made by `createSharedMemory`, or what is known of it. */
-  readonly memory: Pick<Mapping, 'path' | 'inode' | 'byteLength'>;
-  /** A multiple of 4. */
-  readonly epochOffsetBytes: number;
-  readonly widthPx: number;
-  readonly heightPx: number;
-  readonly y: PlaneLayout;
-  readonly u: PlaneLayout;
-  readonly v: PlaneLayout;
-}
 
 /** Size of a coded picture. */
 export interface CodedSize {
@@ -36,17 +10,6 @@ export interface CodedSize {
 
 /** Codecs work in blocks of 16 pixels; smaller pictures are refused by some. */
 const MIN_CODED_PX = 16;
-
-/** Marks the planes as being written. @param epoch the word at `epochOffsetBytes` */
-export function beginWrite(epoch: Int32Array): void {
-  Atomics.or(epoch, 0, 1);
-}
-
-/** Marks the planes as one picture again. @param epoch the word at `epochOffsetBytes` */
-export function endWrite(epoch: Int32Array): void {
-  // From odd to the next even number: two writes never leave the same one behind.
-  Atomics.add(epoch, 0, 1);
-}
 
 /** The size in which a picture is coded: even, because chroma is halved. */
 export function codedSize(picture: {

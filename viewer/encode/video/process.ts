@@ -1,4 +1,5 @@
 import { channel } from 'node:diagnostics_channel';
+import type { SharedPlanes } from '../../../client/tiles/shared-planes.ts';
 import { KvmfrError } from '../../../protocol/error.ts';
 import type { Codec } from '../../../protocol/wire/index.ts';
 import { Bitrate } from './bitrate.ts';
@@ -16,7 +17,7 @@ import type {
 import { codecFits, DEFAULT_LIBRARY } from './library.ts';
 import { LastLines } from './lines.ts';
 import type { CodedReply, VideoReply } from './messages.ts';
-import { checkPlanes, codedSize, type SharedPlanes } from './planes.ts';
+import { checkPlanes, codedSize } from './planes.ts';
 import { Restarts } from './restarts.ts';
 
 /** How a video encoder is made. */

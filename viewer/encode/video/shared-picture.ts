@@ -1,14 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { SharedPlanes } from '../../../client/tiles/shared-planes.ts';
 import { type Mapping, openSharedMemory } from '../../../native/index.ts';
 import { KvmfrError } from '../../../protocol/error.ts';
-import {
-  type CodedSize,
-  codedSize,
-  packedBytes,
-  packedView,
-  packPlanes,
-  type SharedPlanes,
-} from './planes.ts';
+import { type CodedSize, codedSize, packedBytes, packedView, packPlanes } from './planes.ts';
 
 /** Looks at a picture before it is given up: at one that is written for 20 ms, or again and again. */
 const MAX_LOOKS = 20;

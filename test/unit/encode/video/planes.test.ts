@@ -1,13 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import type { SharedPlanes } from '../../../../client/tiles/shared-planes.ts';
 import {
-  beginWrite,
   checkPlanes,
   codedSize,
-  endWrite,
   packedBytes,
   packedView,
   packPlanes,
-  type SharedPlanes,
 } from '../../../../viewer/encode/video/planes.ts';
 
 /** Planes of a memory that is only spoken of. */
@@ -128,20 +126,5 @@ describe('checkPlanes', () => {
     expect(() => checkPlanes(picture)).toThrow(
       expect.objectContaining({ code: 'ERR_KVMFR_ARGUMENT' }),
     );
-  });
-});
-
-describe('beginWrite and endWrite', () => {
-  it('leave an odd number between them and another even one behind', () => {
-    const epoch = new Int32Array(1);
-    beginWrite(epoch);
-    beginWrite(epoch);
-    expect(epoch[0]).toBe(1);
-    endWrite(epoch);
-    expect(epoch[0]).toBe(2);
-    epoch[0] = 2 ** 31 - 2;
-    beginWrite(epoch);
-    endWrite(epoch);
-    expect(epoch[0]).toBe(-(2 ** 31));
   });
 });

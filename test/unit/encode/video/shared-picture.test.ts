@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { beginWrite, endWrite } from '../../../../viewer/encode/video/planes.ts';
+import { beginWrite, endWrite } from '../../../../client/tiles/shared-planes.ts';
 import { SharedPicture } from '../../../../viewer/encode/video/shared-picture.ts';
 import { plaid, testPicture } from '../../../support/video.ts';
 
