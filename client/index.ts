@@ -31,5 +31,13 @@ export {
 } from './recovery.ts';
 export { type QueueInfo, readQueues } from './ring.ts';
 export { Session, type SessionInfo } from './session.ts';
+export {
+  MAX_STAGE_US,
+  type PercentilePoint,
+  STAGE_BUCKETS_US,
+  StageHistogram,
+  StageHistograms,
+  type StageSummary,
+} from './stage-histograms.ts';
 export type { ClientState } from './state.ts';
 export type { ClientStats } from './subscription.ts';

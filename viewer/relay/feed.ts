@@ -43,6 +43,8 @@ interface OnTheWay {
   sinceMs: number;
   bytes: number;
   stages: RelayTimes | undefined;
+  /** Whether its picture is one that the viewer waited for. */
+  news: boolean;
 }
 
 /** Coded pictures that may be on the way before a viewer falls out of the stream. */
@@ -77,6 +79,10 @@ export class Feed implements LaneMember {
   #visible = false;
   #epoch = 0;
   #serial = 0;
+  /** The newest serial whose times were told. */
+  #toldSerial = 0;
+  /** Since when it has looked, or had nothing. Units: as {@link monotonicMs}. */
+  #lookingMs = 0;
   /** Counts up when what is on the way has become void, so that whoever sends it stops. */
   #generation = 0;
   #sending = false;
@@ -143,6 +149,7 @@ export class Feed implements LaneMember {
   /** The viewer wants pictures, or none. */
   setVisible(visible: boolean): void {
     this.#visible = visible;
+    if (visible) this.#lookingMs = monotonicMs();
     // Nobody is blamed for what was left lying while hidden.
     const nowMs = performance.now();
     if (visible) for (const update of this.#onTheWay) update.sinceMs = nowMs;
@@ -154,12 +161,14 @@ export class Feed implements LaneMember {
     this.void();
     this.#epoch = epoch;
     this.#serial = 0;
+    this.#toldSerial = 0;
     this.#screen.reset(this.#options.hub.picture.grid.tileCount);
   }
 
   /** The viewer has lost what it had. */
   forget(): void {
     this.#epoch = 0;
+    this.#lookingMs = monotonicMs();
     this.#leaveLane();
   }
 
@@ -229,11 +238,12 @@ export class Feed implements LaneMember {
   /**
    * An update was presented.
    *
-   * @returns the stages of the newest update that is acknowledged; undefined when it was void
+   * @returns the stages of the newest update that is acknowledged, and whether its picture is one
+   *   that the viewer waited for; undefined when it was void
    */
   acknowledged(
     ack: AckMessage,
-  ): { readonly count: number; readonly stages: RelayTimes } | undefined {
+  ): { readonly count: number; readonly stages: RelayTimes; readonly news: boolean } | undefined {
     // What an earlier epoch or a refresh made void is acknowledged too late, not wrongly.
     if (ack.epoch !== this.#epoch) return undefined;
     const at = this.#onTheWay.findIndex((update) => update.serial === ack.serial);
@@ -252,7 +262,8 @@ export class Feed implements LaneMember {
       busy: this.#onTheWay.length > 0,
     });
     if (this.line.state.congested) this.#narrowUntilMs = nowMs + NARROW_MS;
-    return update.stages === undefined ? undefined : { count: at + 1, stages: update.stages };
+    const { stages, news } = update;
+    return stages === undefined ? undefined : { count: at + 1, stages, news };
   }
 
   /** About a second has passed. */
@@ -384,7 +395,14 @@ export class Feed implements LaneMember {
   /** Counts an update as on the way. */
   #begin(serial: number): OnTheWay {
     const nowMs = performance.now();
-    const update = { serial, sentMs: nowMs, sinceMs: nowMs, bytes: 0, stages: undefined };
+    const update = {
+      serial,
+      sentMs: nowMs,
+      sinceMs: nowMs,
+      bytes: 0,
+      stages: undefined,
+      news: false,
+    };
     this.#onTheWay.push(update);
     return update;
   }
@@ -398,6 +416,10 @@ export class Feed implements LaneMember {
     });
     update.sentMs = performance.now();
     update.stages = stages;
+    // What it has seen before, or what lay there when it came, says nothing of how long frames take.
+    const isKnown = stages.queue !== UNKNOWN_US && serial > this.#toldSerial;
+    update.news = isKnown && times.takenMs - stages.queue / 1000 >= this.#lookingMs;
+    this.#toldSerial = Math.max(this.#toldSerial, serial);
     const sentMs = performance.timeOrigin + update.sentMs;
     this.#options.send(encodeTimes({ epoch: this.#epoch, serial, stages, sentMs }));
   }

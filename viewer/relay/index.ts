@@ -1,4 +1,5 @@
 /** Package `kvmfr/viewer`: show a guest's screen to browsers, in a server of one's own. */
+export { LATENCY_STAGES, type LatencyStage } from './latency.ts';
 export { type Listening, type ListenOptions, listen } from './listen.ts';
 export type { ViewerOptions } from './options.ts';
 export { createViewer, type Viewer } from './relay.ts';

@@ -1,6 +1,8 @@
+import { STAGE_BUCKETS_US, type StageHistograms } from '../../client/stage-histograms.ts';
 import { STATES } from '../../protocol/wire/index.ts';
 import type { Encoder } from '../encode/index.ts';
 import type { Hub } from './hub.ts';
+import type { LatencyStage } from './latency.ts';
 import type { ViewerInfo, ViewerTotals } from './viewer-info.ts';
 
 /** What the metrics are made of. */
@@ -8,6 +10,7 @@ export interface MetricsSource {
   readonly hub: Hub;
   readonly viewers: readonly ViewerInfo[];
   readonly totals: ViewerTotals;
+  readonly latency: StageHistograms<LatencyStage>;
   /** Viewers that left, by reason. */
   readonly departures: ReadonlyMap<string, number>;
 }
@@ -56,11 +59,35 @@ export function metricsText(source: MetricsSource): string {
     [...source.departures].map(([why, count]) => [`{reason="${why}"}`, count]),
   );
   putEncoders(put, hub.coding.encoders);
+  lines.push(...stageLines(source.latency));
   return `${lines.join('\n')}\n`;
 }
 
 function stateSamples(hub: Hub): readonly Sample[] {
   return STATES.map((name) => [`{state="${name}"}`, name === hub.state.state ? 1 : 0]);
+}
+
+/** Every stage as a histogram: in each bucket, those of all shorter ones too. */
+function stageLines(latency: StageHistograms<LatencyStage>): readonly string[] {
+  const name = 'kvmfr_stage_seconds';
+  const help =
+    'How long the stages of acknowledged frames took; total is from published to presented.';
+  const lines = [`# HELP ${name} ${help}`, `# TYPE ${name} histogram`];
+  for (const stage of latency.stages) {
+    const histogram = latency.of(stage);
+    if (histogram === undefined) continue;
+    let below = 0;
+    for (const [index, boundUs] of STAGE_BUCKETS_US.entries()) {
+      below += histogram.bucketCounts[index] ?? 0;
+      lines.push(`${name}_bucket{stage="${stage}",le="${boundUs / 1e6}"} ${below}`);
+    }
+    lines.push(
+      `${name}_bucket{stage="${stage}",le="+Inf"} ${histogram.count}`,
+      `${name}_sum{stage="${stage}"} ${histogram.sumUs / 1e6}`,
+      `${name}_count{stage="${stage}"} ${histogram.count}`,
+    );
+  }
+  return lines;
 }
 
 function putEncoders(

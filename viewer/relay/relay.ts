@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { Client } from '../../client/index.ts';
+import { Client, type StageHistograms } from '../../client/index.ts';
 import { LocalReader } from '../../client/reader/local.ts';
 import { MAX_VIEWER_MESSAGE_BYTES, TILE_PX } from '../../protocol/limits.ts';
 import {
@@ -15,6 +15,7 @@ import {
 import { type Encoder, JpegEncoder, LosslessEncoder, startVideoEncoder } from '../encode/index.ts';
 import { Access } from './access.ts';
 import { Hub } from './hub.ts';
+import { Latency, type LatencyStage } from './latency.ts';
 import type { MetricsSource } from './metrics.ts';
 import { type Settings, settle, type ViewerOptions } from './options.ts';
 import { Page } from './page.ts';
@@ -29,6 +30,12 @@ export interface Viewer extends AsyncDisposable {
   readonly client: GuestSource;
   /** Who is attached. */
   readonly viewers: readonly ViewerInfo[];
+  /**
+   * How long each stage took, for every frame that a viewer has acknowledged.
+   *
+   * Ownership: live; it changes with the next one.
+   */
+  readonly latency: StageHistograms<LatencyStage>;
   /** The secret viewers must bring; undefined when they need none. */
   readonly token: string | undefined;
   /** Where it lies in its server. */
@@ -91,6 +98,7 @@ class Relay implements Viewer {
     presentUs: 0,
     falls: 0,
   };
+  readonly #latency = new Latency();
   readonly #departures = new Map<Departure, number>();
   readonly #onAbort = (): void => {
     this.close().catch((error: unknown) => this.#settings.log(`closing: ${String(error)}`));
@@ -148,6 +156,10 @@ class Relay implements Viewer {
 
   get viewers(): readonly ViewerInfo[] {
     return [...this.#sockets].map((viewer) => viewer.info);
+  }
+
+  get latency(): StageHistograms<LatencyStage> {
+    return this.#latency.histograms;
   }
 
   async request(req: IncomingMessage, res: ServerResponse): Promise<boolean> {
@@ -231,6 +243,7 @@ class Relay implements Viewer {
       credit,
       ackTimeoutMs,
       totals: this.#totals,
+      latency: this.#latency,
       log,
       gone: (gone, why) => this.#gone(gone, why),
     });
@@ -251,6 +264,7 @@ class Relay implements Viewer {
       hub: this.#hub,
       viewers: this.viewers,
       totals: this.#totals,
+      latency: this.#latency.histograms,
       departures: this.#departures,
     };
   }

@@ -146,13 +146,14 @@ export class HttpFace {
   #session(): object {
     const { hub, version, metrics } = this.#options;
     const { geometry, epoch, serial } = hub.picture;
-    const { viewers, totals } = metrics();
+    const { viewers, totals, latency } = metrics();
     return {
       version,
       ...hub.state,
       picture: geometry === undefined ? null : { ...geometry, epoch, serial },
       viewers: viewers.length,
       stats: { ...hub.reader.stats, ...totals },
+      stages: latency.summary(),
     };
   }
 

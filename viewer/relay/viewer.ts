@@ -1,4 +1,5 @@
 import type { RawData, WebSocket } from 'ws';
+import { MAX_STAGE_US } from '../../client/stage-histograms.ts';
 import { KvmfrError, type KvmfrErrorCode } from '../../protocol/error.ts';
 import {
   type Bye,
@@ -19,6 +20,7 @@ import {
 } from '../../protocol/wire/index.ts';
 import { Feed } from './feed.ts';
 import type { Attached, Hub, Notice } from './hub.ts';
+import type { Latency } from './latency.ts';
 import { Outlet } from './outlet.ts';
 import type { Departure, ViewerInfo, ViewerTotals } from './viewer-info.ts';
 
@@ -34,6 +36,7 @@ export interface ViewerSocketOptions {
   /** How long an update may stay unacknowledged before the viewer is dropped. */
   readonly ackTimeoutMs: number;
   readonly totals: ViewerTotals;
+  readonly latency: Latency;
   readonly log: (line: string) => void;
   /** Called once, when the socket has closed. */
   readonly gone: (viewer: ViewerSocket, why: Departure) => void;
@@ -273,7 +276,8 @@ export class ViewerSocket implements Attached {
     const ack = decodeAck(envelope);
     const done = this.#feed.acknowledged(ack);
     if (done === undefined) return;
-    const { totals } = this.#options;
+    const { totals, latency } = this.#options;
+    if (done.news) latency.record(done.stages, ack);
     totals.updatesAcked += done.count;
     totals.decodeUs += believed(ack.decodeUs);
     totals.presentUs += believed(ack.presentUs);
@@ -360,10 +364,7 @@ export class ViewerSocket implements Attached {
   }
 }
 
-/** Longest time that a viewer is believed. Units: microseconds. */
-const MAX_TOLD_US = 60_000_000;
-
 /** What a viewer tells of its own times, as far as it can be true. */
 function believed(us: number): number {
-  return us <= MAX_TOLD_US ? us : 0;
+  return us <= MAX_STAGE_US ? us : 0;
 }
