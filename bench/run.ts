@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { ENCODE_CASES } from './encode/cases.ts';
+import { VIDEO_CASES } from './encode/video.ts';
 import { LATENCY_CASES } from './latency/cases.ts';
 import { HDR_CASES } from './micro/hdr.ts';
 import { MICRO_CASES } from './micro/kernels.ts';
@@ -16,6 +17,7 @@ const CASES: readonly BenchCase[] = [
   ...LATENCY_CASES,
   ...READER_CASES,
   ...ENCODE_CASES,
+  ...VIDEO_CASES,
   ...RELAY_CASES,
   ...MICRO_CASES,
   ...HDR_CASES,
