@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { BROWSER_CASES } from './browser/cases.ts';
 import { ENCODE_CASES } from './encode/cases.ts';
 import { VIDEO_CASES } from './encode/video.ts';
 import { LATENCY_CASES } from './latency/cases.ts';
@@ -19,6 +20,7 @@ const CASES: readonly BenchCase[] = [
   ...ENCODE_CASES,
   ...VIDEO_CASES,
   ...RELAY_CASES,
+  ...BROWSER_CASES,
   ...MICRO_CASES,
   ...HDR_CASES,
 ];

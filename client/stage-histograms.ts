@@ -83,6 +83,16 @@ export class StageHistogram {
     return true;
   }
 
+  /** Forgets all that was recorded. */
+  reset(): void {
+    this.#histogram?.reset();
+    this.#counts.fill(0);
+    this.#count = 0;
+    this.#sumUs = 0;
+    this.#minUs = 0;
+    this.#maxUs = 0;
+  }
+
   /** The time that so many percent did not exceed; 0 when nothing was recorded. */
   percentile(percent: number): number {
     return this.#histogram === undefined ? 0 : this.#bounded(this.#histogram.percentile(percent));
@@ -137,6 +147,11 @@ export class StageHistograms<Stage extends string> {
   /** Records a time of a stage. Units: microseconds. @returns as {@link StageHistogram.record} */
   record(stage: Stage, us: number): boolean {
     return this.#histograms.get(stage)?.record(us) ?? false;
+  }
+
+  /** Forgets all that was recorded, of every stage. */
+  reset(): void {
+    for (const histogram of this.#histograms.values()) histogram.reset();
   }
 
   /** The histogram of a stage. */

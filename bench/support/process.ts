@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 /** Memory of a process as the kernel counts it. Units: bytes. */
 export interface ProcessMemory {
@@ -16,6 +16,33 @@ export function processMemory(pid: number): ProcessMemory {
   const bytes = (field: string): number =>
     Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0) * 1024;
   return { residentBytes: bytes('VmRSS'), ownBytes: bytes('VmRSS') - bytes('RssShmem') };
+}
+
+/**
+ * Processor time of the children of a process and theirs, as far as they still run, without its
+ * own. Units: seconds of one core.
+ */
+export function groupCpuSeconds(pid: number): number {
+  let children: readonly number[] = [];
+  try {
+    children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+      readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8')
+        .split(' ')
+        .filter(Boolean)
+        .map(Number),
+    );
+  } catch {
+    // It has ended.
+  }
+  let seconds = 0;
+  for (const child of children) {
+    try {
+      seconds += processCpuSeconds(child) + groupCpuSeconds(child);
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  return seconds;
 }
 
 /** Processor time of all threads of a process since it started. Units: seconds of one core. */

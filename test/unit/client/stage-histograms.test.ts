@@ -118,3 +118,18 @@ describe('StageHistograms', () => {
     });
   });
 });
+
+describe('reset()', () => {
+  it('forgets all, and goes on', () => {
+    const histograms = new StageHistograms(['decode', 'present'] as const);
+    histograms.record('decode', 700);
+    histograms.record('present', 7);
+    histograms.reset();
+    expect(histograms.summary()).toEqual({});
+    expect([...(histograms.of('decode')?.bucketCounts ?? [1])].every((count) => count === 0)).toBe(
+      true,
+    );
+    histograms.record('decode', 90);
+    expect(histograms.of('decode')?.summary()).toMatchObject({ count: 1, minUs: 90, maxUs: 90 });
+  });
+});
