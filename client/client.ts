@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { KvmfrError, type KvmfrErrorCode } from '../protocol/error.ts';
 import type { AssumedWire } from '../protocol/lgmp/detect.ts';
 import { HEARTBEAT_TIMEOUT_MS } from '../protocol/limits.ts';
+import { type ClientStats, newClientStats } from './client-stats.ts';
 import { type CursorOptions, type CursorState, CursorStream } from './cursor.ts';
 import type { Frame } from './frame.ts';
 import { FrameStream, type FramesOptions } from './frames.ts';
@@ -22,7 +23,7 @@ import {
   stateOfOpenError,
 } from './state.ts';
 import { StateStream } from './states.ts';
-import type { ClientStats, StreamHost, Subscription } from './subscription.ts';
+import type { StreamHost, Subscription } from './subscription.ts';
 
 /** How a client is made. */
 export interface ClientOptions {
@@ -61,17 +62,7 @@ const states = channel('kvmfr:client:state');
  */
 export class Client implements AsyncDisposable {
   readonly path: string;
-  readonly stats: ClientStats = {
-    sessions: 0,
-    framesSeen: 0,
-    framesSkipped: 0,
-    framesGivenUp: 0,
-    framesRefused: 0,
-    messagesRefused: 0,
-    timedOut: 0,
-    cursorMessages: 0,
-    cursorRefused: 0,
-  };
+  readonly stats: ClientStats = newClientStats();
   readonly #stop: AbortController = new AbortController();
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort: () => void = () => void this.close();

@@ -6,6 +6,7 @@ import { FRAME_TIMEOUT_MS, QUEUE_MAX_TIME_MS } from '../protocol/limits.ts';
 import { loadU32 } from '../protocol/memory/word.ts';
 import { type PixelFormat, rowBytes } from '../protocol/pixel.ts';
 import type { Rect } from '../protocol/rect.ts';
+import { monotonicMs } from './clock.ts';
 import type { FrameDeadline } from './pace.ts';
 import type { Queue } from './queue.ts';
 import type { Session } from './session.ts';
@@ -33,9 +34,11 @@ export interface FrameLoan {
   /** Ends every wait for rows. */
   readonly stopped: AbortSignal;
   /** Told once, when the frame is given back. */
-  readonly released: (frame: Frame, end: LoanEnd) => void;
+  readonly released: (frame: Frame, end: LoanEnd, timing: FrameTiming | undefined) => void;
   /** The refresh that the publisher says it was made for. */
   readonly deadline?: FrameDeadline | undefined;
+  /** See {@link Frame.beforeMs}. */
+  readonly beforeMs?: number | undefined;
 }
 
 /**
@@ -71,6 +74,16 @@ export class Frame implements Disposable {
   readonly truncated: boolean;
   /** Flag bits as the publisher sent them. */
   readonly flags: number;
+  /**
+   * When it was not published yet: the last look at which it was not there. Undefined when it was not
+   * waited for.
+   *
+   * Units: milliseconds of the clock of `process.hrtime`, as {@link seenMs} and {@link arrivedMs}.
+   */
+  readonly beforeMs: number | undefined;
+  /** When it was seen. */
+  readonly seenMs: number = monotonicMs();
+  #arrivedMs: number | undefined;
   readonly #loan: FrameLoan;
   #released = false;
   #stalled = false;
@@ -91,6 +104,7 @@ export class Frame implements Disposable {
     this.skipped = loan.skipped;
     this.truncated = geometry.truncated;
     this.flags = geometry.flags;
+    this.beforeMs = loan.beforeMs;
     this.#loan = loan;
   }
 
@@ -151,11 +165,14 @@ export class Frame implements Disposable {
 
   /** Rows that are valid so far. */
   get complete(): number {
-    const { geometry, session } = this.#loan;
-    if (this.#released || session.region.detached) return 0;
-    const bytes = loadU32(session.region, geometry.writePointerAt);
-    if (bytes >= wholeBytes(geometry, geometry.dataHeightPx)) return geometry.dataHeightPx;
-    return Math.min(geometry.dataHeightPx, Math.floor(bytes / geometry.pitchBytes));
+    const rows = this.#validRows();
+    if (rows === this.dataHeightPx) this.#arrivedMs ??= monotonicMs();
+    return rows;
+  }
+
+  /** When its last row was first seen to be there, by whoever looked; undefined until then. */
+  get arrivedMs(): number | undefined {
+    return this.#arrivedMs;
   }
 
   get released(): boolean {
@@ -182,6 +199,7 @@ export class Frame implements Disposable {
       const bytes = loadU32(session.region, at);
       if (bytes >= need) {
         this.#stalled = false;
+        if (rows >= geometry.dataHeightPx) this.#arrivedMs ??= monotonicMs();
         return true;
       }
       const nowMs = performance.now();
@@ -206,10 +224,20 @@ export class Frame implements Disposable {
   /** Gives the frame back to the guest. A second call does nothing. */
   release(): void {
     if (this.#released) return;
-    const whole = this.complete === this.dataHeightPx;
+    const whole = this.#validRows() === this.dataHeightPx;
+    // The publisher may take the place for another frame once this one is given back.
+    const { timing } = this;
     this.#released = true;
     const finished = this.#loan.queue.done() === 'ok';
-    this.#loan.released(this, this.#endOf(whole, finished));
+    this.#loan.released(this, this.#endOf(whole, finished), timing);
+  }
+
+  #validRows(): number {
+    const { geometry, session } = this.#loan;
+    if (this.#released || session.region.detached) return 0;
+    const bytes = loadU32(session.region, geometry.writePointerAt);
+    if (bytes >= wholeBytes(geometry, geometry.dataHeightPx)) return geometry.dataHeightPx;
+    return Math.min(geometry.dataHeightPx, Math.floor(bytes / geometry.pitchBytes));
   }
 
   #endOf(whole: boolean, finished: boolean): LoanEnd {
@@ -221,6 +249,16 @@ export class Frame implements Disposable {
   [Symbol.dispose](): void {
     this.release();
   }
+}
+
+/**
+ * Captured -> published, by the publisher. It copies the rows after that, so copying is not in it.
+ *
+ * Units: milliseconds.
+ */
+export function producerSpanMs(timing: FrameTiming): number {
+  const { captureNs, postProcessNs, readyNs, holdNs } = timing;
+  return (captureNs + postProcessNs + readyNs + holdNs) / 1e6;
 }
 
 /** Write pointer at which this many rows are there; the padding behind the last is not needed. */

@@ -2,6 +2,7 @@ import { KvmfrError } from '../protocol/error.ts';
 import {
   checkFrame,
   type FrameGeometry,
+  type FrameTiming,
   newFrameHeader,
   type RawFrameHeader,
   readDamage,
@@ -11,7 +12,7 @@ import { hdrTransfer } from '../protocol/kvmfr/hdr.ts';
 import { QUEUE_IDS } from '../protocol/kvmfr/index.ts';
 import { FRAME_TIMEOUT_MS, MAX_DAMAGE_RECTS } from '../protocol/limits.ts';
 import type { Rect } from '../protocol/rect.ts';
-import { Frame, type LoanEnd } from './frame.ts';
+import { Frame, type FrameLoan, type LoanEnd, producerSpanMs } from './frame.ts';
 import { Lanes } from './lanes.ts';
 import type { FrameDeadline } from './pace.ts';
 import type { Queue } from './queue.ts';
@@ -85,8 +86,8 @@ export class FrameStream implements AsyncIterableIterator<Frame> {
     fresh: 0,
     givenUp: 0,
   };
-  readonly #onReleased: (frame: Frame, end: LoanEnd) => void = (frame, end) =>
-    this.#released(frame, end);
+  readonly #onReleased: FrameLoan['released'] = (frame, end, timing) =>
+    this.#released(frame, end, timing);
   #lent: Frame | undefined;
   /** Whether the frame that is lent was given to who iterates. */
   #given = false;
@@ -274,17 +275,28 @@ export class FrameStream implements AsyncIterableIterator<Frame> {
       stopped: this.#subscription.stopped,
       released: this.#onReleased,
       deadline: deadline?.deadlineSerial === 0 ? undefined : deadline,
+      beforeMs: this.#subscription.beforeMs,
     });
   }
 
-  #released(frame: Frame, end: LoanEnd): void {
+  #released(frame: Frame, end: LoanEnd, timing: FrameTiming | undefined): void {
     this.#chain.broken = end !== 'intact';
-    if (end === 'intact') this.#stalledRun = 0;
+    if (end === 'intact') {
+      this.#stalledRun = 0;
+      this.#count(frame, timing);
+    }
     if (end !== 'stalled') return;
     this.#host.stats.framesGivenUp += 1;
     if (!this.#given) this.#chain.givenUp += 1;
     this.#stalledRun += 1;
     if (this.#stalledRun === MAX_FAILED_RUN) this.#report(stateOfError(stalled(frame)));
+  }
+
+  #count({ beforeMs, seenMs, arrivedMs }: Frame, timing: FrameTiming | undefined): void {
+    const { stages } = this.#host.stats;
+    if (timing !== undefined) stages.record('producer', producerSpanMs(timing) * 1000);
+    if (beforeMs !== undefined) stages.record('notice', (seenMs - beforeMs) * 1000);
+    if (arrivedMs !== undefined) stages.record('arrive', (arrivedMs - seenMs) * 1000);
   }
 
   /** The publisher uses a handful of places again and again: a view of each is kept. */

@@ -4,6 +4,7 @@ export type { PixelFormat } from '../protocol/pixel.ts';
 export type { Rect } from '../protocol/rect.ts';
 export type { StateName } from '../protocol/wire/control.ts';
 export { Client, type ClientOptions, type ConnectedClient, connect } from './client.ts';
+export { type ClientStats, READER_STAGES, type ReaderStage } from './client-stats.ts';
 export type { CursorOptions, CursorShape, CursorState } from './cursor.ts';
 export { HeartbeatWatch, type Sighting } from './detect.ts';
 export { Frame } from './frame.ts';
@@ -40,4 +41,3 @@ export {
   type StageSummary,
 } from './stage-histograms.ts';
 export type { ClientState } from './state.ts';
-export type { ClientStats } from './subscription.ts';

@@ -2,11 +2,12 @@ import type { WatchedWord } from '../native/index.ts';
 import { KvmfrError } from '../protocol/error.ts';
 import { QUEUE_IDS } from '../protocol/kvmfr/index.ts';
 import { FEATURES } from '../protocol/kvmfr/session.ts';
+import type { ClientStats } from './client-stats.ts';
 import type { Pace } from './pace.ts';
 import { PaceLine } from './pace-line.ts';
 import { Queue } from './queue.ts';
 import type { Session } from './session.ts';
-import { type ClientStats, type Companions, giveBack } from './subscription.ts';
+import { type Companions, giveBack } from './subscription.ts';
 
 /** A claim that was refused, or lost, is made again after this. */
 const AGAIN_MS = 250;

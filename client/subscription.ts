@@ -1,31 +1,13 @@
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
-import type { WatchedWord } from '../native/index.ts';
+import type { WaitLooks, WatchedWord } from '../native/index.ts';
 import { hex, KvmfrError } from '../protocol/error.ts';
 import { QUEUE_IDS } from '../protocol/kvmfr/index.ts';
 import { LOCK_TIMEOUT_MS } from '../protocol/limits.ts';
+import type { ClientStats } from './client-stats.ts';
 import type { Pace } from './pace.ts';
 import { Queue, type QueueStatus, type SubscribeRefusal } from './queue.ts';
 import type { Session } from './session.ts';
 import { type ClientState, stateOfError } from './state.ts';
-
-/** Numbers a client keeps while it lives. They only grow. */
-export interface ClientStats {
-  /** Publishers attached to, one after the other. */
-  sessions: number;
-  framesSeen: number;
-  /** Frames the guest published that were passed over for newer ones. */
-  framesSkipped: number;
-  /** Frames whose rows never arrived. */
-  framesGivenUp: number;
-  /** Frames whose header was not to be believed, or whose format is not read. */
-  framesRefused: number;
-  /** Entries of a queue that name something outside of the region, and positions outside of it. */
-  messagesRefused: number;
-  /** Times the publisher stopped waiting for us. */
-  timedOut: number;
-  cursorMessages: number;
-  cursorRefused: number;
-}
 
 /** What a stream needs of its client. */
 export interface StreamHost {
@@ -91,6 +73,7 @@ export class Subscription {
   #contentIssue: ClientState | undefined;
   #badRun = 0;
   #sinceTurn = 0;
+  readonly #looks: WaitLooks = { beforeMs: Number.NaN };
   readonly #companions: Companions | undefined;
   readonly #ready: Queue[] = [];
   #wake: AbortController = new AbortController();
@@ -147,6 +130,7 @@ export class Subscription {
    * @returns the queue, its entry read; undefined once closed
    */
   async message(): Promise<Queue | undefined> {
+    this.#looks.beforeMs = Number.NaN;
     while (!this.closed) {
       this.#sinceTurn += 1;
       if (this.#sinceTurn >= MESSAGES_PER_TURN) {
@@ -168,6 +152,15 @@ export class Subscription {
       else if (queue === this.#queue) this.#lose(status);
     }
     return undefined;
+  }
+
+  /**
+   * The last look at which what {@link message} gave was not there yet; undefined when it was not
+   * waited for. Units: milliseconds, as `monotonicMs`.
+   */
+  get beforeMs(): number | undefined {
+    const { beforeMs } = this.#looks;
+    return Number.isNaN(beforeMs) ? undefined : beforeMs;
   }
 
   /** The next message if one is there without waiting, on the queue that is subscribed. */
@@ -238,6 +231,7 @@ export class Subscription {
   }
 
   async #subscribe(): Promise<Queue | undefined> {
+    this.#looks.beforeMs = Number.NaN;
     const session = await this.#host.whenSession(this.#stop.signal);
     if (session === undefined || this.closed) {
       // The client closed, or we were stopped.
@@ -340,6 +334,7 @@ export class Subscription {
       timeoutMs: WAIT_MS,
       cadence: true,
       signal: this.#wake.signal,
+      looks: this.#looks,
     });
   }
 }

@@ -128,8 +128,11 @@ export interface NativeMapping {
   buffer(): ArrayBuffer | undefined;
   /** Index into same, replaced, resized, gone; or a negative errno. */
   look(): number;
-  /** Returns 0 or an errno. `finished` gets the id and outcome (1 changed, 2 timed out) of waits. */
-  startWaiter(finished: (id: number, outcome: number) => void): number;
+  /**
+   * Returns 0 or an errno. `finished` gets the id and outcome (1 changed, 2 timed out) of waits, and
+   * the time of the last look at which nothing had changed, in milliseconds of the monotonic clock.
+   */
+  startWaiter(finished: (id: number, outcome: number, beforeMs: number) => void): number;
   /**
    * 0 pending, 1 changed, 2 timed out; undefined when an argument was refused. `words` holds pairs
    * of offset and value; bit 0 of the offset says that the word is to reach its value.

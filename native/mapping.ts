@@ -29,6 +29,17 @@ export interface WatchedWord {
   readonly reaches?: boolean;
 }
 
+/** What a wait tells of its looks. The same object may be used for one wait after the other. */
+export interface WaitLooks {
+  /**
+   * The last look at which no word had changed: what has changed since came later than this. NaN when
+   * there was none, because the words differed at the call.
+   *
+   * Units: milliseconds of the clock of `process.hrtime`.
+   */
+  beforeMs: number;
+}
+
 /** How a wait waits. */
 export interface WaitOptions {
   /** Longest wait; 0 only looks, Infinity never times out. Units: milliseconds. */
@@ -45,6 +56,8 @@ export interface WaitOptions {
   readonly soon?: boolean;
   /** Whether this wait keeps the process alive, as a timer does; true when left out. */
   readonly keepAlive?: boolean;
+  /** Is told when the change was not there yet. */
+  readonly looks?: WaitLooks;
 }
 
 /** A wait that can be given up. */
@@ -68,6 +81,7 @@ interface PendingWait {
   /** Keeps the mapping from being collected while somebody waits on it. */
   readonly mapping: Mapping;
   readonly settle: (outcome: WaitOutcome | 'cancelled') => void;
+  readonly looks: WaitLooks | undefined;
 }
 
 /**
@@ -205,11 +219,12 @@ export class Mapping implements Disposable {
     words: readonly WatchedWord[],
     options: WaitOptions & { readonly signal?: AbortSignal },
   ): Promise<WaitOutcome | 'cancelled'> {
-    const { timeoutMs, cadence = false, soon = false, keepAlive = true, signal } = options;
+    const { timeoutMs, cadence = false, soon = false, keepAlive = true, signal, looks } = options;
     if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0)) {
       throw argument('timeoutMs', 'a number that is not negative', timeoutMs);
     }
     this.#takeWords(words);
+    if (looks !== undefined) looks.beforeMs = Number.NaN;
     if (this.#closed) return Promise.resolve('closed');
     if (signal?.aborted) return Promise.resolve('cancelled');
     this.#startWaiter();
@@ -235,7 +250,7 @@ export class Mapping implements Disposable {
       };
       if (cancel !== undefined) signal?.addEventListener('abort', cancel);
       if (keepAlive) this.#keep(1);
-      this.#pending.set(id, { mapping: this, settle });
+      this.#pending.set(id, { mapping: this, settle, looks });
     });
   }
 
@@ -280,10 +295,11 @@ export class Mapping implements Disposable {
     // This closure is reachable for as long as the native waiter lives, so it holds the table of
     // waits alone; a mapping that is forgotten without a wait can then be collected.
     const pending = this.#pending;
-    const errorNumber = this.#native.startWaiter((id, outcome) => {
+    const errorNumber = this.#native.startWaiter((id, outcome, beforeMs) => {
       const wait = pending.get(id);
       if (wait === undefined) return;
       pending.delete(id);
+      if (wait.looks !== undefined) wait.looks.beforeMs = beforeMs;
       wait.settle(outcome === CHANGED ? 'changed' : 'timed-out');
     });
     if (errorNumber !== 0) {

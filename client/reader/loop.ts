@@ -1,4 +1,5 @@
 import { monotonicMs } from '../clock.ts';
+import { producerSpanMs } from '../frame.ts';
 import { type ClientState, stateOfError } from '../state.ts';
 import type { Picture, PictureOutcome } from '../tiles/picture.ts';
 import { keepUp, pause } from './keep-up.ts';
@@ -98,7 +99,8 @@ export class PictureLoop {
     let producerMs: number | undefined;
     try {
       outcome = await picture.update(frame);
-      producerMs = producerSpanMs(frame);
+      const { timing } = frame;
+      if (timing !== undefined) producerMs = producerSpanMs(timing);
     } catch (error) {
       refusal = stateOfError(error);
     } finally {
@@ -108,7 +110,7 @@ export class PictureLoop {
     this.#refuse(refusal);
     const { epoch, serial, arrivedMs } = picture;
     const appliedMs = monotonicMs();
-    const times = { producerMs, beforeMs: undefined, seenMs, arrivedMs, appliedMs };
+    const times = { producerMs, beforeMs: frame.beforeMs, seenMs, arrivedMs, appliedMs };
     this.#options.updated({ outcome, epoch, serial, times });
   }
 
@@ -118,11 +120,4 @@ export class PictureLoop {
     if (refusal !== undefined) this.#options.log(`frames: ${refusal.message}`);
     this.#options.refused(refusal);
   }
-}
-
-/** Captured -> published, by the publisher. It copies the rows after that, so copying is not in it. */
-function producerSpanMs({ timing }: GuestFrame): number | undefined {
-  if (timing === undefined) return undefined;
-  const { captureNs, postProcessNs, readyNs, holdNs } = timing;
-  return (captureNs + postProcessNs + readyNs + holdNs) / 1e6;
 }

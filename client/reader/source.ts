@@ -7,6 +7,8 @@ import type { PictureFrame } from '../tiles/picture.ts';
 export interface GuestFrame extends PictureFrame {
   /** How long the publisher took for it, once it says so. */
   readonly timing?: FrameTiming | undefined;
+  /** When it was not published yet; undefined when it was not waited for. */
+  readonly beforeMs?: number | undefined;
   release(): void;
 }
 

@@ -122,7 +122,7 @@ Napi::Value Mapping::Look(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), result);
 }
 
-// startWaiter(callback(id, outcome)): 0, or the errno of pthread_create.
+// startWaiter(callback(id, outcome, beforeMs)): 0, or the errno of pthread_create.
 Napi::Value Mapping::StartWaiter(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (region_ == nullptr || wakeup_ != nullptr || !info[0].IsFunction()) {
@@ -236,7 +236,8 @@ void Mapping::CallBack(napi_env raw_env, napi_value callback, void* context, voi
   wakeup->waiter.Take(&taken);
   for (const FinishedWait& wait : taken) {
     function.Call({Napi::Number::New(env, wait.id),
-                   Napi::Number::New(env, static_cast<std::uint32_t>(wait.outcome))});
+                   Napi::Number::New(env, static_cast<std::uint32_t>(wait.outcome)),
+                   Napi::Number::New(env, static_cast<double>(wait.before) / kMilli)});
     if (env.IsExceptionPending()) break;
   }
   wakeup->taken = std::move(taken);

@@ -109,11 +109,12 @@ int Waiter::Start(Wake wake, void* context) {
 }
 
 WaitOutcome Waiter::Add(Wait wait, Nanos timeout) {
+  // Before the words are read: a change that is not seen here comes later than this.
+  const Nanos now = Now();
   for (std::uint32_t i = 0; i < wait.word_count; ++i) {
     if (Fires(wait.words[i])) return WaitOutcome::kChanged;
   }
   if (timeout <= 0) return WaitOutcome::kTimedOut;
-  const Nanos now = Now();
   wait.started = now;
   wait.deadline = timeout > kForever - now ? kForever : now + timeout;
   bool too_late;
@@ -213,7 +214,9 @@ bool Waiter::Look(Nanos now) {
       ++i;
       continue;
     }
-    finished_.push_back({wait.id, changed ? WaitOutcome::kChanged : WaitOutcome::kTimedOut});
+    const Nanos before = changed ? std::max(last_look_, wait.started) : now;
+    finished_.push_back(
+        {wait.id, changed ? WaitOutcome::kChanged : WaitOutcome::kTimedOut, before});
     linger_until_ = kForever;
     if (changed && wait.cadence) linger_until_ = NextLook(wait, now);
     std::swap(pending_[i], pending_.back());

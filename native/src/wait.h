@@ -36,6 +36,7 @@ struct Wait {
 struct FinishedWait {
   std::uint32_t id;
   WaitOutcome outcome;
+  Nanos before;  // the last look at which no word had changed
 };
 
 // Parked on a condition variable while no wait is pending. Otherwise it sleeps until the next look

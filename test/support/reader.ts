@@ -1,10 +1,11 @@
+import { type ClientStats, newClientStats } from '../../client/client-stats.ts';
 import { CursorStream } from '../../client/cursor.ts';
 import { FrameStream, type FramesOptions } from '../../client/frames.ts';
 import { Pace } from '../../client/pace.ts';
 import type { Session } from '../../client/session.ts';
 import { SessionWatch } from '../../client/session-watch.ts';
 import type { ClientState } from '../../client/state.ts';
-import type { ClientStats, StreamHost, Subscription } from '../../client/subscription.ts';
+import type { StreamHost, Subscription } from '../../client/subscription.ts';
 import type { KvmfrError } from '../../protocol/error.ts';
 import type { Region } from '../../protocol/memory/region.ts';
 import type { World } from './world.ts';
@@ -13,17 +14,7 @@ import type { World } from './world.ts';
 export class Reader implements StreamHost {
   readonly region: Region;
   readonly world: World;
-  readonly stats: ClientStats = {
-    sessions: 0,
-    framesSeen: 0,
-    framesSkipped: 0,
-    framesGivenUp: 0,
-    framesRefused: 0,
-    messagesRefused: 0,
-    timedOut: 0,
-    cursorMessages: 0,
-    cursorRefused: 0,
-  };
+  readonly stats: ClientStats = newClientStats();
   readonly pace: Pace = new Pace();
   /** What the streams have told is wrong now. */
   readonly issues: Map<Subscription, ClientState> = new Map();

@@ -1,8 +1,9 @@
 import { onTestFinished } from 'vitest';
+import { type ClientStats, newClientStats } from '../../../client/client-stats.ts';
 import { FrameStream, type FramesOptions } from '../../../client/frames.ts';
 import { Pace } from '../../../client/pace.ts';
 import { Session } from '../../../client/session.ts';
-import type { ClientStats, StreamHost, Subscription } from '../../../client/subscription.ts';
+import type { StreamHost, Subscription } from '../../../client/subscription.ts';
 import { createHost, type Host, type HostOptions } from '../../../host/index.ts';
 import { createRegionFile, Mapping } from '../../../native/index.ts';
 import { LGMP_V6 } from '../../../protocol/lgmp/v6.ts';
@@ -30,17 +31,7 @@ export const FIELD = {
 /** What a stream needs of a client, and the stream's streams. */
 export class Reader implements StreamHost {
   readonly pace: Pace = new Pace();
-  readonly stats: ClientStats = {
-    sessions: 0,
-    framesSeen: 0,
-    framesSkipped: 0,
-    framesGivenUp: 0,
-    framesRefused: 0,
-    messagesRefused: 0,
-    timedOut: 0,
-    cursorMessages: 0,
-    cursorRefused: 0,
-  };
+  readonly stats: ClientStats = newClientStats();
   readonly #session: Session;
   readonly #streams: Set<Subscription> = new Set();
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { monotonicMs } from '../../../client/clock.ts';
 import type { Frame } from '../../../client/frame.ts';
 import { FrameStream, type FramesOptions } from '../../../client/frames.ts';
 import { type FrameTampering, type OpenFrame, packPicture } from '../../../host/index.ts';
@@ -83,6 +84,57 @@ describe.each(['B6', 'B7'] as const)('FrameStream on %s', (wire) => {
       await guest.drained();
       guest.host.publish(picture(1));
       expect((await given(next)).serial).toBe(1);
+      await frames.return();
+    });
+
+    it('tells when it was not there yet, when it was seen, and when its last row was', async () => {
+      const guest = await start();
+      const frames = new FrameStream(guest, { partial: true });
+      const next = frames.next();
+      await guest.subscriber();
+      const postingMs = monotonicMs();
+      const open = opened(guest);
+      const postedMs = monotonicMs();
+      const frame = await given(next);
+      expect(frame.beforeMs).toBeLessThanOrEqual(postedMs);
+      expect(frame.seenMs).toBeGreaterThanOrEqual(postingMs);
+      expect(frame.arrivedMs).toBeUndefined();
+      const rows = frame.whenRows(48);
+      const writtenMs = monotonicMs();
+      open.end();
+      expect(await rows).toBe(true);
+      expect(frame.arrivedMs).toBeGreaterThanOrEqual(writtenMs);
+      const { beforeMs = 0, seenMs, arrivedMs = 0 } = frame;
+      frame.release();
+      expect(guest.stats.stages.of('notice')?.sumUs).toBe(Math.round((seenMs - beforeMs) * 1000));
+      expect(guest.stats.stages.of('arrive')?.sumUs).toBe(Math.round((arrivedMs - seenMs) * 1000));
+      expect(guest.stats.stages.of('producer')?.count).toBe(0);
+      await frames.return();
+    });
+
+    it('that was there before anybody looked was not waited for', async () => {
+      const guest = await start();
+      const { frames, first } = await begun(guest);
+      first.release();
+      guest.host.publish(picture(1));
+      const frame = await given(frames.next());
+      expect(frame.serial).toBe(1);
+      expect(frame.beforeMs).toBeUndefined();
+      frame.release();
+      expect(guest.stats.stages.of('notice')?.count).toBe(1);
+      expect(guest.stats.stages.of('arrive')?.count).toBe(2);
+      await frames.return();
+    });
+
+    it('that never came whole is not counted', async () => {
+      const guest = await start();
+      const frames = new FrameStream(guest, { partial: true });
+      const next = frames.next();
+      await guest.subscriber();
+      opened(guest);
+      const frame = await given(next);
+      frame.release();
+      expect(guest.stats.stages.summary()).toEqual({});
       await frames.return();
     });
 
@@ -813,4 +865,18 @@ describe('FrameStream on B7', () => {
     expectSame(frame.pixels, pixels);
     await frames.return();
   });
+});
+
+it('a publisher of KVMFR 34 tells how long it took, captured to published', async () => {
+  const guest = await Guest.start({ wire: 'dev12' });
+  const frames = new FrameStream(guest, {});
+  const next = frames.next();
+  await guest.subscriber();
+  const timing = { captureNs: 1e6, postProcessNs: 2e6, copyNs: 32e6, readyNs: 4e6, holdNs: 8e6 };
+  guest.host.publish({ ...picture(1), timing });
+  const frame = await given(next);
+  frame.release();
+  // Without its copying, which comes after.
+  expect(guest.stats.stages.of('producer')?.summary()).toMatchObject({ count: 1, maxUs: 15_000 });
+  await frames.return();
 });

@@ -1,10 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { type ClientStats, newClientStats } from '../../../client/client-stats.ts';
 import { Pace } from '../../../client/pace.ts';
 import { Session } from '../../../client/session.ts';
 import type { ClientState } from '../../../client/state.ts';
-import type { ClientStats, StreamHost, Subscription } from '../../../client/subscription.ts';
+import type { StreamHost, Subscription } from '../../../client/subscription.ts';
 import { createHost, type FrameInput, type Host, type WireName } from '../../../host/index.ts';
 import { createRegionFile, Mapping } from '../../../native/index.ts';
 import { LGMP_V5 } from '../../../protocol/lgmp/v5.ts';
@@ -51,17 +52,7 @@ export class Guest implements StreamHost {
   readonly host: Host;
   readonly mapping: Mapping;
   readonly region: Region;
-  readonly stats: ClientStats = {
-    sessions: 0,
-    framesSeen: 0,
-    framesSkipped: 0,
-    framesGivenUp: 0,
-    framesRefused: 0,
-    messagesRefused: 0,
-    timedOut: 0,
-    cursorMessages: 0,
-    cursorRefused: 0,
-  };
+  readonly stats: ClientStats = newClientStats();
   readonly pace: Pace = new Pace();
   readonly streams: Set<Subscription> = new Set();
   /** Every issue that was told, newest last. */

@@ -7,6 +7,7 @@ import { createRegionFile, MAX_WATCHED_WORDS, Mapping } from '../../../native/in
 import { REGION_BYTES, runChild, scratchFolder, thrownBy } from './scratch.ts';
 
 const folder = scratchFolder();
+const monotonicMs = (): number => Number(process.hrtime.bigint()) / 1e6;
 const FOREVER = { timeoutMs: Number.POSITIVE_INFINITY };
 
 function openAt(name: string): Mapping {
@@ -100,6 +101,40 @@ describe('Mapping.wait', () => {
     const wait = mapping.wait(words, { ...FOREVER, soon: true });
     new Uint32Array(mapping.buffer)[0] = 1;
     expect(await wait).toBe('changed');
+  });
+
+  test.each([false, true])(
+    'tells the last look before the change (cadence %s)',
+    async (cadence) => {
+      using mapping = openAt(`looks-${cadence}`);
+      const view = new Uint32Array(mapping.buffer);
+      const words = [{ offsetBytes: 0, value: 0 }];
+      const looks = { beforeMs: 1 };
+      const startMs = monotonicMs();
+      const wait = mapping.wait(words, { ...FOREVER, cadence, looks });
+      expect(looks.beforeMs).toBeNaN();
+      // After a look at the word, at the least: another wait has ended by one.
+      view[1] = 1;
+      expect(await mapping.wait([{ offsetBytes: 4, value: 0 }], FOREVER)).toBe('changed');
+      view[0] = 1;
+      const changedMs = monotonicMs();
+      expect(await wait).toBe('changed');
+      expect(looks.beforeMs).toBeGreaterThanOrEqual(startMs);
+      expect(looks.beforeMs).toBeLessThanOrEqual(changedMs);
+    },
+  );
+
+  test('that times out tells the look at its end, and one that ends at the call tells none', async () => {
+    using mapping = openAt('looks-end');
+    const words = [{ offsetBytes: 0, value: 0 }];
+    const looks = { beforeMs: 0 };
+    const startMs = monotonicMs();
+    expect(await mapping.wait(words, { timeoutMs: 5, looks })).toBe('timed-out');
+    expect(looks.beforeMs).toBeGreaterThanOrEqual(startMs + 5);
+    expect(looks.beforeMs).toBeLessThanOrEqual(monotonicMs());
+    new Uint32Array(mapping.buffer)[0] = 1;
+    expect(await mapping.wait(words, { ...FOREVER, looks })).toBe('changed');
+    expect(looks.beforeMs).toBeNaN();
   });
 
   test('serves many waits at once, each by its own words', async () => {
