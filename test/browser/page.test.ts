@@ -223,9 +223,15 @@ needs('chromium').describe('the page in Chromium', () => {
           }),
       });
       await set(at.page, 'scale', '1:1');
-      await show(at.viewer, NOISE);
+      await show(at.viewer, NOISE, { rotation: 3 });
       expect(pixelsOff(await readBack(at.page), NOISE)).toBe(0);
-      await shows(at.page, NOISE);
+      const upright = quarterTurn(quarterTurn(quarterTurn(NOISE)));
+      const file = await at.page.evaluate(async () => {
+        const png = await document.querySelector('kvmfr-view')?.snapshot();
+        return [...new Uint8Array((await png?.arrayBuffer()) ?? [])];
+      });
+      expect(pixelsOff(await decodePng(Uint8Array.from(file)), upright)).toBe(0);
+      await shows(at.page, upright);
       expect(at.problems).toEqual([]);
     });
 
