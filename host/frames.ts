@@ -10,8 +10,9 @@ import {
 import { type Audience, NewestFor } from './audience.ts';
 import { copyBytes, copyRows } from './copy.ts';
 import { DamageList } from './damage.ts';
+import { type Aim, NO_AIM } from './deadlines.ts';
 import { describeFrame, type FrameInput, formatDiffers } from './frame-input.ts';
-import { OwnerLanes } from './owner-lanes.ts';
+import { OwnerLanes, type Pace } from './owner-lanes.ts';
 import { pixelBytes } from './pack.ts';
 import type { Payload } from './plan.ts';
 import type { HostQueue, PostOptions, PostResult } from './queue.ts';
@@ -127,6 +128,7 @@ export class FramePublisher {
   /** Who has had the newest frame; undefined where everybody gets every frame. */
   readonly #newestFor: NewestFor | undefined;
   readonly #lanes: OwnerLanes | undefined;
+  readonly #clock: () => number;
   // The owner has queues of its own.
   readonly #audience: Audience = {
     wants: (slot, clientId) =>
@@ -149,8 +151,14 @@ export class FramePublisher {
     region: Region,
     wire: Wire,
     session: HostSession,
-    carried: { readonly counters: FrameCounters; readonly serial: number },
+    carried: {
+      readonly counters: FrameCounters;
+      readonly serial: number;
+      /** Milliseconds with fractions. */
+      readonly clock: () => number;
+    },
   ) {
+    this.#clock = carried.clock;
     this.#region = region;
     this.#wire = wire;
     this.#session = session;
@@ -168,6 +176,11 @@ export class FramePublisher {
     return this.#lanes?.owner?.clientId;
   }
 
+  /** What that client wants, for a source that can do it. */
+  get pace(): Pace | undefined {
+    return this.#lanes?.pace(this.#clock());
+  }
+
   /** The serial that the next frame gets. */
   get serial(): number {
     return this.#serial;
@@ -176,6 +189,7 @@ export class FramePublisher {
   /** Publishes a picture; false when every slot is taken. */
   publish(frame: FrameInput, nowMs: number): boolean {
     const beganMs = performance.now();
+    const aimedMs = this.#clock();
     this.#describe(frame);
     if (this.#owed.empty) return true;
     const slot = this.#claim(nowMs);
@@ -187,6 +201,7 @@ export class FramePublisher {
     this.#writeTimes(slot, frame, {
       readyMs: copyMs - beganMs,
       copyMs: performance.now() - copyMs,
+      leadMs: this.#complete(aimedMs),
     });
     return true;
   }
@@ -199,11 +214,14 @@ export class FramePublisher {
     if (slot === undefined) return undefined;
     // Whether its pixels ever come is not known, so the slot owes everything next time.
     slot.backlog.addAll();
+    const aimedMs = this.#clock();
     const header = { ...this.#header, ...tampering.header };
     if (tampering.damageRects !== undefined && tampering.header?.damageRectsCount === undefined)
       header.damageRectsCount = tampering.damageRects.length;
     this.#writeHeader(slot, header, tampering.damageRects);
     const result = this.#post({ ...slot.place, ...tampering.message }, nowMs);
+    const aim = this.#lanes?.aim ?? NO_AIM;
+    const { frameSerial } = this.#header;
     return new OpenFrame(this.#region, frame, {
       header,
       result,
@@ -211,7 +229,12 @@ export class FramePublisher {
       dataAt: slot.place.at + this.#wire.frameAlignBytes,
       pitchBytes: this.#header.pitch,
       rows: this.#header.dataHeight,
-      finish: () => this.#writeTimes(slot, frame, { readyMs: 0, copyMs: 0 }),
+      finish: () =>
+        this.#writeTimes(slot, frame, {
+          readyMs: 0,
+          copyMs: 0,
+          leadMs: this.#complete(aimedMs, { aim, frameSerial }),
+        }),
     });
   }
 
@@ -248,6 +271,18 @@ export class FramePublisher {
     if (result === 'full' || result === 'busy') return;
     this.#repeatWanted = false;
     if (result === 'posted') this.counters.repeated++;
+  }
+
+  // How long the frame was whole before its deadline, if it was made for one and met it.
+  #complete(
+    aimedMs: number,
+    frame: { readonly aim: Aim; readonly frameSerial: number } = {
+      aim: this.#lanes?.aim ?? NO_AIM,
+      frameSerial: this.#header.frameSerial,
+    },
+  ): number | undefined {
+    const nowMs = this.#clock();
+    return this.#lanes?.complete({ ...frame, workMs: nowMs - aimedMs }, nowMs);
   }
 
   // How many live subscribers have not had the newest frame.
@@ -289,12 +324,12 @@ export class FramePublisher {
     const next = this.#next;
     next.frameSerial = this.#serial;
     this.#lanes?.elect(nowMs);
-    this.#lanes?.renew();
+    this.#lanes?.renew(this.#clock());
     const owner = this.#lanes?.owner;
     if (owner !== undefined) {
       next.scheduleGeneration = owner.generation;
       next.scheduleEpoch = owner.epoch;
-      next.scheduleDeadlineSerial = this.#lanes?.deadline ?? 0;
+      next.scheduleDeadlineSerial = this.#lanes?.aim.serial ?? 0;
     }
     next.damageRectsCount = this.#owed.all ? 0 : this.#owed.count;
     for (const { backlog } of this.#slots) backlog.addList(this.#owed);
@@ -368,7 +403,11 @@ export class FramePublisher {
   #writeTimes(
     slot: Slot,
     frame: FrameInput,
-    measured: { readonly readyMs: number; readonly copyMs: number },
+    measured: {
+      readonly readyMs: number;
+      readonly copyMs: number;
+      readonly leadMs: number | undefined;
+    },
   ): void {
     if (this.#wire.frame.readTiming === undefined) return;
     const { timing } = frame;
@@ -378,8 +417,8 @@ export class FramePublisher {
       copyNs: toNs(timing?.copyNs ?? measured.copyMs * 1e6),
       readyNs: toNs(timing?.readyNs ?? measured.readyMs * 1e6),
       holdNs: toNs(timing?.holdNs),
-      readyLeadNs: toNs(timing?.readyLeadNs),
-      phaseValid: timing?.phaseValid ?? false,
+      readyLeadNs: toNs(timing?.readyLeadNs ?? (measured.leadMs ?? 0) * 1e6),
+      phaseValid: timing?.phaseValid ?? measured.leadMs !== undefined,
       frameSerial: this.#region.view.getUint32(slot.place.at + 4, true),
     });
   }

@@ -1,5 +1,11 @@
-import { type FrameScheduleMessage, SCHEDULE_FLAGS } from '../protocol/index.ts';
+import {
+  type FrameScheduleMessage,
+  MAX_PERIOD_NS,
+  MIN_PERIOD_NS,
+  SCHEDULE_FLAGS,
+} from '../protocol/index.ts';
 import type { Audience } from './audience.ts';
+import { type Aim, Deadlines, NO_AIM } from './deadlines.ts';
 import type { Payload } from './plan.ts';
 import type { HostQueue } from './queue.ts';
 import type { HostSession } from './session.ts';
@@ -15,11 +21,18 @@ export interface FrameOwner {
 interface Schedule {
   readonly generation: number;
   readonly periodNs: number;
+  readonly slackNs: number;
   readonly untilMs: number;
 }
 
-const MIN_PERIOD_NS = 2e6;
-const MAX_PERIOD_NS = 1e9;
+/** A publisher's own pace, as its owner wants it. */
+export interface Pace {
+  /** Units: nanoseconds. */
+  readonly periodNs: number;
+  /** How long until the next frame is to be published. Units: milliseconds. */
+  readonly dueInMs: number;
+}
+
 const MIN_LEASE_MS = 100;
 const MAX_LEASE_MS = 5000;
 const KNOWN_FLAGS = 0x0f;
@@ -30,8 +43,9 @@ const FASTER = 0.995;
  * The two queues of the owner: the client with the shortest display period among those that have told
  * theirs and read the frame queue and both of these. Frames for it go to the queues in turn.
  *
- * Frames are made when the source has them, not for deadlines: each new one counts as the next
- * deadline of the epoch, and one that is sent again as none (0).
+ * The owner's display has a deadline in each of its periods. A frame that is published in time for
+ * one counts as made for it; one that comes at any other time, or is sent again, counts for none (0).
+ * A source that follows {@link pace} makes its frames in time.
  */
 export class OwnerLanes {
   readonly #frameQueue: HostQueue;
@@ -45,8 +59,12 @@ export class OwnerLanes {
   };
   #owner: FrameOwner | undefined;
   #epoch = 0;
-  #deadline = 0;
+  #deadlines: Deadlines | undefined;
+  /** What the newest frame was made for. */
+  #aim: Aim = NO_AIM;
   #nextLane = 0;
+  /** Whom the newest message of each lane was for. */
+  readonly #sentTo: number[] = [];
   /** Whether the owner has had the newest frame. */
   #delivered = false;
 
@@ -59,9 +77,16 @@ export class OwnerLanes {
     return this.#owner;
   }
 
-  /** Number of the deadline that the newest frame counts as. */
-  get deadline(): number {
-    return this.#deadline;
+  /** What the newest frame is made for. */
+  get aim(): Aim {
+    return this.#aim;
+  }
+
+  /** What the owner wants; undefined while there is none. */
+  pace(nowMs: number): Pace | undefined {
+    const deadlines = this.#deadlines;
+    if (this.#owner === undefined || deadlines === undefined) return undefined;
+    return { periodNs: deadlines.periodMs * 1e6, dueInMs: deadlines.dueInMs(nowMs) };
   }
 
   /**
@@ -81,13 +106,28 @@ export class OwnerLanes {
     this.#schedules.set(clientId, {
       generation,
       periodNs: message.periodNs,
+      slackNs: message.targetSlackNs,
       untilMs: nowMs + message.leaseMs,
     });
-    const isOwner = this.#owner?.clientId === clientId;
-    if (isOwner && (flags & SCHEDULE_FLAGS.reset) !== 0) this.#begin(clientId, generation);
-    else if (isOwner && (flags & SCHEDULE_FLAGS.immediate) !== 0) this.#delivered = false;
+    if (this.#owner?.clientId === clientId) this.#hearOwner(message, this.#owner, nowMs);
     this.elect(nowMs);
     return true;
+  }
+
+  #hearOwner(message: FrameScheduleMessage, owner: FrameOwner, nowMs: number): void {
+    const { flags, generation } = message;
+    if ((flags & SCHEDULE_FLAGS.reset) !== 0 || generation !== owner.generation) {
+      this.#begin(owner.clientId, message, nowMs);
+      return;
+    }
+    if ((flags & SCHEDULE_FLAGS.immediate) !== 0) this.#delivered = false;
+    this.#deadlines?.retune(inMs(message));
+    if (message.feedbackScheduleEpoch !== owner.epoch) return;
+    this.#deadlines?.report({
+      frameSerial: message.feedbackFrameSerial,
+      deadlineSerial: message.feedbackDeadlineSerial,
+      phaseErrorMs: message.phaseErrorNs / 1e6,
+    });
   }
 
   /** Looks who is the owner now. Forgets who is gone and whose lease is over. */
@@ -107,41 +147,70 @@ export class OwnerLanes {
       bestNs = periodNs;
     }
     const schedule = best === undefined ? undefined : this.#schedules.get(best);
-    if (best === undefined || schedule === undefined) this.#owner = undefined;
-    else if (this.#owner?.clientId !== best || this.#owner.generation !== schedule.generation)
-      this.#begin(best, schedule.generation);
+    if (best === undefined || schedule === undefined) {
+      this.#owner = undefined;
+      this.#deadlines = undefined;
+    } else if (this.#owner?.clientId !== best || this.#owner.generation !== schedule.generation)
+      this.#begin(best, { ...schedule, targetSlackNs: schedule.slackNs }, nowMs);
   }
 
   // A new epoch: its owner gets the newest frame at once.
-  #begin(clientId: number, generation: number): void {
+  #begin(
+    clientId: number,
+    schedule: Pick<FrameScheduleMessage, 'generation' | 'periodNs' | 'targetSlackNs'>,
+    nowMs: number,
+  ): void {
     this.#epoch = (this.#epoch + 1) >>> 0 || 1;
-    this.#deadline = 0;
+    this.#aim = NO_AIM;
     this.#delivered = false;
-    this.#owner = { clientId, generation, epoch: this.#epoch };
+    this.#deadlines = new Deadlines(inMs(schedule), nowMs);
+    this.#owner = { clientId, generation: schedule.generation, epoch: this.#epoch };
   }
 
-  /** There is a newer frame. */
-  renew(): void {
+  /** There is a newer frame, published from now on. */
+  renew(nowMs: number): void {
     this.#delivered = false;
-    if (this.#owner !== undefined) this.#deadline = (this.#deadline + 1) >>> 0 || 1;
+    this.#aim = this.#deadlines?.aim(nowMs) ?? NO_AIM;
   }
 
-  /** Sends the owner the newest frame, if it has not had it and one of its queues is empty. */
+  /**
+   * The frame that was made for something is whole.
+   *
+   * @returns how long before its deadline, in milliseconds; undefined when it was made for none, or
+   *   missed it
+   */
+  complete(
+    frame: { readonly aim: Aim; readonly frameSerial: number; readonly workMs: number },
+    nowMs: number,
+  ): number | undefined {
+    return this.#deadlines?.complete(frame, nowMs);
+  }
+
+  /**
+   * Sends the owner the newest frame, if it has not had it and one of its queues is empty. When
+   * neither can be used, because somebody holds their locks or has left messages in them, it goes by
+   * the shared queue; while the owner has not read what is in them, it waits.
+   */
   deliver(payload: Payload, nowMs: number, isNew: boolean): void {
     const owner = this.#owner;
-    for (let turn = 0; turn < this.#lanes.length && owner !== undefined; turn++) {
-      if (this.#delivered) return;
+    if (owner === undefined || this.#delivered) return;
+    const deadline = isNew ? this.#aim.serial : 0;
+    const options = { udataHigh: owner.epoch, audience: this.#toOwner };
+    let isSlow = false;
+    for (let turn = 0; turn < this.#lanes.length; turn++) {
       const index = (this.#nextLane + turn) % this.#lanes.length;
       const lane = this.#lanes[index];
       if (lane === undefined) return;
       if (lane.pending > 0) lane.process(nowMs);
-      const result = lane.post(payload, isNew ? this.#deadline : 0, nowMs, {
-        udataHigh: owner.epoch,
-        audience: this.#toOwner,
-        limit: 1,
-      });
-      if (result === 'posted') this.#nextLane = (index + 1) % this.#lanes.length;
+      const result = lane.post(payload, deadline, nowMs, { ...options, limit: 1 });
+      if (result === 'posted') {
+        this.#nextLane = (index + 1) % this.#lanes.length;
+        this.#sentTo[index] = owner.clientId;
+        return;
+      }
+      isSlow ||= lane.pending > 0 && this.#sentTo[index] === owner.clientId;
     }
+    if (!isSlow) this.#frameQueue.post(payload, deadline, nowMs, options);
   }
 
   #eligible(clientId: number): boolean {
@@ -151,6 +220,13 @@ export class OwnerLanes {
       this.#lanes.every((lane) => lane.subscribes(clientId))
     );
   }
+}
+
+function inMs(schedule: Pick<FrameScheduleMessage, 'periodNs' | 'targetSlackNs'>): {
+  readonly periodMs: number;
+  readonly slackMs: number;
+} {
+  return { periodMs: schedule.periodNs / 1e6, slackMs: schedule.targetSlackNs / 1e6 };
 }
 
 function isSchedule(message: FrameScheduleMessage): boolean {

@@ -22,6 +22,7 @@ import {
 } from './frames.ts';
 import { describeMachine, describeSystem } from './machine.ts';
 import { openRegion } from './open.ts';
+import type { Pace } from './owner-lanes.ts';
 import { packageVersion } from './package-root.ts';
 import type { HostQueue, QueueCounters } from './queue.ts';
 import { RecoveryPublisher } from './recovery.ts';
@@ -62,6 +63,8 @@ export interface HostEvents {
   'client-message': [message: KvmfrClientMessage, queue: QueueName, clientId: number | undefined];
   /** A client asks for the normal display, or for the fallback. It is told that it has it. */
   'recovery-request': [request: RecoveryRequestName];
+  /** There is another pace, or none any more: see {@link Host.pace}. */
+  pace: [];
   /** Somebody subscribed and gets the newest frame, or the pointer, again. */
   subscriber: [event: { readonly queue: QueueName }];
   /**
@@ -102,7 +105,7 @@ const RESTART_INTERVAL_MS = 250;
 const LOOK_INTERVAL_MS = 1000;
 
 function monotonicMs(): number {
-  return Number(process.hrtime.bigint() / 1_000_000n);
+  return Number(process.hrtime.bigint()) / 1e6;
 }
 
 /**
@@ -129,6 +132,8 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
   readonly #onAbort = (): void => void this.close();
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
+  /** The pace that was told. */
+  #periodNs: number | undefined;
   #restartedAt = -Infinity;
   #lookedAt = 0;
   #restarts = 0;
@@ -164,6 +169,7 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
     this.#frames = new FramePublisher(region, this.#wire, this.#session, {
       counters: { published: 0, dropped: 0, repeated: 0, truncated: 0 },
       serial: this.#wire.firstSerial,
+      clock: this.#clock,
     });
     this.#cursor = new CursorPublisher(region, this.#session, undefined);
     const { housekeepingMs = 10 } = options;
@@ -185,6 +191,14 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
   /** The client that paces the frames, by its id; undefined while they are pushed. */
   get frameOwner(): number | undefined {
     return this.#closed ? undefined : this.#frames.owner;
+  }
+
+  /**
+   * What the client that paces the frames wants; undefined while they are pushed. A source that
+   * publishes when it is due has its frames ready in time for that client's display.
+   */
+  get pace(): Pace | undefined {
+    return this.#closed ? undefined : this.#frames.pace;
   }
 
   /** How many live subscribers the pointer queue has. */
@@ -273,6 +287,14 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
     if (this.#closed) return;
     this.#frames.flush(now);
     this.#cursor.flush(now);
+    this.#tellPace();
+  }
+
+  #tellPace(): void {
+    const periodNs = this.#frames.pace?.periodNs;
+    if (periodNs === this.#periodNs) return;
+    this.#periodNs = periodNs;
+    this.emit('pace');
   }
 
   /** Stops the heartbeat and unmaps the region. What is in it stays, as after any host. */
@@ -368,6 +390,7 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
     this.#frames = new FramePublisher(this.#region, this.#wire, this.#session, {
       counters: this.#frames.counters,
       serial: this.#frames.serial,
+      clock: this.#clock,
     });
     this.#cursor = new CursorPublisher(this.#region, this.#session, this.#cursor);
     this.emit('session', this.#session.id);

@@ -31,7 +31,10 @@ export interface SourceOptions {
   /** Size of the pattern; 1920 x 1080 when left out. A picture has its own. */
   readonly widthPx?: number | undefined;
   readonly heightPx?: number | undefined;
-  /** Frames per second of the pattern; 60 when left out. */
+  /**
+   * Frames per second of the pattern; 60 when left out. A client that sets the pace (dev12) gets as
+   * many as it asks for.
+   */
   readonly fps?: number | undefined;
   /** BGRA when left out. */
   readonly format?: PublishedFormat | undefined;

@@ -67,7 +67,7 @@ export class PatternScene {
   }
 
   /**
-   * Draws a frame over the one before.
+   * Draws a frame over the one before; its number may lie between two.
    *
    * @returns the rects outside of which no pixel changed since the last call; everything at the first
    */
@@ -186,7 +186,7 @@ export class PatternScene {
 }
 
 function frameText(frame: number): string {
-  return `frame ${String(frame).padStart(6, '0')}`;
+  return `frame ${String(Math.floor(frame)).padStart(6, '0')}`;
 }
 
 function checkSide(name: string, value: number, min: number): void {

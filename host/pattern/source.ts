@@ -29,6 +29,9 @@ const IDLE_MS = 250;
 // A client that moved the pointer keeps it for so long.
 const HELD_POINTER_MS = 1500;
 const MAX_SHAPE_SCALE = 3;
+// Timers fire up to so much late.
+const TIMER_LATE_MS = 1;
+const DRAW_SHARE = 1 / 8;
 
 /**
  * Publishes the {@link PatternScene}: frames with true damage while somebody looks, and the pointer
@@ -53,6 +56,10 @@ export class PatternSource implements FrameSource {
   #timer: NodeJS.Timeout | undefined;
   #startedAt = 0;
   #frame = -1;
+  /** Whether the frame of the last turn was left out. */
+  #waits = false;
+  /** How long drawing took lately. */
+  #drawMs = 0;
   #paused = false;
   #pausedAt = 0;
   #shape: PointerShapeName | undefined;
@@ -88,6 +95,7 @@ export class PatternSource implements FrameSource {
     this.#startedAt = performance.now();
     host.on('subscriber', this.#wake);
     host.on('session', this.#wake);
+    host.on('pace', this.#wake);
     host.on('client-message', this.#onMessage);
     host.on('close', this.#onHostClosed);
     return new Promise((resolve, reject) => {
@@ -125,6 +133,7 @@ export class PatternSource implements FrameSource {
     this.#host = undefined;
     host?.off('subscriber', this.#wake);
     host?.off('session', this.#wake);
+    host?.off('pace', this.#wake);
     host?.off('client-message', this.#onMessage);
     host?.off('close', this.#onHostClosed);
     this.#finish?.resolve();
@@ -160,8 +169,8 @@ export class PatternSource implements FrameSource {
     if (host === undefined || this.#paused) return;
     try {
       const watched = host.watchers > 0 || host.cursorWatchers > 0;
-      if (watched || always) this.#publish(host, performance.now());
-      const delayMs = watched ? this.#untilNextFrame() : IDLE_MS;
+      if (always || (watched && !this.#missed(host))) this.#publish(host, performance.now());
+      const delayMs = watched ? this.#untilNextFrame(host) : IDLE_MS;
       this.#timer = setTimeout(() => this.#tick(false), delayMs);
     } catch (error) {
       this.#finish?.reject(error);
@@ -169,13 +178,25 @@ export class PatternSource implements FrameSource {
     }
   }
 
-  #untilNextFrame(): number {
-    const nextAt = this.#startedAt + ((this.#frame + 1) * 1000) / this.#fps;
+  /** Woken too late for a deadline: what is drawn for the next one is newer. Not twice in a row. */
+  #missed(host: Host): boolean {
+    const dueInMs = host.pace?.dueInMs ?? 0;
+    this.#waits = !this.#waits && dueInMs > this.#drawMs + 2 * TIMER_LATE_MS;
+    return this.#waits;
+  }
+
+  #untilNextFrame(host: Host): number {
+    const { pace } = host;
+    if (pace !== undefined)
+      return Math.max(0, Math.floor(pace.dueInMs - this.#drawMs - TIMER_LATE_MS));
+    const nextAt = this.#startedAt + ((Math.floor(this.#frame) + 1) * 1000) / this.#fps;
     return Math.max(0, nextAt - performance.now());
   }
 
   #publish(host: Host, nowMs: number): void {
-    const frame = Math.max(0, Math.floor(((nowMs - this.#startedAt) * this.#fps) / 1000));
+    const moment = Math.max(0, ((nowMs - this.#startedAt) * this.#fps) / 1000);
+    // Paced, it is drawn as it is at the moment, which lies between two frames of its own rate.
+    const frame = host.pace === undefined ? Math.floor(moment) : moment;
     this.#movePointer(host, frame, nowMs);
     // Woken within the same frame: there is nothing new to show, unless nothing was shown yet.
     if (frame === this.#frame && !this.#fresh) return;
@@ -184,6 +205,7 @@ export class PatternSource implements FrameSource {
     const { widthPx, heightPx, pixels } = this.#scene;
     const picture = this.#packed ?? pixels;
     if (this.#packed !== undefined) this.#pack(this.#packed, damage);
+    this.#drawMs += (performance.now() - nowMs - this.#drawMs) * DRAW_SHARE;
     const published = host.publish({
       pixels: picture,
       format: this.#format,

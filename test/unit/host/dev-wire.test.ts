@@ -278,6 +278,7 @@ describe('a session of dev12', () => {
     const frames = new FramePublisher(region, WIRES.dev12, session, {
       counters: { published: 0, dropped: 0, repeated: 0, truncated: 0 },
       serial: 0xffffffff,
+      clock: () => 0,
     });
     frames.publish(frame, 0);
     expect(frames.serial).toBe(1);
