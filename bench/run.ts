@@ -5,6 +5,7 @@ import { ENCODE_CASES } from './encode/cases.ts';
 import { VIDEO_CASES } from './encode/video.ts';
 import { LATENCY_CASES } from './latency/cases.ts';
 import { HDR_CASES } from './micro/hdr.ts';
+import { I420_CASES } from './micro/i420.ts';
 import { MICRO_CASES } from './micro/kernels.ts';
 import { QUEUE_CASES } from './queue/cases.ts';
 import { READER_CASES } from './reader/cases.ts';
@@ -23,6 +24,7 @@ const CASES: readonly BenchCase[] = [
   ...BROWSER_CASES,
   ...MICRO_CASES,
   ...HDR_CASES,
+  ...I420_CASES,
 ];
 
 const HELP = `npm run bench -- [--json FILE] [--only PATTERN] [--quick] [--list]

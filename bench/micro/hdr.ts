@@ -27,7 +27,7 @@ const REFERENCE_REPEATS = 3;
 export const HDR_CASES: readonly BenchCase[] = [{ name: 'hdr', run: benchHdr }];
 
 /** A kernel: what it reads, and the tone map that it needs. */
-interface Kernel {
+export interface HdrKernel {
   readonly name: string;
   readonly format: KernelFormat;
   readonly transfer?: ToneMapTransfer;
@@ -36,7 +36,8 @@ interface Kernel {
   readonly atMostMs?: number;
 }
 
-const KERNELS: readonly Kernel[] = [
+/** The kernels for pixels of more than 8 bits. */
+export const HDR_KERNELS: readonly HdrKernel[] = [
   { name: 'RGBA10 SDR', format: 'RGBA10' },
   {
     name: 'RGBA10 PQ',
@@ -56,7 +57,7 @@ const KERNELS: readonly Kernel[] = [
  */
 export async function benchHdr(options: RunOptions = { quick: false }): Promise<BenchRow[]> {
   const repeats = options.quick ? 5 : 40;
-  return KERNELS.flatMap((kernel) =>
+  return HDR_KERNELS.flatMap((kernel) =>
     CONTENTS.flatMap((content) => kernelRows(kernel, content, repeats)),
   );
 }
@@ -87,7 +88,7 @@ const CONTENTS: readonly Content[] = [
   { name: 'noise', pixel: (_x, _y, next) => [next(), next(), next()] },
 ];
 
-function kernelRows(kernel: Kernel, content: Content, repeats: number): Row[] {
+function kernelRows(kernel: HdrKernel, content: Content, repeats: number): Row[] {
   const { format } = kernel;
   const pixelBytes = format === 'RGBA16F' ? 8 : 4;
   // A second frame below the first, in which every pixel is another.
@@ -147,14 +148,15 @@ function kernelRows(kernel: Kernel, content: Content, repeats: number): Row[] {
   ];
 }
 
-function tableOf({ transfer, unitNits = 0 }: Kernel): ToneMapTable | undefined {
+/** The tone map of a kernel. */
+export function tableOf({ transfer, unitNits = 0 }: HdrKernel): ToneMapTable | undefined {
   if (transfer === undefined) return undefined;
   const peak = transfer === 'linear' ? 1 : PEAK;
   return createToneMap({ transfer, gain: unitNits / SDR_WHITE_NITS, peak });
 }
 
 /** Two frames of a content, one below the other; the second has R and B exchanged, and R moved. */
-function frames({ format }: Kernel, { pixel }: Content): Uint8Array {
+function frames({ format }: HdrKernel, { pixel }: Content): Uint8Array {
   const count = WIDTH_PX * HEIGHT_PX;
   const next = generator();
   const half = format === 'RGBA16F';
@@ -175,6 +177,13 @@ function frames({ format }: Kernel, { pixel }: Content): Uint8Array {
     }
   }
   return bytes;
+}
+
+/** Two frames of a film, one below the other; each pixel of the second is another. */
+export function filmFrames(kernel: HdrKernel): Uint8Array {
+  const film = CONTENTS.find(({ name }) => name === 'film');
+  if (film === undefined) throw new Error('there is no film');
+  return frames(kernel, film);
 }
 
 /** Numbers from 0 to 1, the same in every run. */
