@@ -12,7 +12,7 @@ import {
 import type { BenchCase, RunOptions } from '../support/bench-case.ts';
 import { Disturbance } from '../support/disturbance.ts';
 import { type Row, row } from '../support/report.ts';
-import { nowNs, quantile } from '../support/stats.ts';
+import { quantile } from '../support/stats.ts';
 import { filmFrames, HDR_KERNELS, tableOf } from './hdr.ts';
 
 const TILE_PX = 64;
@@ -180,9 +180,10 @@ function passRows(size: Size, repeats: number): readonly Row[] {
 type Call = readonly [what: string, call: () => void, atMostRatio?: number];
 
 /**
- * Milliseconds of calls that are made in turns, and of each its ratio to the memcpy. Some of each
- * in a row after one that does not count: caches are as the call itself leaves them, which is best
- * for the memcpy.
+ * Milliseconds of processor time of calls that are made in turns, and of each its ratio to the
+ * memcpy. None of them waits for anything, so this is how long they take where no neighbour is in
+ * the way. Some of each in a row after one that does not count: caches are as the call itself leaves
+ * them, which is best for the memcpy.
  */
 function inTurns(
   prefix: string,
@@ -197,9 +198,10 @@ function inTurns(
   for (let done = 0; done < repeats; done += IN_A_ROW) {
     for (const [at, [, call]] of all.entries()) {
       for (let i = -1; i < IN_A_ROW; i++) {
-        const startNs = nowNs();
+        const start = process.cpuUsage();
         call();
-        if (i >= 0) times[at]?.push(Number(nowNs() - startNs) / 1e6);
+        const { user, system } = process.cpuUsage(start);
+        if (i >= 0) times[at]?.push((user + system) / 1000);
       }
     }
   }
