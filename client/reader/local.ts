@@ -1,3 +1,4 @@
+import type { FrameDeadline } from '../pace.ts';
 import type { SessionInfo } from '../session.ts';
 import { type ClientState, sameState } from '../state.ts';
 import { StateStream } from '../states.ts';
@@ -101,6 +102,10 @@ export class LocalReader implements PictureReader {
 
   schedule(wish: { readonly periodNs: number } | undefined): void {
     this.#source.schedule?.(wish);
+  }
+
+  presented(deadline: FrameDeadline, waitedNs: number): void {
+    this.#source.presented?.(deadline, waitedNs);
   }
 
   async close(): Promise<void> {

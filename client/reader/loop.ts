@@ -97,8 +97,10 @@ export class PictureLoop {
     let outcome: PictureOutcome = 'given-up';
     let refusal: ClientState | undefined;
     let producerMs: number | undefined;
+    let deadline: GuestFrame['deadline'];
     try {
       outcome = await picture.update(frame);
+      deadline = frame.deadline;
       const { timing } = frame;
       if (timing !== undefined) producerMs = producerSpanMs(timing);
     } catch (error) {
@@ -111,7 +113,7 @@ export class PictureLoop {
     const { epoch, serial, arrivedMs } = picture;
     const appliedMs = monotonicMs();
     const times = { producerMs, beforeMs: frame.beforeMs, seenMs, arrivedMs, appliedMs };
-    this.#options.updated({ outcome, epoch, serial, times });
+    this.#options.updated({ outcome, epoch, serial, times, deadline });
   }
 
   #refuse(refusal: ClientState | undefined): void {

@@ -1,3 +1,4 @@
+import type { FrameDeadline } from '../pace.ts';
 import type { SessionInfo } from '../session.ts';
 import type { ClientState } from '../state.ts';
 import type { PictureOutcome } from '../tiles/picture.ts';
@@ -32,6 +33,8 @@ export interface PictureUpdate {
   readonly epoch: number;
   readonly serial: number;
   readonly times: PictureTimes;
+  /** The refresh it was made for, if it was and the publisher says so. */
+  readonly deadline?: FrameDeadline | undefined;
 }
 
 /** How updates are asked for. */
@@ -68,5 +71,7 @@ export interface PictureReader {
   pictures(options?: PicturesOptions): AsyncIterable<PictureUpdate>;
   /** Asks for a frame in each period, or lets the guest go its own pace again. */
   schedule(wish: { readonly periodNs: number } | undefined): void;
+  /** Tells how long a frame was ready before it was shown. Units: nanoseconds. */
+  presented?(deadline: FrameDeadline, waitedNs: number): void;
   close(): Promise<void>;
 }

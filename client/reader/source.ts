@@ -1,4 +1,5 @@
 import type { FrameTiming } from '../../protocol/kvmfr/frame.ts';
+import type { FrameDeadline } from '../pace.ts';
 import type { SessionInfo } from '../session.ts';
 import type { ClientState } from '../state.ts';
 import type { PictureFrame } from '../tiles/picture.ts';
@@ -9,6 +10,8 @@ export interface GuestFrame extends PictureFrame {
   readonly timing?: FrameTiming | undefined;
   /** When it was not published yet; undefined when it was not waited for. */
   readonly beforeMs?: number | undefined;
+  /** The refresh it was made for, once the publisher says that it came in time. */
+  readonly deadline?: FrameDeadline | undefined;
   release(): void;
 }
 
@@ -56,5 +59,7 @@ export interface GuestSource {
   cursor(options?: StreamOptions): AsyncIterable<GuestCursor>;
   /** Asks for a frame in each period, or lets the guest go its own pace again. */
   schedule?(wish: { readonly periodNs: number } | undefined): void;
+  /** Tells how long a frame was ready before it was shown. Units: nanoseconds. */
+  presented?(deadline: FrameDeadline, waitedNs: number): void;
   close(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodeView } from '../../protocol/wire/index.ts';
-import { closeStages, eventually, PING, Stage } from '../unit/relay/stage.ts';
+import { closeStages, eventually, noisy, PING, Stage } from '../unit/relay/stage.ts';
 
 afterEach(closeStages);
 
@@ -53,6 +53,20 @@ describe('the pace that a relay asks a guest for', () => {
     await viewer.untilClosed();
     expect(viewer.bye?.code).toBe('ERR_KVMFR_WIRE');
     expect(schedules).toEqual([2_000_000, undefined]);
+  });
+
+  it('is moved by what that viewer tells of its display', async () => {
+    const stage = await Stage.open();
+    const { guest } = stage;
+    const viewer = stage.join({ hello: { refreshHz: 60 } });
+    await eventually(() => guest.watched);
+    const deadline = { frameSerial: 4, generation: 1, epoch: 2, deadlineSerial: 5 };
+    const frame = Object.assign(noisy(1).frame(), { deadline });
+    guest.publish(frame);
+    await viewer.until(() => viewer.updates.length === 1);
+    // It acknowledges with 20 microseconds from decoded to presented.
+    await eventually(() => guest.shown.length === 1);
+    expect(guest.shown).toEqual([[5, 20_000]]);
   });
 
   it('is nothing while no viewer tells what its display does', async () => {

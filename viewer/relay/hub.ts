@@ -60,7 +60,7 @@ export class Hub {
   readonly #options: HubOptions;
   readonly coding: Coding;
   readonly #viewers = new Set<Attached>();
-  readonly #pacing: Pacing;
+  readonly pacing: Pacing;
   readonly #closing = new AbortController();
   readonly #statesDone: Promise<void>;
   /** Fires when nobody looks any more; undefined while nobody does. */
@@ -87,7 +87,7 @@ export class Hub {
     const { reader } = options;
     this.reader = reader;
     this.picture = reader.picture;
-    this.#pacing = new Pacing(reader, options.maxFps);
+    this.pacing = new Pacing(reader, options.maxFps);
     this.#state = summariseState(reader.state, reader.session);
     this.#messages = {
       state: encodeState(this.#state),
@@ -171,7 +171,7 @@ export class Hub {
    */
   demandChanged(): void {
     if (this.#closing.signal.aborted) return;
-    this.#pacing.follow(this.#viewers);
+    this.pacing.follow(this.#viewers);
     let wanted = this.#holds > 0;
     for (const viewer of this.#viewers) wanted ||= viewer.visible;
     if (wanted) {
@@ -212,7 +212,7 @@ export class Hub {
     clearTimeout(this.#graceTimer);
     clearInterval(this.#tickTimer);
     this.#viewers.clear();
-    this.#pacing.release();
+    this.pacing.release();
     this.#unwatch();
     await this.reader.close();
     await Promise.all([this.#statesDone, this.#watched]);
@@ -270,6 +270,7 @@ export class Hub {
       this.#show(state);
     }
     if (update.outcome !== 'given-up') this.#fresh = true;
+    this.pacing.updated(update);
     if (update.outcome === 'changed') this.coding.pictureChanged(update.times);
     this.#wake();
     this.#pumpAll();

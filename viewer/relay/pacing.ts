@@ -1,9 +1,9 @@
+import type { PictureReader, PictureUpdate } from '../../client/reader/reader.ts';
 import { MAX_PERIOD_NS, MIN_PERIOD_NS } from '../../protocol/limits.ts';
+import { type AckMessage, UNKNOWN_US } from '../../protocol/wire/index.ts';
 
 /** Who can be asked for a pace: a reader, or a source that knows how. */
-export interface PacedGuest {
-  schedule?(wish: { readonly periodNs: number } | undefined): void;
-}
+export type PacedGuest = Partial<Pick<PictureReader, 'schedule' | 'presented'>>;
 
 /** What the pacing needs of a viewer. */
 export interface PacedViewer {
@@ -12,21 +12,28 @@ export interface PacedViewer {
   readonly refreshHz: number | undefined;
 }
 
+/** Frames whose acknowledgements may still come. */
+const REMEMBERED = 32;
 /** A display that is not faster than this changes nothing: measured periods vary that much. */
 const SAME = 0.005;
 
 /**
- * Asks the guest for a frame at each refresh of the fastest display that somebody looks at. With
- * nobody looking, or nobody who knows, the guest is asked for nothing.
+ * Asks the guest for a frame at each refresh of the fastest display that somebody looks at, and tells
+ * it how long frames lay ready there before they were shown. With nobody looking, or nobody who
+ * knows, the guest is asked for nothing.
  */
 export class Pacing {
-  readonly #client: PacedGuest;
+  readonly #guest: PacedGuest;
   readonly #leastNs: number;
   #periodNs: number | undefined;
+  /** Whose display it is: of several that are as fast, the one it was before. */
+  #leader: PacedViewer | undefined;
+  /** The newest updates that were made for a refresh, newest last. */
+  readonly #made: Pick<PictureUpdate, 'epoch' | 'serial' | 'deadline'>[] = [];
 
   /** `maxFps` bounds what is asked for, because more frames than that are not taken. */
-  constructor(client: PacedGuest, maxFps: number | undefined) {
-    this.#client = client;
+  constructor(guest: PacedGuest, maxFps: number | undefined) {
+    this.#guest = guest;
     this.#leastNs = maxFps === undefined ? 0 : 1e9 / maxFps;
   }
 
@@ -37,25 +44,53 @@ export class Pacing {
 
   /** A viewer has come, gone, hidden or shown itself, or measured its display. */
   follow(viewers: Iterable<PacedViewer>): void {
-    let fastestHz = 0;
-    for (const { visible, refreshHz } of viewers)
-      if (visible && refreshHz !== undefined) fastestHz = Math.max(fastestHz, refreshHz);
-    if (fastestHz === 0) {
-      this.release();
-      return;
+    const before = this.#leader;
+    let leader: PacedViewer | undefined;
+    for (const viewer of viewers) {
+      if (!viewer.visible || viewer.refreshHz === undefined) continue;
+      const ahead = viewer.refreshHz - (leader?.refreshHz ?? 0);
+      if (ahead > 0 || (ahead === 0 && viewer === before)) leader = viewer;
     }
-    const wishedNs = Math.max(this.#leastNs, 1e9 / fastestHz);
-    const periodNs = Math.round(Math.min(MAX_PERIOD_NS, Math.max(MIN_PERIOD_NS, wishedNs)));
-    const before = this.#periodNs;
-    if (before !== undefined && Math.abs(periodNs - before) <= before * SAME) return;
-    this.#periodNs = periodNs;
-    this.#client.schedule?.({ periodNs });
+    this.#leader = leader;
+    if (leader?.refreshHz === undefined) this.release();
+    else this.#ask(1e9 / leader.refreshHz);
+  }
+
+  /** A frame is in the picture. */
+  updated({ epoch, serial, deadline }: PictureUpdate): void {
+    if (deadline === undefined || this.#leader === undefined) return;
+    this.#made.push({ epoch, serial, deadline });
+    if (this.#made.length > REMEMBERED) this.#made.shift();
+  }
+
+  /**
+   * A viewer presented an update. What is told of it is the time between decoded and handed to the
+   * display, by the viewer's own clock: the way there is part of what makes a frame late.
+   */
+  presented(
+    viewer: PacedViewer,
+    { epoch, serial, presentUs }: Pick<AckMessage, 'epoch' | 'serial' | 'presentUs'>,
+  ): void {
+    if (viewer !== this.#leader || presentUs === UNKNOWN_US) return;
+    const made = this.#made.find((update) => update.epoch === epoch && update.serial === serial);
+    if (made?.deadline !== undefined) this.#guest.presented?.(made.deadline, presentUs * 1000);
   }
 
   /** Asks for nothing any more. */
   release(): void {
+    this.#leader = undefined;
+    this.#made.length = 0;
     if (this.#periodNs === undefined) return;
     this.#periodNs = undefined;
-    this.#client.schedule?.(undefined);
+    this.#guest.schedule?.(undefined);
+  }
+
+  #ask(refreshNs: number): void {
+    const wishedNs = Math.max(this.#leastNs, refreshNs);
+    const periodNs = Math.round(Math.min(MAX_PERIOD_NS, Math.max(MIN_PERIOD_NS, wishedNs)));
+    const before = this.#periodNs;
+    if (before !== undefined && Math.abs(periodNs - before) <= before * SAME) return;
+    this.#periodNs = periodNs;
+    this.#guest.schedule?.({ periodNs });
   }
 }

@@ -277,7 +277,10 @@ export class ViewerSocket implements Attached {
     const done = this.#feed.acknowledged(ack);
     if (done === undefined) return;
     const { totals, latency } = this.#options;
-    if (done.news) latency.record(done.stages, ack);
+    if (done.news) {
+      latency.record(done.stages, ack);
+      this.#hub.pacing.presented(this, ack);
+    }
     totals.updatesAcked += done.count;
     totals.decodeUs += believed(ack.decodeUs);
     totals.presentUs += believed(ack.presentUs);

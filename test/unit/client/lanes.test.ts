@@ -213,6 +213,68 @@ describe('the schedule', () => {
   );
 });
 
+describe('what is told of a frame that was shown', () => {
+  /** A frame that was made for a deadline, and met it. */
+  async function timely(guest: DevGuest, frames: FrameStream): Promise<Frame> {
+    for (let seed = 2; ; seed++) {
+      const next = nextFrame(frames);
+      await eventually(() => (guest.host.pace?.dueInMs ?? 99) < 8);
+      guest.host.publish(picture(seed));
+      const frame = await next;
+      if (frame.deadline !== undefined) return frame;
+    }
+  }
+
+  it('reaches the publisher with the frame, its deadline, and how early it was', async () => {
+    const guest = await DevGuest.start();
+    const heard = schedules(guest);
+    const [reader, frames] = await owner(guest, 40_000_000);
+    const { deadline, serial } = await timely(guest, frames);
+    if (deadline === undefined) throw new Error('no deadline');
+    expect(deadline).toMatchObject({ frameSerial: serial, generation: 1, epoch: 1 });
+    const before = heard.length;
+    reader.pace.presented(deadline, 2_500_000);
+    await eventually(() => heard.length > before && heard.at(-1)?.feedbackFrameSerial === serial);
+    expect(heard.at(-1)).toMatchObject({
+      flags: 1,
+      generation: 1,
+      // 2.5 ms, of which half a millisecond was asked for.
+      phaseErrorNs: 2_000_000,
+      feedbackFrameSerial: serial,
+      feedbackScheduleEpoch: 1,
+      feedbackDeadlineSerial: deadline.deadlineSerial,
+    });
+    await eventually(() => heard.at(-1)?.feedbackFrameSerial === 0);
+  });
+
+  it('is a mean, and no more than half a period; nothing of another schedule', async () => {
+    const { pace } = (await DevGuest.start()).reader();
+    pace.set({ periodNs: 10_000_000, slackNs: 1_000_000 });
+    const deadline = { frameSerial: 1, generation: 1, epoch: 1, deadlineSerial: 1 };
+    const told = (waitedNs: number, change = {}): number | undefined => {
+      pace.presented({ ...deadline, ...change }, waitedNs);
+      return pace.feedback?.phaseErrorNs;
+    };
+    expect(told(2_000_000, { generation: 2 })).toBeUndefined();
+    expect(told(9_000_000)).toBe(5_000_000);
+    expect(told(0)).toBe((5_000_000 * 7 - 1_000_000) / 8);
+    // Another epoch has a mean of its own.
+    expect(told(1_000_000_000, { epoch: 2 })).toBe(5_000_000);
+    pace.set({ periodNs: 20_000_000 });
+    expect(pace.feedback).toBeUndefined();
+  });
+
+  it('is nothing of a frame that was made for no deadline', async () => {
+    const guest = await DevGuest.start();
+    const [reader, frames] = await owner(guest, 40_000_000);
+    await eventually(() => (guest.host.pace?.dueInMs ?? 99) < 8);
+    // Two for the same one: the second is tied to none.
+    for (const seed of [2, 3]) guest.host.publish(picture(seed));
+    const frame = await nextFrame(frames);
+    expect([frame.serial, frame.deadline, reader.pace.pacing]).toEqual([3, undefined, 'owner']);
+  });
+});
+
 describe('frames by the lanes', () => {
   it('come in order, with the damage since the one before, whichever way each came', async () => {
     const guest = await DevGuest.start();

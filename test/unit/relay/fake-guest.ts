@@ -1,4 +1,4 @@
-import type { ClientState, SessionInfo } from '../../../client/index.ts';
+import type { ClientState, FrameDeadline, SessionInfo } from '../../../client/index.ts';
 import type {
   GuestCursor,
   GuestCursorShape,
@@ -68,6 +68,8 @@ export class FakeGuest implements GuestSource {
   closed = false;
   /** Periods that were asked for, one after the other. */
   readonly schedules: (number | undefined)[] = [];
+  /** What was told of frames: their deadlines, and how long they were ready before they were shown. */
+  readonly shown: (readonly [number, number])[] = [];
   /** How often frames were subscribed to. */
   subscriptions = 0;
   /** What a new subscriber is given, as a publisher posts its last frame again. */
@@ -118,6 +120,10 @@ export class FakeGuest implements GuestSource {
 
   schedule(wish: { readonly periodNs: number } | undefined): void {
     this.schedules.push(wish?.periodNs);
+  }
+
+  presented(deadline: FrameDeadline, waitedNs: number): void {
+    this.shown.push([deadline.deadlineSerial, waitedNs]);
   }
 
   async close(): Promise<void> {

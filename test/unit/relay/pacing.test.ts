@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { PictureUpdate } from '../../../client/reader/reader.ts';
+import { UNKNOWN_US } from '../../../protocol/wire/index.ts';
 import { type PacedViewer, Pacing } from '../../../viewer/relay/pacing.ts';
 import { FakeGuest } from './fake-guest.ts';
 
@@ -56,5 +58,69 @@ describe('Pacing', () => {
     pacing.follow([viewer(60)]);
     pacing.release();
     expect(pacing.periodNs).toBeUndefined();
+  });
+});
+
+describe('what Pacing tells the guest of its frames', () => {
+  const times = { producerMs: 0, beforeMs: 0, seenMs: 0, arrivedMs: 0, appliedMs: 0 };
+
+  /** A frame is in the picture that was made for this deadline. */
+  function update(serial: number, deadlineSerial?: number): PictureUpdate {
+    const deadline =
+      deadlineSerial === undefined
+        ? undefined
+        : { frameSerial: serial, generation: 1, epoch: 1, deadlineSerial };
+    return { outcome: 'changed', epoch: 7, serial, times, deadline };
+  }
+
+  it('is how long the fastest display had them ready, for those made for a refresh', () => {
+    const guest = new FakeGuest();
+    const pacing = new Pacing(guest, undefined);
+    const [slow, fast] = [viewer(60), viewer(144)];
+    pacing.follow([slow, fast]);
+    pacing.updated(update(1, 10));
+    pacing.updated(update(2));
+    pacing.updated(update(3, 12));
+    pacing.presented(fast, { epoch: 7, serial: 1, presentUs: 1500 });
+    pacing.presented(slow, { epoch: 7, serial: 1, presentUs: 9000 });
+    pacing.presented(fast, { epoch: 7, serial: 2, presentUs: 1600 });
+    pacing.presented(fast, { epoch: 6, serial: 3, presentUs: 1700 });
+    pacing.presented(fast, { epoch: 7, serial: 3, presentUs: UNKNOWN_US });
+    pacing.presented(fast, { epoch: 7, serial: 3, presentUs: 1800 });
+    expect(guest.shown).toEqual([
+      [10, 1_500_000],
+      [12, 1_800_000],
+    ]);
+  });
+
+  it('is of one display among those that are as fast, and always of the same', () => {
+    const guest = new FakeGuest();
+    const pacing = new Pacing(guest, undefined);
+    const [first, second] = [viewer(60), viewer(60)];
+    pacing.follow([second]);
+    pacing.follow([first, second]);
+    pacing.updated(update(1, 1));
+    pacing.presented(first, { epoch: 7, serial: 1, presentUs: 1 });
+    pacing.presented(second, { epoch: 7, serial: 1, presentUs: 2 });
+    pacing.follow([first]);
+    pacing.presented(first, { epoch: 7, serial: 1, presentUs: 3 });
+    expect(guest.shown).toEqual([
+      [1, 2000],
+      [1, 3000],
+    ]);
+  });
+
+  it('is nothing of frames that are long gone, or from before nobody looked', () => {
+    const guest = new FakeGuest();
+    const pacing = new Pacing(guest, undefined);
+    const one = viewer(60);
+    pacing.follow([one]);
+    for (let serial = 1; serial <= 33; serial++) pacing.updated(update(serial, serial));
+    pacing.presented(one, { epoch: 7, serial: 1, presentUs: 1 });
+    pacing.presented(one, { epoch: 7, serial: 2, presentUs: 2 });
+    pacing.follow([]);
+    pacing.follow([one]);
+    pacing.presented(one, { epoch: 7, serial: 3, presentUs: 3 });
+    expect(guest.shown).toEqual([[2, 2000]]);
   });
 });
