@@ -4,7 +4,7 @@ import { KvmfrError, type KvmfrErrorCode } from '../protocol/error.ts';
 import type { AssumedWire } from '../protocol/lgmp/detect.ts';
 import { HEARTBEAT_TIMEOUT_MS } from '../protocol/limits.ts';
 import { type ClientStats, newClientStats } from './client-stats.ts';
-import { type CursorOptions, type CursorState, CursorStream } from './cursor.ts';
+import { type CursorOptions, CursorStream } from './cursor.ts';
 import type { Frame } from './frame.ts';
 import { FrameStream, type FramesOptions } from './frames.ts';
 import { defaultRegionPath, type OpenRegion, openRegion } from './open.ts';
@@ -145,7 +145,7 @@ export class Client implements AsyncDisposable {
   }
 
   /** The guest's pointer, after each change. Subscribed while iterated. */
-  cursor(options: CursorOptions = {}): AsyncIterableIterator<CursorState> {
+  cursor(options: CursorOptions = {}): CursorStream {
     return new CursorStream(this.#host, options);
   }
 

@@ -7,7 +7,9 @@ import {
 import { type CursorKind, cursorBitmap, type RawCursorShape } from '../protocol/kvmfr/cursor.ts';
 import { sdrWhiteOf } from '../protocol/kvmfr/hdr.ts';
 import { QUEUE_IDS } from '../protocol/kvmfr/index.ts';
+import { encodeSetCursorPos } from '../protocol/kvmfr/messages.ts';
 import { readPointerMessage } from '../protocol/kvmfr/pointer.ts';
+import { FEATURES } from '../protocol/kvmfr/session.ts';
 import type { Queue } from './queue.ts';
 import type { Session } from './session.ts';
 import { type StreamHost, Subscription } from './subscription.ts';
@@ -101,6 +103,22 @@ export class CursorStream implements AsyncIterableIterator<CursorState> {
         value: { visible: this.#visible, x: this.#x, y: this.#y, shape: this.#shape },
       };
     }
+  }
+
+  /**
+   * Asks the guest to move its pointer. What the publisher makes of it shows in what this loop gives.
+   *
+   * Units: pixels of the guest's screen.
+   *
+   * @returns false when it cannot be asked now: it takes no such message (its features say so), the
+   *   loop is not subscribed, or the way up is full or locked
+   * @throws ERR_KVMFR_BOUNDS or ERR_KVMFR_CORRUPT when a number of the ring, or its lock, cannot be
+   */
+  moveTo(position: { readonly x: number; readonly y: number }): boolean {
+    const { session, queue } = this.#subscription;
+    if (session === undefined || queue === undefined) return false;
+    if ((session.info.features & FEATURES.setCursorPos) === 0) return false;
+    return typeof queue.send(encodeSetCursorPos(position)) === 'number';
   }
 
   async return(): Promise<IteratorResult<CursorState, undefined>> {

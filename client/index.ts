@@ -5,7 +5,7 @@ export type { Rect } from '../protocol/rect.ts';
 export type { StateName } from '../protocol/wire/control.ts';
 export { Client, type ClientOptions, type ConnectedClient, connect } from './client.ts';
 export { type ClientStats, READER_STAGES, type ReaderStage } from './client-stats.ts';
-export type { CursorOptions, CursorShape, CursorState } from './cursor.ts';
+export { type CursorOptions, type CursorShape, type CursorState, CursorStream } from './cursor.ts';
 export { HeartbeatWatch, type Sighting } from './detect.ts';
 export { Frame } from './frame.ts';
 export type { FramesOptions } from './frames.ts';

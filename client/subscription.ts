@@ -108,6 +108,11 @@ export class Subscription {
     return this.#session;
   }
 
+  /** The slot that is held now; undefined while there is none. */
+  get queue(): Queue | undefined {
+    return this.#queue;
+  }
+
   /** Fires when the subscription closes. */
   get stopped(): AbortSignal {
     return this.#stop.signal;

@@ -13,6 +13,7 @@ export {
   packPixels,
 } from './pack.ts';
 export { PATTERN_CONTENTS, type PatternContent } from './pattern/layout.ts';
+export { type MarkedPicture, readMarker } from './pattern/marker.ts';
 export {
   type GuestEvents,
   type GuestExit,

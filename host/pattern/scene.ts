@@ -1,4 +1,9 @@
-import { KvmfrError, MAX_DIMENSION_PX, type Rect } from '../../protocol/index.ts';
+import {
+  type CursorPosition,
+  KvmfrError,
+  MAX_DIMENSION_PX,
+  type Rect,
+} from '../../protocol/index.ts';
 import { paintSprite } from './brush.ts';
 import { paintDesktop, TASKBAR_BACK } from './chrome.ts';
 import { DocumentPage } from './document.ts';
@@ -8,6 +13,7 @@ import { FONT } from './fonts.ts';
 import { Game } from './game.ts';
 import { clockText, dateText, Label } from './label.ts';
 import { arrangeDesktop, type DesktopLayout, type PatternContent } from './layout.ts';
+import { Marker } from './marker.ts';
 import { Surface } from './surface.ts';
 import { TerminalPane } from './terminal.ts';
 import type { Moment, Widget } from './widget.ts';
@@ -41,6 +47,7 @@ export class PatternScene {
   readonly #surface: Surface;
   readonly #seed: number;
   readonly #widgets: readonly Widget[];
+  readonly #marker: Marker = new Marker();
   readonly #damage: Rect[] = [];
   #fresh = true;
 
@@ -59,6 +66,11 @@ export class PatternScene {
     this.layout = arrangeDesktop(widthPx, heightPx, content);
     this.#surface = new Surface(widthPx, heightPx);
     this.#widgets = this.#makeWidgets();
+  }
+
+  /** Says in a {@link Marker} from the next frame on which position was asked for; undefined: no more. */
+  mark(position: CursorPosition | undefined): void {
+    this.#marker.position = position;
   }
 
   /** The picture: rows of widthPx pixels B, G, R, A. The next {@link draw} changes it. */
@@ -80,6 +92,7 @@ export class PatternScene {
     // The game paints over everything below it, every time.
     const repaint = whole || this.content === 'game';
     for (const widget of this.#widgets) widget.paint(moment, this.#surface, this.#damage, repaint);
+    this.#marker.paint(moment, this.#surface, this.#damage, repaint);
     if (!repaint) return this.#damage;
     return [{ x: 0, y: 0, width: this.widthPx, height: this.heightPx }];
   }

@@ -35,7 +35,7 @@ const DRAW_SHARE = 1 / 8;
 
 /**
  * Publishes the {@link PatternScene}: frames with true damage while somebody looks, and the pointer
- * beside them. Moves the pointer when a client asks for it.
+ * beside them. Moves the pointer when a client asks for it, and says so in a `Marker`.
  */
 export class PatternSource implements FrameSource {
   readonly kind = 'pattern' as const;
@@ -197,10 +197,12 @@ export class PatternSource implements FrameSource {
     const moment = Math.max(0, ((nowMs - this.#startedAt) * this.#fps) / 1000);
     // Paced, it is drawn as it is at the moment, which lies between two frames of its own rate.
     const frame = host.pace === undefined ? Math.floor(moment) : moment;
-    this.#movePointer(host, frame, nowMs);
+    if (this.#held !== undefined && nowMs > this.#held.untilMs) this.#held = undefined;
+    this.#movePointer(host, frame);
     // Woken within the same frame: there is nothing new to show, unless nothing was shown yet.
     if (frame === this.#frame && !this.#fresh) return;
     this.#frame = frame;
+    this.#scene.mark(this.#held);
     const damage = this.#scene.draw(frame, this.#wallClock());
     const { widthPx, heightPx, pixels } = this.#scene;
     const picture = this.#packed ?? pixels;
@@ -232,13 +234,12 @@ export class PatternSource implements FrameSource {
       });
   }
 
-  #movePointer(host: Host, frame: number, nowMs: number): void {
+  #movePointer(host: Host, frame: number): void {
     if (this.#content === 'game') {
       if (this.#shape !== undefined) host.setCursor({ visible: false });
       this.#shape = undefined;
       return;
     }
-    if (this.#held !== undefined && nowMs > this.#held.untilMs) this.#held = undefined;
     const tip = this.#held ?? this.#path.at({ frame, fps: this.#fps, clockMs: 0 });
     const name = this.#path.shapeAt(tip);
     const shape = this.#shapes[name];

@@ -1,4 +1,5 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { encodeAck, encodeRefresh, UNKNOWN_US } from '../../protocol/wire/index.ts';
 import { parseExposition } from '../support/exposition.ts';
 import { closeStages, noisy, PING, Stage } from '../unit/relay/stage.ts';
@@ -74,6 +75,18 @@ describe('the latency of a relay', () => {
     viewer.ack(2);
     await viewer.settle(PING);
     expect(stage.relay.latency.of('queue')?.count).toBe(1);
+  });
+
+  it('tells the channel of acknowledgements each picture that was presented', async () => {
+    const stage = await Stage.open();
+    await using _ = stage;
+    const told: unknown[] = [];
+    const hear = (message: unknown): void => void told.push(message);
+    subscribe('kvmfr:relay:acknowledged', hear);
+    onTestFinished(() => void unsubscribe('kvmfr:relay:acknowledged', hear));
+    const viewer = await comeTo(stage);
+    const [, { id } = { id: 0 }] = stage.relay.viewers;
+    expect(told).toEqual([{ viewer: id, epoch: 1, serial: viewer.serial }]);
   });
 
   it('is a histogram of /metrics, and percentiles of /api/session', async () => {

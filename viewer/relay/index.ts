@@ -1,4 +1,5 @@
 /** Package `kvmfr/viewer`: show a guest's screen to browsers, in a server of one's own. */
+export type { PictureReader, PictureTimes, PictureUpdate } from '../../client/reader/reader.ts';
 export { LATENCY_STAGES, type LatencyStage } from './latency.ts';
 export { type Listening, type ListenOptions, listen } from './listen.ts';
 export type { ViewerOptions } from './options.ts';
@@ -10,4 +11,4 @@ export type {
   GuestSource,
   StreamOptions,
 } from './source.ts';
-export type { ViewerInfo } from './viewer-info.ts';
+export type { Acknowledgement, ViewerInfo } from './viewer-info.ts';

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { Client, type StageHistograms } from '../../client/index.ts';
 import { LocalReader } from '../../client/reader/local.ts';
+import type { PictureReader } from '../../client/reader/reader.ts';
 import { MAX_VIEWER_MESSAGE_BYTES, TILE_PX } from '../../protocol/limits.ts';
 import {
   CODECS,
@@ -28,6 +29,8 @@ import type { Departure, ViewerInfo, ViewerTotals } from './viewer-info.ts';
 export interface Viewer extends AsyncDisposable {
   /** The source it shows. */
   readonly client: GuestSource;
+  /** What keeps its picture. Whoever iterates its updates learns what every frame goes through. */
+  readonly reader: PictureReader;
   /** Who is attached. */
   readonly viewers: readonly ViewerInfo[];
   /**
@@ -156,6 +159,10 @@ class Relay implements Viewer {
 
   get viewers(): readonly ViewerInfo[] {
     return [...this.#sockets].map((viewer) => viewer.info);
+  }
+
+  get reader(): PictureReader {
+    return this.#hub.reader;
   }
 
   get latency(): StageHistograms<LatencyStage> {

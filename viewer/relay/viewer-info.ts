@@ -30,3 +30,11 @@ export interface ViewerInfo {
   readonly serial: number;
   readonly bytesSent: number;
 }
+
+/** What the channel `kvmfr:relay:acknowledged` is told: a viewer has presented a picture. */
+export interface Acknowledgement {
+  /** Its id in `viewers`. */
+  readonly viewer: number;
+  readonly epoch: number;
+  readonly serial: number;
+}

@@ -1,3 +1,4 @@
+import { channel } from 'node:diagnostics_channel';
 import type { RawData, WebSocket } from 'ws';
 import { MAX_STAGE_US } from '../../client/stage-histograms.ts';
 import { KvmfrError, type KvmfrErrorCode } from '../../protocol/error.ts';
@@ -22,7 +23,7 @@ import { Feed } from './feed.ts';
 import type { Attached, Hub, Notice } from './hub.ts';
 import type { Latency } from './latency.ts';
 import { Outlet } from './outlet.ts';
-import type { Departure, ViewerInfo, ViewerTotals } from './viewer-info.ts';
+import type { Acknowledgement, Departure, ViewerInfo, ViewerTotals } from './viewer-info.ts';
 
 /** What a viewer is made with. */
 export interface ViewerSocketOptions {
@@ -41,6 +42,9 @@ export interface ViewerSocketOptions {
   /** Called once, when the socket has closed. */
   readonly gone: (viewer: ViewerSocket, why: Departure) => void;
 }
+
+/** Told of every {@link Acknowledgement} while somebody listens. */
+const acknowledgements = channel('kvmfr:relay:acknowledged');
 
 /** A viewer must say hello in this time. */
 const HELLO_TIMEOUT_MS = 10_000;
@@ -280,6 +284,11 @@ export class ViewerSocket implements Attached {
     if (done.news) {
       latency.record(done.stages, ack);
       this.#hub.pacing.presented(this, ack);
+    }
+    if (acknowledgements.hasSubscribers) {
+      const { epoch, serial } = ack;
+      const message: Acknowledgement = { viewer: this.#options.id, epoch, serial };
+      acknowledgements.publish(message);
     }
     totals.updatesAcked += done.count;
     totals.decodeUs += believed(ack.decodeUs);
