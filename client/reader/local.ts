@@ -2,7 +2,9 @@ import type { FrameDeadline } from '../pace.ts';
 import type { SessionInfo } from '../session.ts';
 import { type ClientState, sameState } from '../state.ts';
 import { StateStream } from '../states.ts';
+import { PictureMemory } from '../tiles/memory.ts';
 import { Picture } from '../tiles/picture.ts';
+import type { SharedPlanes } from '../tiles/shared-planes.ts';
 import { keepUp } from './keep-up.ts';
 import { PictureLoop } from './loop.ts';
 import { NewestStream } from './newest.ts';
@@ -15,7 +17,7 @@ import type { GuestCursor, GuestSource, StreamOptions } from './source.ts';
  * Ownership: the source stays its maker's to close.
  */
 export class LocalReader implements PictureReader {
-  readonly picture: Picture = new Picture();
+  readonly picture: Picture = new Picture({ memory: new PictureMemory({ shared: true }) });
   readonly #source: GuestSource;
   readonly #closing: AbortController = new AbortController();
   readonly #statesDone: Promise<void>;
@@ -49,6 +51,10 @@ export class LocalReader implements PictureReader {
     });
     const { signal } = this.#closing;
     this.#statesDone = keepUp({ what: 'states', signal, follow: () => this.#followStates(), log });
+  }
+
+  get planes(): SharedPlanes | undefined {
+    return this.picture.planes;
   }
 
   get state(): ClientState {
@@ -100,6 +106,10 @@ export class LocalReader implements PictureReader {
     return stream;
   }
 
+  setI420(on: boolean): void {
+    if (!this.#closing.signal.aborted) this.picture.keepPlanes(on);
+  }
+
   schedule(wish: { readonly periodNs: number } | undefined): void {
     this.#source.schedule?.(wish);
   }
@@ -113,6 +123,7 @@ export class LocalReader implements PictureReader {
     for (const stream of [...this.#streams]) stream.end();
     for (const wake of [...this.#changing]) wake();
     await Promise.all([this.#statesDone, this.#loop.stop()]);
+    this.picture.close();
   }
 
   async #followStates(): Promise<void> {

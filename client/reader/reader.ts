@@ -2,6 +2,7 @@ import type { FrameDeadline } from '../pace.ts';
 import type { SessionInfo } from '../session.ts';
 import type { ClientState } from '../state.ts';
 import type { PictureOutcome } from '../tiles/picture.ts';
+import type { SharedPlanes } from '../tiles/shared-planes.ts';
 import type { PictureView } from '../tiles/view.ts';
 import type { GuestCursor, GuestSource, StreamOptions } from './source.ts';
 
@@ -54,6 +55,8 @@ export type OutcomeCounts = { readonly [outcome in PictureOutcome]: number };
 export interface PictureReader {
   /** The same object always. */
   readonly picture: PictureView;
+  /** Where other processes find the picture as I420; undefined while it is not there. */
+  readonly planes: SharedPlanes | undefined;
   /** What is known of the guest now, or why its frames cannot be shown. */
   readonly state: ClientState;
   /** The live session: another object for each publisher. */
@@ -69,6 +72,11 @@ export interface PictureReader {
    * somebody iterates, by the options of who came last.
    */
   pictures(options?: PicturesOptions): AsyncIterable<PictureUpdate>;
+  /**
+   * Lets I420 planes follow the picture, or not any more; all of it is converted once when they begin
+   * to. See {@link planes}.
+   */
+  setI420(on: boolean): void;
   /** Asks for a frame in each period, or lets the guest go its own pace again. */
   schedule(wish: { readonly periodNs: number } | undefined): void;
   /** Tells how long a frame was ready before it was shown. Units: nanoseconds. */

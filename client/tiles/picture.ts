@@ -1,4 +1,5 @@
 import {
+  convertToI420,
   createToneMap,
   type ToneMapTable,
   type UpdateTilesArguments,
@@ -12,6 +13,9 @@ import type { Rect } from '../../protocol/rect.ts';
 import { monotonicMs } from '../clock.ts';
 import { changedTiles, tilesAfter } from './changed.ts';
 import { bandEnd, type TileGrid, tileGrid } from './grid.ts';
+import { PictureMemory } from './memory.ts';
+import { type MemoryPlace, planesIn } from './memory-layout.ts';
+import type { SharedPlanes } from './shared-planes.ts';
 import type { PictureGeometry, PictureRead, PictureView } from './view.ts';
 
 export type { PictureGeometry } from './view.ts';
@@ -59,16 +63,13 @@ const BLACK = Uint8Array.of(0, 0, 0, 255);
  * Shape: `pixels` holds `heightPx` rows of `pitchBytes`, each pixel B, G, R, 255.
  *
  * Ownership: belongs to one thread. `pixels` and `tileSerials` may be read between updates, and are
- * other arrays after a new epoch; what is read across an `await` must be copied first.
+ * other arrays after a new epoch; what is read across an `await` must be copied first. Shared memory
+ * is given back by {@link close}.
  */
 export class Picture implements PictureView {
-  #memory: Uint8Array<ArrayBuffer> = new Uint8Array(0);
-  #pixels: Uint8Array<ArrayBuffer> = this.#memory;
+  readonly #memory: PictureMemory;
   #grid: TileGrid;
   #geometry: PictureGeometry | undefined;
-  #tileSerials: Uint32Array<ArrayBuffer> = new Uint32Array(0);
-  /** The highest serial in each row of tiles: an idle picture is known to be idle by these alone. */
-  #rowSerials: Uint32Array<ArrayBuffer> = new Uint32Array(0);
   #serial = 0;
   /** The serial that was last written into tiles; ahead of `#serial` after a frame was given up. */
   #writtenSerial = 0;
@@ -83,18 +84,26 @@ export class Picture implements PictureView {
   readonly #read: PictureRead = {
     end: (tiles, count, out) => {
       if (this.#writtenSerial === this.#serial) return 0;
-      return tilesAfter(this.#tileSerials, this.#serial, { list: tiles, count }, out);
+      return tilesAfter(this.#memory.tileSerials, this.#serial, { list: tiles, count }, out);
     },
   };
 
   /**
-   * @param options `tilePx`: side of a tile; `afterSerial`: the serial to count on from, for a
-   * picture that takes the place of another one
+   * @param options `tilePx`: side of a tile; `memory`: where it lies, private memory when left out;
+   * `after`: the serial and epoch to count on from, for a picture that takes the place of another
    */
-  constructor(options: { readonly tilePx?: number; readonly afterSerial?: number } = {}) {
+  constructor(
+    options: {
+      readonly tilePx?: number;
+      readonly memory?: PictureMemory;
+      readonly after?: { readonly serial: number; readonly epoch: number };
+    } = {},
+  ) {
     this.#grid = tileGrid({ widthPx: 0, heightPx: 0, tilePx: options.tilePx ?? TILE_PX });
-    this.#serial = options.afterSerial ?? 0;
+    this.#memory = options.memory ?? new PictureMemory();
+    this.#serial = options.after?.serial ?? 0;
     this.#writtenSerial = this.#serial;
+    this.#epoch = options.after?.epoch ?? 0;
   }
 
   get epoch(): number {
@@ -113,13 +122,12 @@ export class Picture implements PictureView {
     return this.#grid;
   }
 
-  /** Serial of the update that changed each tile last; a tile of the grid each. */
   get tileSerials(): Uint32Array {
-    return this.#tileSerials;
+    return this.#memory.tileSerials;
   }
 
   get pixels(): Uint8Array {
-    return this.#pixels;
+    return this.#memory.pixels;
   }
 
   get pitchBytes(): number {
@@ -128,6 +136,18 @@ export class Picture implements PictureView {
 
   get updating(): boolean {
     return this.#updating;
+  }
+
+  /** The planes for other processes, while {@link keepPlanes} is on; undefined while there are none. */
+  get planes(): SharedPlanes | undefined {
+    const { place, planes } = this.#memory;
+    if (place === undefined || planes === undefined) return undefined;
+    return planesIn(place, this.#grid, this.#epoch);
+  }
+
+  /** What leads other threads to the memory; undefined when it is not shared, and before the first frame. */
+  get place(): MemoryPlace | undefined {
+    return this.#memory.place;
   }
 
   /** When the last row of the newest frame was seen to be there. Units: as {@link monotonicMs}. */
@@ -151,7 +171,27 @@ export class Picture implements PictureView {
       return await this.#update(frame);
     } finally {
       this.#updating = false;
+      this.#memory.settle(this.#serial);
     }
+  }
+
+  /**
+   * Lets I420 planes follow the pixels, or not any more. All of the picture is converted once when
+   * they begin to. In memory that is not shared there are none.
+   */
+  keepPlanes(on: boolean): void {
+    const planes = this.#memory.keepPlanes(on);
+    if (planes === undefined) return;
+    const { widthPx, heightPx } = this.#grid;
+    const size = { widthPx, heightPx, width: widthPx, height: heightPx };
+    const picture = this.#memory.pixels;
+    convertToI420({ picture, picturePitchBytes: this.pitchBytes, ...size, x: 0, y: 0, planes });
+    this.#memory.planesFilled();
+  }
+
+  /** Gives the memory back; {@link update} is not called any more. */
+  close(): void {
+    this.#memory.close();
   }
 
   /** Begins a new epoch with the next frame, whatever its geometry: another guest draws now. */
@@ -160,7 +200,11 @@ export class Picture implements PictureView {
   }
 
   changedSince(serial: number, out: Uint32Array): number {
-    const ages = { grid: this.#grid, tileSerials: this.#tileSerials, rowSerials: this.#rowSerials };
+    const ages = {
+      grid: this.#grid,
+      tileSerials: this.#memory.tileSerials,
+      rowSerials: this.#memory.rowSerials,
+    };
     return changedTiles(ages, serial, out);
   }
 
@@ -205,7 +249,7 @@ export class Picture implements PictureView {
     return 'changed';
   }
 
-  /** Compares, converts and copies what a frame says has changed in a band; returns the tiles that did. */
+  /** Takes over what a frame says has changed in a band; returns the tiles that did. */
   #compareBand(band: {
     readonly frame: PictureFrame;
     readonly format: PixelFormat;
@@ -216,33 +260,39 @@ export class Picture implements PictureView {
   }): number {
     const { frame, format, serial, all, top, bottom } = band;
     const { widthPx, heightPx, tilePx } = this.#grid;
+    const memory = this.#memory;
+    memory.startUpdate();
+    memory.startBand(Math.floor(top / tilePx), Math.ceil(bottom / tilePx));
     const job = {
-      picture: this.#pixels,
+      picture: memory.pixels,
       picturePitchBytes: this.pitchBytes,
       widthPx,
       heightPx,
       tilePx,
-      serials: this.#tileSerials,
+      serials: memory.tileSerials,
       serial,
       src: frame.pixels,
       srcOffset: 0,
       srcPitchBytes: frame.pitchBytes,
       format,
       toneMap: this.#toneTable,
+      i420: memory.planes,
       x: 0,
       y: top,
       width: widthPx,
       height: bottom - top,
     };
-    if (all) return this.#compare(job);
     let changed = 0;
-    for (const rect of frame.damage) {
-      job.x = Math.max(rect.x, 0);
-      job.y = Math.max(rect.y, top);
-      job.width = Math.min(rect.x + rect.width, widthPx) - job.x;
-      job.height = Math.min(rect.y + rect.height, bottom) - job.y;
-      if (job.width > 0 && job.height > 0) changed += this.#compare(job);
-    }
+    if (all) changed = this.#compare(job);
+    else
+      for (const rect of frame.damage) {
+        job.x = Math.max(rect.x, 0);
+        job.y = Math.max(rect.y, top);
+        job.width = Math.min(rect.x + rect.width, widthPx) - job.x;
+        job.height = Math.min(rect.y + rect.height, bottom) - job.y;
+        if (job.width > 0 && job.height > 0) changed += this.#compare(job);
+      }
+    memory.endBand();
     return changed;
   }
 
@@ -258,7 +308,7 @@ export class Picture implements PictureView {
     const changed = updateTiles(job);
     if (changed > 0) {
       const last = Math.floor((job.y + job.height - 1) / job.tilePx);
-      this.#rowSerials.fill(job.serial, Math.floor(job.y / job.tilePx), last + 1);
+      this.#memory.rowSerials.fill(job.serial, Math.floor(job.y / job.tilePx), last + 1);
     }
     return changed;
   }
@@ -276,27 +326,23 @@ export class Picture implements PictureView {
   /** Makes a black picture in the geometry of a frame, all of it changed. */
   #beginEpoch(frame: PictureFrame): void {
     const { widthPx, heightPx } = frame;
-    this.#grid = tileGrid({ widthPx, heightPx, tilePx: this.#grid.tilePx });
-    this.#fitMemory(widthPx * heightPx * BYTES_PER_PIXEL);
-    blacken(this.#pixels);
+    const grid = tileGrid({ widthPx, heightPx, tilePx: this.#grid.tilePx });
+    const epoch = this.#epoch < LAST_SERIAL ? this.#epoch + 1 : 1;
+    const memory = this.#memory;
+    memory.startUpdate();
+    memory.begin(epoch, grid);
+    this.#grid = grid;
+    this.#epoch = epoch;
+    blacken(memory.pixels);
     // After the last serial they start again: an epoch makes the serials that viewers hold void.
     if (this.#writtenSerial >= LAST_SERIAL) this.#writtenSerial = 0;
     this.#serial = this.#nextSerial();
-    this.#tileSerials.fill(this.#serial);
-    this.#rowSerials.fill(this.#serial);
+    memory.tileSerials.fill(this.#serial);
+    memory.rowSerials.fill(this.#serial);
     this.#geometry = geometryOf(frame);
     this.#startsOver = false;
-    this.#epoch = this.#epoch < LAST_SERIAL ? this.#epoch + 1 : 1;
-  }
-
-  /** A guest that goes to and fro between sizes gets the same memory again and again. */
-  #fitMemory(bytes: number): void {
-    const capacity = this.#memory.byteLength;
-    if (bytes > capacity || bytes * 4 < capacity) this.#memory = new Uint8Array(bytes);
-    this.#pixels = this.#memory.subarray(0, bytes);
-    const { tileCount, rows } = this.#grid;
-    if (this.#tileSerials.length !== tileCount) this.#tileSerials = new Uint32Array(tileCount);
-    if (this.#rowSerials.length !== rows) this.#rowSerials = new Uint32Array(rows);
+    // Tiles that the frame leaves black do not change any more.
+    this.keepPlanes(memory.planes !== undefined);
   }
 }
 

@@ -100,7 +100,12 @@ export class Hub {
       encoders: options.encoders(() => this.#pumpAll()),
       codecs: options.codecs,
       openVideo: options.openVideo,
-      planes: { current: undefined, want: () => {} },
+      planes: {
+        get current() {
+          return reader.planes;
+        },
+        want: (on) => reader.setI420(on),
+      },
       pump: () => this.#pumpAll(),
       log: options.log,
       ...(options.bitrateKbits === undefined ? {} : { bitrateKbits: options.bitrateKbits }),
@@ -142,6 +147,7 @@ export class Hub {
 
   /** Whether there is a picture to be sent, and no update is under way that would tear it. */
   get presentable(): boolean {
+    if (this.#closing.signal.aborted) return false;
     return this.picture.epoch > 0 && !this.picture.updating;
   }
 
