@@ -160,13 +160,15 @@ export class Session {
   /**
    * Whether the queues are still those of this session. LGMP 9 to 12 have their heartbeats and their
    * queues at the same places, but not their headers: a publisher of another one of them that starts
-   * in place leaves our header whole. A session that lost its queues is over.
+   * in place leaves our header whole. A session that lost its queues is over, and so is one whose blob
+   * has another size than was read: where rings may be was taken from it.
    */
   holdsQueues(): boolean {
     if (!this.holds()) return false;
-    const { timestamp, magic } = this.lgmp.header;
+    const { timestamp, magic, udata, udataSize } = this.lgmp.header;
     const owner = queueOwner(this.region, timestamp);
     if (owner !== undefined && owner.magicAt !== magic) this.#ended = true;
+    if (udata + loadU32(this.region, udataSize) !== this.payloadFloor) this.#ended = true;
     return !this.#ended;
   }
 
@@ -181,12 +183,14 @@ export class Session {
     const count = loadU32(this.region, header.numQueues);
     const where = hex(header.numQueues);
     if (count > maxQueues) throw outOfRange('numQueues', count, { max: maxQueues, where });
-    if (count < this.#queueCount)
+    const before = this.#queueCount;
+    // Told once: a number that was too high for a moment must not be held against the right one.
+    this.#queueCount = count;
+    if (count < before)
       throw new KvmfrError(
         'ERR_KVMFR_CORRUPT',
-        `numQueues at ${where} must not shrink in a session, but went from ${this.#queueCount} to ${count}`,
+        `numQueues at ${where} must not shrink in a session, but went from ${before} to ${count}`,
       );
-    this.#queueCount = count;
     return count;
   }
 

@@ -107,6 +107,28 @@ describe('Session', () => {
     expect(session.ended).toBe(true);
   });
 
+  it('tells once that there are fewer queues than before, and goes by what is there', () => {
+    const b = new BareRegion(6);
+    const session = b.attach();
+    b.view.setUint32(24, 4, true);
+    expect(session.queueCount()).toBe(4);
+    b.view.setUint32(24, 1, true);
+    expect(() => session.queueCount()).toThrow('from 4 to 1');
+    expect(session.queueCount()).toBe(1);
+  });
+
+  it('ends when its blob has another size than was read: its rings lie behind that', () => {
+    const b = new BareRegion(6);
+    const { view } = b;
+    view.setUint32(5752, 4096, true);
+    const session = b.attach();
+    expect(session.payloadFloor).toBe(5756 + 4096);
+    expect(session.pulse(0)).toBe('alive');
+    view.setUint32(5752, 48, true);
+    expect(session.pulse(10)).toBe('ended');
+    expect(b.attach().payloadFloor).toBe(5756 + 48);
+  });
+
   it('ends when time runs backwards: ids of publishers have few bits', () => {
     const b = new BareRegion(6);
     const session = b.attach();
