@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { BROWSER_CASES } from './browser/cases.ts';
+import { DETECTION_CASES } from './detect/cases.ts';
 import { ENCODE_CASES } from './encode/cases.ts';
 import { VIDEO_CASES } from './encode/video.ts';
 import { LATENCY_CASES } from './latency/cases.ts';
@@ -15,6 +16,7 @@ import { machineFacts } from './support/machine.ts';
 import { type Row, reportText } from './support/report.ts';
 
 const CASES: readonly BenchCase[] = [
+  ...DETECTION_CASES,
   ...QUEUE_CASES,
   ...LATENCY_CASES,
   ...READER_CASES,
