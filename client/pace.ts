@@ -41,6 +41,7 @@ export interface PhaseFeedback {
 const SLACK_NS = 500_000;
 /** Weight of what was known before in the mean of errors, against one new one. */
 const SMOOTHING = 7;
+const LONGEST_WAIT = 1.5;
 
 /**
  * The pace that a client asks its publisher for, and the one stream of frames that carries it.
@@ -113,8 +114,12 @@ export class Pace {
   presented(deadline: FrameDeadline, waitedNs: number): void {
     const wish = this.#wish;
     if (wish === undefined || deadline.generation !== wish.generation) return;
-    const half = wish.periodNs / 2;
-    const errorNs = Math.min(half, Math.max(-half, waitedNs - wish.slackNs));
+    const { periodNs, slackNs } = wish;
+    // Longer than to the refresh after the next: whoever shows it was busy, which says nothing of phases.
+    if (!(waitedNs >= 0 && waitedNs <= periodNs * LONGEST_WAIT)) return;
+    // One that waited for most of a period has just missed the refresh before: it was late, not early.
+    const aheadNs = waitedNs - slackNs;
+    const errorNs = aheadNs - Math.round(aheadNs / periodNs) * periodNs;
     const known = this.#epoch === deadline.epoch;
     this.#meanErrorNs = known
       ? (this.#meanErrorNs * SMOOTHING + errorNs) / (SMOOTHING + 1)

@@ -1,4 +1,4 @@
-import type { FrameDeadline } from '../pace.ts';
+import type { FrameDeadline, ScheduleOptions } from '../pace.ts';
 import type { SessionInfo } from '../session.ts';
 import { type ClientState, sameState } from '../state.ts';
 import { StateStream } from '../states.ts';
@@ -110,7 +110,7 @@ export class LocalReader implements PictureReader {
     if (!this.#closing.signal.aborted) this.picture.keepPlanes(on);
   }
 
-  schedule(wish: { readonly periodNs: number } | undefined): void {
+  schedule(wish: ScheduleOptions | undefined): void {
     this.#source.schedule?.(wish);
   }
 

@@ -1,4 +1,4 @@
-import type { FrameDeadline } from '../pace.ts';
+import type { FrameDeadline, ScheduleOptions } from '../pace.ts';
 import type { SessionInfo } from '../session.ts';
 import type { ClientState } from '../state.ts';
 import type { PictureOutcome } from '../tiles/picture.ts';
@@ -78,7 +78,7 @@ export interface PictureReader {
    */
   setI420(on: boolean): void;
   /** Asks for a frame in each period, or lets the guest go its own pace again. */
-  schedule(wish: { readonly periodNs: number } | undefined): void;
+  schedule(wish: ScheduleOptions | undefined): void;
   /** Tells how long a frame was ready before it was shown. Units: nanoseconds. */
   presented?(deadline: FrameDeadline, waitedNs: number): void;
   close(): Promise<void>;

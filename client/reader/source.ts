@@ -1,5 +1,5 @@
 import type { FrameTiming } from '../../protocol/kvmfr/frame.ts';
-import type { FrameDeadline } from '../pace.ts';
+import type { FrameDeadline, ScheduleOptions } from '../pace.ts';
 import type { SessionInfo } from '../session.ts';
 import type { ClientState } from '../state.ts';
 import type { PictureFrame } from '../tiles/picture.ts';
@@ -58,7 +58,7 @@ export interface GuestSource {
   frames(options?: StreamOptions & { readonly partial?: boolean }): AsyncIterable<GuestFrame>;
   cursor(options?: StreamOptions): AsyncIterable<GuestCursor>;
   /** Asks for a frame in each period, or lets the guest go its own pace again. */
-  schedule?(wish: { readonly periodNs: number } | undefined): void;
+  schedule?(wish: ScheduleOptions | undefined): void;
   /** Tells how long a frame was ready before it was shown. Units: nanoseconds. */
   presented?(deadline: FrameDeadline, waitedNs: number): void;
   close(): Promise<void>;

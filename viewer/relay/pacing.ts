@@ -14,6 +14,8 @@ export interface PacedViewer {
 
 /** Frames whose acknowledgements may still come. */
 const REMEMBERED = 32;
+/** How much of a period a frame is to lie ready in a viewer: the way there is not always as long. */
+const SLACK_SHARE = 1 / 4;
 /** A display that is not faster than this changes nothing: measured periods vary that much. */
 const SAME = 0.005;
 
@@ -26,6 +28,8 @@ export class Pacing {
   readonly #guest: PacedGuest;
   readonly #leastNs: number;
   #periodNs: number | undefined;
+  /** Whether that is the period of a display, and not a bound. */
+  #isTheirs = false;
   /** Whose display it is: of several that are as fast, the one it was before. */
   #leader: PacedViewer | undefined;
   /** The newest updates that were made for a refresh, newest last. */
@@ -71,7 +75,7 @@ export class Pacing {
     viewer: PacedViewer,
     { epoch, serial, presentUs }: Pick<AckMessage, 'epoch' | 'serial' | 'presentUs'>,
   ): void {
-    if (viewer !== this.#leader || presentUs === UNKNOWN_US) return;
+    if (viewer !== this.#leader || !this.#isTheirs || presentUs === UNKNOWN_US) return;
     const made = this.#made.find((update) => update.epoch === epoch && update.serial === serial);
     if (made?.deadline !== undefined) this.#guest.presented?.(made.deadline, presentUs * 1000);
   }
@@ -88,9 +92,11 @@ export class Pacing {
   #ask(refreshNs: number): void {
     const wishedNs = Math.max(this.#leastNs, refreshNs);
     const periodNs = Math.round(Math.min(MAX_PERIOD_NS, Math.max(MIN_PERIOD_NS, wishedNs)));
+    // Of a pace that is not the display's nothing can be told.
+    this.#isTheirs = Math.abs(periodNs - refreshNs) <= refreshNs * SAME;
     const before = this.#periodNs;
     if (before !== undefined && Math.abs(periodNs - before) <= before * SAME) return;
     this.#periodNs = periodNs;
-    this.#guest.schedule?.({ periodNs });
+    this.#guest.schedule?.({ periodNs, slackNs: Math.round(periodNs * SLACK_SHARE) });
   }
 }

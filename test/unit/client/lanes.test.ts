@@ -247,7 +247,7 @@ describe('what is told of a frame that was shown', () => {
     await eventually(() => heard.at(-1)?.feedbackFrameSerial === 0);
   });
 
-  it('is a mean, and no more than half a period; nothing of another schedule', async () => {
+  it('is a mean of what is within half a period; nothing of another schedule', async () => {
     const { pace } = (await DevGuest.start()).reader();
     pace.set({ periodNs: 10_000_000, slackNs: 1_000_000 });
     const deadline = { frameSerial: 1, generation: 1, epoch: 1, deadlineSerial: 1 };
@@ -256,10 +256,12 @@ describe('what is told of a frame that was shown', () => {
       return pace.feedback?.phaseErrorNs;
     };
     expect(told(2_000_000, { generation: 2 })).toBeUndefined();
-    expect(told(9_000_000)).toBe(5_000_000);
-    expect(told(0)).toBe((5_000_000 * 7 - 1_000_000) / 8);
-    // Another epoch has a mean of its own.
-    expect(told(1_000_000_000, { epoch: 2 })).toBe(5_000_000);
+    expect(told(5_000_000)).toBe(4_000_000);
+    expect(told(0)).toBe((4_000_000 * 7 - 1_000_000) / 8);
+    // It has just missed a refresh: two milliseconds late. Another epoch has a mean of its own.
+    expect(told(9_000_000, { epoch: 2 })).toBe(-2_000_000);
+    // Whoever showed it was busy.
+    expect(told(16_000_000, { epoch: 2 })).toBe(-2_000_000);
     pace.set({ periodNs: 20_000_000 });
     expect(pace.feedback).toBeUndefined();
   });

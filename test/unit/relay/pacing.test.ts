@@ -110,6 +110,16 @@ describe('what Pacing tells the guest of its frames', () => {
     ]);
   });
 
+  it('is nothing when the guest is asked for fewer than the display shows', () => {
+    const guest = new FakeGuest();
+    const pacing = new Pacing(guest, 30);
+    const one = viewer(60);
+    pacing.follow([one]);
+    pacing.updated(update(1, 1));
+    pacing.presented(one, { epoch: 7, serial: 1, presentUs: 1 });
+    expect(guest.shown).toEqual([]);
+  });
+
   it('is nothing of frames that are long gone, or from before nobody looked', () => {
     const guest = new FakeGuest();
     const pacing = new Pacing(guest, undefined);
