@@ -1,9 +1,20 @@
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 // Makes `document.querySelector('kvmfr-view')` known as what it is.
 import type {} from '../../viewer/web/index.ts';
 import { needs } from '../support/machine.ts';
-import { launchChromium, noisePicture, openPage, readBack } from '../support/page-browser.ts';
+import {
+  decodePng,
+  launchChromium,
+  magnify,
+  noisePicture,
+  openPage,
+  pixelsOff,
+  putInto,
+  quarterTurn,
+  readBack,
+  screenshotOf,
+} from '../support/page-browser.ts';
 import { type AttachedViewer, PageServer } from '../support/page-server.ts';
 import {
   coverBytes,
@@ -21,12 +32,28 @@ const WIDTH = 320;
 const HEIGHT = 192;
 const TILES = 15;
 const NOISE = noisePicture(WIDTH, HEIGHT);
-/** A picture in wrong colours, or at a wrong place, has less than 25. */
-const GOOD_DB = 34;
+const NEED_KEY = 0x87;
+/** The codec keeps these pictures at 34 and better; a picture of the wrong moment has below 15. */
+const GOOD_DB = 30;
+
+const ALL = Array.from({ length: TILES }, (_, index) => index);
+
+function sinkOf(page: Page): Promise<string> {
+  return page.evaluate(() => {
+    const shadow = document.querySelector('kvmfr-view')?.shadowRoot;
+    return shadow?.querySelector('[part="video"]') == null ? 'canvas' : 'track';
+  });
+}
 
 let browser: Browser;
 let pictures: RgbPicture[];
+/** Picture 2 is a key picture, too. */
 let h264: Chunk[];
+let vp8: Chunk[];
+/** One picture more to the right and below than even sides have room for. */
+const ODD = { widthPx: 301, heightPx: 193 };
+
+type Codec = 'h264' | 'vp8';
 
 async function attach(
   options: BrowserContextOptions & { readonly before?: (page: Page) => Promise<unknown> } = {},
@@ -38,9 +65,7 @@ async function attach(
     helloBytes({ encodings: ['lossless', 'video', 'jpeg'], codecs: ['h264', 'vp8'] }),
     stateBytes('showing'),
   );
-  await open.page.evaluate(() =>
-    document.querySelector('kvmfr-view')?.setAttribute('scale', '1:1'),
-  );
+  await set(open.page, 'scale', '1:1');
   const dispose = async () => {
     await open[Symbol.asyncDispose]();
     await server.stop();
@@ -48,36 +73,97 @@ async function attach(
   return { server, ...open, viewer, [Symbol.asyncDispose]: dispose };
 }
 
-async function begin(viewer: AttachedViewer, picture: RgbPicture = NOISE) {
+function set(page: Page, name: string, value: string): Promise<void> {
+  return page.evaluate(
+    ([attribute, text]) => document.querySelector('kvmfr-view')?.setAttribute(attribute, text),
+    [name, value] as const,
+  );
+}
+
+/** Announces a stream of a picture. */
+function stream(
+  picture: { readonly widthPx: number; readonly heightPx: number },
+  change: { readonly stream?: number; readonly epoch?: number; readonly codec?: Codec } = {},
+): Buffer {
   const { widthPx, heightPx } = picture;
+  return videoStreamBytes({
+    stream: 1,
+    epoch: 1,
+    codec: 'h264',
+    codedWidthPx: widthPx + (widthPx & 1),
+    codedHeightPx: heightPx + (heightPx & 1),
+    ...change,
+  });
+}
+
+/** The noise, exact, and a stream to come. */
+async function begin(viewer: AttachedViewer, codec: Codec = 'h264') {
   viewer.send(
-    pictureBytes({ epoch: 1, widthPx, heightPx }),
-    tilesBytes({ epoch: 1, serial: 1 }, picture, { coding: 'deflate' }),
-    videoStreamBytes({
-      stream: 1,
-      epoch: 1,
-      codec: 'h264',
-      codedWidthPx: widthPx + (widthPx & 1),
-      codedHeightPx: heightPx + (heightPx & 1),
-    }),
+    pictureBytes({ epoch: 1, ...NOISE }),
+    tilesBytes({ epoch: 1, serial: 1 }, NOISE, { coding: 'deflate' }),
+    stream(NOISE, { codec }),
   );
   await viewer.acknowledged(1);
+}
+
+/** Sends a coded picture, and waits until it is presented. */
+async function play(
+  viewer: AttachedViewer,
+  serial: number,
+  coded: Chunk | undefined,
+  cover?: readonly number[],
+): Promise<void> {
+  if (coded === undefined) throw new Error('there is no such picture');
+  const update = { epoch: 1, serial };
+  if (cover !== undefined) viewer.send(coverBytes(update, { tileCount: TILES, tiles: cover }));
+  viewer.send(videoBytes(update, { stream: 1, ...coded }));
+  await viewer.acknowledged(serial);
 }
 
 function tileOf(index: number) {
   return { x: (index % 5) * 64, y: Math.floor(index / 5) * 64, width: 64, height: 64 };
 }
 
-/** Tiles that show the video well, and how many pixels of the others are not exact. */
-function judge(shown: RgbPicture, video: RgbPicture, exact: RgbPicture, cover: readonly number[]) {
-  const decibels: number[] = [];
-  let off = 0;
-  for (let tile = 0; tile < TILES; tile++) {
-    const rect = tileOf(tile);
-    if (cover.includes(tile)) decibels.push(psnr(shown, video, rect));
-    else if (psnr(shown, exact, rect) !== Number.POSITIVE_INFINITY) off += 1;
-  }
-  return { worstDb: Math.min(...decibels), exactTilesOff: off };
+/** Whether covered tiles show a picture of the video well, and the others are exact. */
+function check(shown: RgbPicture, picture: RgbPicture | undefined, cover: readonly number[]): void {
+  expect(pixelsOff(onlyTiles(shown, cover, false), onlyTiles(NOISE, cover, false))).toBe(0);
+  if (picture === undefined) throw new Error('there is no such picture');
+  const decibels = cover.map((tile) => psnr(shown, picture, tileOf(tile)));
+  expect(Math.min(...decibels)).toBeGreaterThan(GOOD_DB);
+}
+
+/** A picture with some of its tiles black: those named, or all others. */
+function onlyTiles(picture: RgbPicture, tiles: readonly number[], named: boolean): RgbPicture {
+  const black = { widthPx: 64, heightPx: 64, rgb: new Uint8Array(64 * 64 * 3) };
+  return ALL.filter((tile) => tiles.includes(tile) !== named).reduce(
+    (left, tile) => putInto(left, black, tileOf(tile)),
+    picture,
+  );
+}
+
+/** What the display shows, once it is that: it may be a refresh behind the acknowledgement. */
+async function displays(page: Page, right: (shown: RgbPicture) => boolean): Promise<void> {
+  await expect.poll(async () => right(await screenshotOf(page)), { timeout: 10_000 }).toBe(true);
+}
+
+function goodEverywhere(shown: RgbPicture, picture: RgbPicture | undefined): boolean {
+  if (picture === undefined || shown.widthPx !== picture.widthPx) return false;
+  const { widthPx: width, heightPx: height } = picture;
+  return psnr(shown, picture, { x: 0, y: 0, width, height }) > GOOD_DB;
+}
+
+/** Who draws the video: a `<video>` below the canvas, or the canvas where a browser has no tracks. */
+const SINKS = ['track', 'canvas'] as const;
+
+async function withoutTracks(page: Page): Promise<void> {
+  await page.addInitScript(() => Reflect.deleteProperty(globalThis, 'MediaStreamTrackGenerator'));
+}
+
+function turnPage(page: Page, visibility: string): Promise<void> {
+  return page.evaluate((value) => {
+    Object.defineProperty(document, 'visibilityState', { value, configurable: true });
+    document.dispatchEvent(new Event('visibilitychange'));
+  }, visibility);
 }
 
 needs('chromium').describe('video in Chromium', () => {
@@ -85,27 +171,143 @@ needs('chromium').describe('video in Chromium', () => {
     browser = await launchChromium();
     pictures = [0, 1, 2, 3].map((phase) => softPicture(WIDTH, HEIGHT, phase));
     h264 = await encodeVideo('h264', pictures, [2]);
+    vp8 = await encodeVideo('vp8', pictures);
   });
   afterAll(async () => {
     await browser?.close();
   });
 
-  it('shows in the tiles that are covered, and the others stay exact', async () => {
-    await using at = await attach();
-    await begin(at.viewer);
-    const cover = [0, 1, 6, 14];
-    for (const [index, { key, chunk }] of h264.slice(0, 2).entries()) {
-      const update = { epoch: 1, serial: 2 + index };
+  describe.each(SINKS)('drawn by the %s', (sink) => {
+    const before = (page: Page) => (sink === 'canvas' ? withoutTracks(page) : Promise.resolve());
+
+    it.each(['h264', 'vp8'] as const)(
+      'shows %s in the tiles that are covered, and the others stay exact',
+      async (codec) => {
+        await using at = await attach({ before });
+        await begin(at.viewer, codec);
+        const cover = [0, 1, 6, 14];
+        const coded = codec === 'h264' ? h264 : vp8;
+        await play(at.viewer, 2, coded[0], cover);
+        check(await readBack(at.page), pictures[0], cover);
+        // No cover: it is that of the picture before.
+        await play(at.viewer, 3, coded[1]);
+        check(await readBack(at.page), pictures[1], cover);
+        check(await screenshotOf(at.page), pictures[1], cover);
+        // Tile 5 is new, tile 14 has been sent exactly in the same update.
+        const next = { epoch: 1, serial: 4 };
+        at.viewer.send(
+          tilesBytes({ ...next, last: false }, NOISE, { coding: 'deflate', tiles: [14] }),
+        );
+        await play(at.viewer, 4, coded[2], [0, 1, 5, 6]);
+        check(await readBack(at.page), pictures[2], [0, 1, 5, 6]);
+        await displays(at.page, (shown) => {
+          check(shown, pictures[2], [0, 1, 5, 6]);
+          return true;
+        });
+        expect(await sinkOf(at.page)).toBe(sink);
+        expect(at.problems).toEqual([]);
+      },
+    );
+
+    it('is hidden by what a later message draws, until the next picture covers it', async () => {
+      await using at = await attach({ before });
+      await begin(at.viewer);
+      await play(at.viewer, 2, h264[0], ALL);
+      await displays(at.page, (shown) => goodEverywhere(shown, pictures[0]));
+      at.viewer.send(tilesBytes({ epoch: 1, serial: 3 }, NOISE, { coding: 'raw' }));
+      await at.viewer.acknowledged(3);
+      expect(pixelsOff(await readBack(at.page), NOISE)).toBe(0);
+      await displays(at.page, (shown) => pixelsOff(shown, NOISE) === 0);
+      await play(at.viewer, 4, h264[1]);
+      await displays(at.page, (shown) => goodEverywhere(shown, pictures[1]));
+      expect(goodEverywhere(await readBack(at.page), pictures[1])).toBe(true);
+    });
+
+    it('goes on with the next epoch, cropped where its sides are odd', async () => {
+      await using at = await attach({ before });
+      await begin(at.viewer);
+      await play(at.viewer, 2, h264[0], [0, 7]);
+      const odd = softPicture(ODD.widthPx, ODD.heightPx, 5);
+      const [key] = await encodeVideo('h264', [odd]);
+      if (key === undefined) throw new Error('nothing was coded');
+      const update = { epoch: 2, serial: 3 };
+      const tileCount = 20;
+      const tiles = Array.from({ length: tileCount }, (_, index) => index);
       at.viewer.send(
-        coverBytes(update, { tileCount: TILES, tiles: cover }),
-        videoBytes(update, { stream: 1, key, chunk }),
+        pictureBytes({ epoch: 2, ...ODD }),
+        stream(ODD, { stream: 2, epoch: 2 }),
+        coverBytes(update, { tileCount, tiles }),
+        videoBytes(update, { stream: 2, ...key }),
       );
-      await at.viewer.acknowledged(2 + index);
-      const picture = pictures[index] ?? NOISE;
-      const read = judge(await readBack(at.page), picture, NOISE, cover);
-      expect(read.worstDb).toBeGreaterThan(GOOD_DB);
-      expect(read.exactTilesOff).toBe(0);
-    }
-    expect(at.problems).toEqual([]);
+      await at.viewer.acknowledged(3, 2);
+      expect(goodEverywhere(await readBack(at.page), odd)).toBe(true);
+      await displays(at.page, (shown) => goodEverywhere(shown, odd));
+      expect(at.problems).toEqual([]);
+    });
+
+    it('lies where the canvas lies: scaled, turned, and in a snapshot', async () => {
+      await using at = await attach({ before });
+      await begin(at.viewer);
+      const cover = [2, 3, 4, 7, 8, 9];
+      await play(at.viewer, 2, h264[0], cover);
+      const whole = await readBack(at.page);
+      check(whole, pictures[0], cover);
+      const png = await at.page.evaluate(async () => {
+        const file = await document.querySelector('kvmfr-view')?.snapshot();
+        return [...new Uint8Array((await file?.arrayBuffer()) ?? [])];
+      });
+      expect(pixelsOff(await decodePng(Uint8Array.from(png)), whole)).toBe(0);
+      await set(at.page, 'rotation', '90');
+      await displays(at.page, (shown) => pixelsOff(shown, quarterTurn(whole)) === 0);
+      await set(at.page, 'rotation', '0');
+      await at.page.setViewportSize({ width: 2 * WIDTH, height: 2 * HEIGHT });
+      await set(at.page, 'scale', 'fit');
+      await displays(at.page, (shown) => pixelsOff(shown, magnify(whole, 2)) === 0);
+    });
+
+    it('asks for a key picture once when a chunk is bad, and goes on from it', async () => {
+      await using at = await attach({ before });
+      await begin(at.viewer);
+      await play(at.viewer, 2, h264[0], [0, 1]);
+      const bad = { key: true, chunk: new Uint8Array(500).fill(0xa5) };
+      await play(at.viewer, 3, bad, [0, 1, 3, 4]);
+      await at.viewer.said(NEED_KEY);
+      // It cannot be decoded: what was seen stays, and its credit comes back.
+      check(await readBack(at.page), pictures[0], [0, 1]);
+      await play(at.viewer, 4, h264[1]);
+      check(await readBack(at.page), pictures[0], [0, 1]);
+      await play(at.viewer, 5, h264[2]);
+      check(await readBack(at.page), pictures[2], [0, 1, 3, 4]);
+      await play(at.viewer, 6, h264[3]);
+      check(await readBack(at.page), pictures[3], [0, 1, 3, 4]);
+      const asked = at.viewer.messages.filter(({ type }) => type === NEED_KEY);
+      expect(asked.map(({ body }) => body.toString('hex'))).toEqual(['01000000']);
+    });
+
+    it('gives its credit back while the page is hidden, and is right when it is seen again', async () => {
+      await using at = await attach({ before });
+      await begin(at.viewer);
+      await play(at.viewer, 2, h264[0], [0, 1]);
+      await turnPage(at.page, 'hidden');
+      await play(at.viewer, 3, h264[1], ALL);
+      expect(goodEverywhere(await readBack(at.page), pictures[1])).toBe(true);
+      await turnPage(at.page, 'visible');
+      await play(at.viewer, 4, h264[2]);
+      await displays(at.page, (shown) => goodEverywhere(shown, pictures[2]));
+    });
+
+    it('stays as it was when the connection is lost, and begins anew on the next', async () => {
+      await using at = await attach({ before });
+      await begin(at.viewer);
+      await play(at.viewer, 2, h264[0], ALL);
+      at.viewer.cut();
+      const viewer = await at.server.viewer();
+      expect(goodEverywhere(await readBack(at.page), pictures[0])).toBe(true);
+      viewer.send(helloBytes(), stateBytes('showing'));
+      await begin(viewer);
+      expect(pixelsOff(await readBack(at.page), NOISE)).toBe(0);
+      await play(viewer, 2, h264[0], [4]);
+      check(await readBack(at.page), pictures[0], [4]);
+    });
   });
 });

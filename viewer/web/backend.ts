@@ -1,12 +1,16 @@
 import { Engine } from './core/engine.ts';
 import type { Command, Report, StartCommand } from './core/messages.ts';
 import { browserPlatform } from './core/platform.ts';
+import type { PictureCanvas } from './core/render/surface.ts';
 import { turnOf } from './core/render/turn.ts';
+import { newTrack } from './video-layer.ts';
 
 /** What a backend is started with. */
 export interface BackendOptions {
   /** Puts a new canvas on the page, in the place of the one before. */
   readonly newCanvas: () => HTMLCanvasElement;
+  /** Puts a new `<video>` below the canvas, in the place of the one before. */
+  readonly newVideo: () => HTMLVideoElement;
   /** Whether the page can be seen now. */
   readonly visible: () => boolean;
   readonly report: (report: Report) => void;
@@ -49,6 +53,7 @@ function startWorker(worker: Worker, options: BackendOptions): Backend {
       ready = true;
       early.length = 0;
     }
+    if (data.kind === 'stream') video?.play();
     options.report(data);
   };
   worker.onerror = (event) => {
@@ -56,23 +61,28 @@ function startWorker(worker: Worker, options: BackendOptions): Backend {
     if (ready) return;
     event.preventDefault();
     worker.terminate();
+    video?.stop();
     if (here !== undefined) return;
     here = startHere(options);
     for (const command of early) here.send(command);
   };
+  const send = (command: Command): void => {
+    if (here !== undefined) {
+      here.send(command);
+      return;
+    }
+    if (!ready) early.push(command);
+    worker.postMessage(command);
+  };
   const canvas = options.newCanvas().transferControlToOffscreen();
-  const start: StartCommand = { kind: 'start', canvas, visible: options.visible() };
-  worker.postMessage(start, [canvas]);
+  const video = newTrack(options.newVideo, send);
+  const track = video?.writable;
+  const start: StartCommand = { kind: 'start', canvas, track, visible: options.visible() };
+  worker.postMessage(start, track === undefined ? [canvas] : [canvas, track]);
   return {
-    send(command) {
-      if (here !== undefined) {
-        here.send(command);
-        return;
-      }
-      if (!ready) early.push(command);
-      worker.postMessage(command);
-    },
+    send,
     stop() {
+      video?.stop();
       worker.onmessage = null;
       worker.onerror = null;
       worker.terminate();
@@ -82,15 +92,24 @@ function startWorker(worker: Worker, options: BackendOptions): Backend {
 }
 
 function startHere(options: BackendOptions): Backend {
-  const canvas = options.newCanvas();
   let stopped = false;
+  const canvas = options.newCanvas();
+  const video = newTrack(options.newVideo, (command) => engine.handle(command));
   const engine = new Engine({
-    canvas,
-    encodePng: (turns) => canvasPng(upright(canvas, turns)),
+    picture: pictureCanvas(canvas),
+    newCanvas(widthPx, heightPx) {
+      const other = document.createElement('canvas');
+      other.width = widthPx;
+      other.height = heightPx;
+      return pictureCanvas(other);
+    },
+    track: video?.writable,
     platform: browserPlatform(),
     visible: options.visible(),
     report: (report) => {
-      if (!stopped) options.report(report);
+      if (stopped) return;
+      if (report.kind === 'stream') video?.play();
+      options.report(report);
     },
   });
   options.report({ kind: 'ready' });
@@ -99,8 +118,13 @@ function startHere(options: BackendOptions): Backend {
     stop() {
       stopped = true;
       engine.handle({ kind: 'disconnect' });
+      video?.stop();
     },
   };
+}
+
+function pictureCanvas(canvas: HTMLCanvasElement): PictureCanvas {
+  return { canvas, png: (turns) => canvasPng(upright(canvas, turns)) };
 }
 
 /** The picture turned; itself where there is nothing to turn. */

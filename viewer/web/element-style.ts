@@ -45,11 +45,12 @@ const CSS = `
   transition: filter 0.4s ease;
 }
 .stage[hidden] { display: none; }
-.picture, .cursor { position: absolute; left: 0; top: 0; display: block; transform-origin: 0 0; }
-.picture { width: 100%; height: 100%; }
+.video, .picture, .cursor { position: absolute; left: 0; top: 0; display: block; transform-origin: 0 0; }
+.video, .picture { width: 100%; height: 100%; }
+.video { object-fit: fill; pointer-events: none; }
 .cursor { pointer-events: none; will-change: transform; }
 .cursor[hidden] { display: none; }
-.crisp .picture, .crisp .cursor { image-rendering: pixelated; }
+.crisp .video, .crisp .picture, .crisp .cursor { image-rendering: pixelated; }
 .faded { filter: grayscale(0.85) brightness(0.62) contrast(0.95); }
 
 .panel {

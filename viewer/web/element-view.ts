@@ -32,6 +32,10 @@ function setText(target: HTMLElement, text: string): void {
   );
 }
 
+function evenPercent(px: number): string {
+  return `${(100 * (px + (px & 1))) / px}%`;
+}
+
 /** What a button of a notice says. */
 const ACTIONS: { readonly [action in NoticeAction]: string } = {
   connect: 'Connect again',
@@ -60,6 +64,8 @@ export class ElementView {
   readonly #stripSince: HTMLElement;
   readonly #stripButton: HTMLButtonElement;
   #picture: HTMLCanvasElement | undefined;
+  #video: HTMLVideoElement | undefined;
+  #size: { readonly widthPx: number; readonly heightPx: number } | undefined;
   #shownIcon: IconName | undefined;
 
   constructor(root: ShadowRoot, pressed: () => void) {
@@ -110,8 +116,18 @@ export class ElementView {
     const canvas = element('canvas', 'picture', 'picture');
     this.#picture?.remove();
     this.#picture = canvas;
-    this.#stage.prepend(canvas);
+    this.#stage.insertBefore(canvas, this.cursor.canvas);
     return canvas;
+  }
+
+  /** Puts a fresh `<video>` below the canvas. */
+  newVideo(): HTMLVideoElement {
+    const video = element('video', 'video', 'video');
+    this.#video?.remove();
+    this.#video = video;
+    this.#sizeVideo();
+    this.#stage.prepend(video);
+    return video;
   }
 
   /** Shows or hides picture and pointer; `faded` marks a picture that is not the present one. */
@@ -120,8 +136,8 @@ export class ElementView {
     this.#stage.classList.toggle('faded', faded);
   }
 
-  /** Places the picture. */
-  place(layout: Layout): void {
+  /** Places a picture of so many pixels. */
+  place(layout: Layout, picture: { readonly widthPx: number; readonly heightPx: number }): void {
     const { style } = this.#stage;
     style.width = `${layout.width}px`;
     style.height = `${layout.height}px`;
@@ -130,11 +146,20 @@ export class ElementView {
     this.#room.style.height = `${layout.boxHeight}px`;
     this.#room.style.left = `${layout.left}px`;
     this.#room.style.top = `${layout.top}px`;
+    this.#size = picture;
+    this.#sizeVideo();
     this.#stage.classList.toggle('crisp', layout.crisp);
     this.viewport.classList.toggle('scrolls', layout.scrolls);
     // A keyboard must be able to scroll what a pointer can.
     if (layout.scrolls) this.viewport.tabIndex = 0;
     else this.viewport.removeAttribute('tabindex');
+  }
+
+  #sizeVideo(): void {
+    if (this.#video === undefined || this.#size === undefined) return;
+    // Video has even sides: what it has beyond the picture's lies outside of the stage.
+    this.#video.style.width = evenPercent(this.#size.widthPx);
+    this.#video.style.height = evenPercent(this.#size.heightPx);
   }
 
   /** Shows a notice. */

@@ -33,7 +33,7 @@ const SINCE_EVERY_MS = 1000;
  * (for relays of another origin), `scale` (`fit`, `1:1`, `fill`), `encoding` (`auto`, `lossless`,
  * `video`, `jpeg`), `rotation` (degrees clockwise: 0, 90, 180, 270, on top of the guest's own).
  *
- * Parts: `viewport`, `screen`, `picture`, `cursor`, `message`, `sheet`, `icon`, `title`, `text`,
+ * Parts: `viewport`, `screen`, `video`, `picture`, `cursor`, `message`, `sheet`, `icon`, `title`, `text`,
  * `hint`, `steps`, `code`, `button`, `banner`.
  *
  * Colours: the custom properties `--kvmfr-background`, `-text`, `-muted`, `-accent`, `-warn`,
@@ -217,6 +217,7 @@ export class KvmfrView extends ElementBase {
     if (this.#backend !== undefined) return;
     const backend = startBackend({
       newCanvas: () => this.#view.newCanvas(),
+      newVideo: () => this.#view.newVideo(),
       visible: () => document.visibilityState === 'visible',
       report: (report) => this.#report(report),
     });
@@ -286,6 +287,7 @@ export class KvmfrView extends ElementBase {
   #report(report: Report): void {
     switch (report.kind) {
       case 'ready':
+      case 'stream':
         break;
       case 'hello':
         this.#encodings = report.encodings;
@@ -382,7 +384,7 @@ export class KvmfrView extends ElementBase {
       heightPx: picture.heightPx,
       ...placeSize(this.#view.viewport),
     });
-    this.#view.place(layout);
+    this.#view.place(layout, picture);
     this.#view.cursor.rescale({
       x: layout.width / picture.screenWidthPx,
       y: layout.height / picture.screenHeightPx,

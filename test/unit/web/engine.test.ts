@@ -44,6 +44,9 @@ function fakeCanvas(drawn: string[]): SurfaceCanvas {
       },
       drawImage: (_, x, y) => drawn.push(`image at ${x},${y}`),
       imageSmoothingEnabled: true,
+      fillStyle: '',
+      fillRect: () => undefined,
+      clearRect: (x, y, width, height) => drawn.push(`hole ${width}x${height} at ${x},${y}`),
       save: () => undefined,
       restore: () => undefined,
       beginPath: () => undefined,
@@ -71,8 +74,11 @@ function setUp(
   const refreshes: ((atMs: number) => void)[] = [];
   const canvas = fakeCanvas(drawn);
   const engine = new Engine({
-    canvas,
-    encodePng: async () => new Blob(['png']),
+    picture: { canvas, png: async () => new Blob(['png']) },
+    newCanvas: () => {
+      throw new Error('no other canvas here');
+    },
+    track: undefined,
     visible: options.visible ?? true,
     report: (report) => reports.push(report),
     platform: {
@@ -83,6 +89,7 @@ function setUp(
       requestFrame: (run) => frames.push(run),
       onRefresh: (run) => refreshes.push(run),
       random: () => 0.5,
+      originMs: 1_700_000_000_000,
       wallMs: () => 1_700_000_000_000 + clock.now(),
       canInflate: true,
       codecs: async () => options.codecs ?? [],

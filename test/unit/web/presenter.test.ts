@@ -22,9 +22,15 @@ function newPresenter() {
   const presenter = new Presenter({
     clock,
     requestFrame: (run) => frames.push(run),
-    paint: (part) => {
-      if (paintFails) throw new Error('out of memory');
-      painted.push(part);
+    layers: {
+      paint: (part) => {
+        if (paintFails) throw new Error('out of memory');
+        painted.push(part);
+      },
+      show: () => undefined,
+      seen: () => undefined,
+      waited: () => false,
+      wake: () => undefined,
     },
     presented: (updates) => presented.push(updates.map(({ serial }) => serial)),
     dropped: () => undefined,

@@ -35,17 +35,21 @@ import type { Command, EncodingChoice, Report } from './messages.ts';
 import type { Platform } from './platform.ts';
 import { RefreshMeter } from './refresh.ts';
 import { RelayClock } from './relay-clock.ts';
-import { Presenter, type ReadyUpdate } from './render/presenter.ts';
-import { type Part, Surface, type SurfaceCanvas } from './render/surface.ts';
+import { type PresentedUpdate, Presenter } from './render/presenter.ts';
+import { Screen } from './render/screen.ts';
+import type { Part, PictureCanvas } from './render/surface.ts';
+import { TrackSink } from './render/track-sink.ts';
 import { StatsCounter } from './stats.ts';
 import { sameStatus, type ViewStatus, viewStatus } from './status.ts';
 
 /** What an engine works with. */
 export interface EngineOptions {
-  /** Ownership: the engine's. */
-  readonly canvas: SurfaceCanvas;
-  /** Makes a PNG file of what is on the canvas. */
-  readonly encodePng: (turns: number) => Promise<Blob>;
+  /** The canvas on the page. Ownership: the engine's. */
+  readonly picture: PictureCanvas;
+  /** Makes a canvas that is not on the page. Units: pixels. */
+  readonly newCanvas: (widthPx: number, heightPx: number) => PictureCanvas;
+  /** Where pictures of the video go that a `<video>` plays; undefined where there is none. */
+  readonly track: WritableStream<VideoFrame> | undefined;
   readonly platform: Platform;
   readonly visible: boolean;
   /** Takes what the engine tells; `transfer` names buffers that it gives away with it. */
@@ -66,7 +70,7 @@ const CODECS_PATIENCE_MS = 500;
 export class Engine {
   readonly #options: EngineOptions;
   readonly #connection: Connection;
-  readonly #surface: Surface;
+  readonly #screen: Screen;
   readonly #presenter: Presenter;
   readonly #intake: Intake;
   readonly #relayClock: RelayClock;
@@ -95,13 +99,21 @@ export class Engine {
     const { clock } = platform;
     this.#options = options;
     this.#visible = options.visible;
-    this.#surface = new Surface(options.canvas);
+    const { picture, newCanvas, track } = options;
+    const sink = track === undefined ? undefined : new TrackSink({ writable: track });
+    this.#screen = new Screen({ picture, newCanvas, track: sink });
     this.#stats = new StatsCounter(clock.now());
     this.#presenter = new Presenter({
       clock,
       requestFrame: platform.requestFrame,
-      paint: (part) => this.#paint(part),
-      presented: (updates, presentedMs) => this.#presented(updates, presentedMs),
+      layers: {
+        paint: (part, onScreen) => this.#paint(part, onScreen),
+        show: (frame, isFirst) => this.#screen.show(frame, isFirst),
+        seen: () => this.#screen.seen(),
+        waited: () => this.#screen.waited(),
+        wake: () => this.#screen.wake(),
+      },
+      presented: (updates) => this.#presented(updates),
       dropped: () => this.#stats.dropped(),
       failed: (error) => this.#fail(error),
     });
@@ -165,6 +177,12 @@ export class Engine {
         break;
       case 'visible':
         this.#setVisible(command.visible);
+        break;
+      case 'onScreen':
+        this.#presenter.onScreen(
+          command.timestampUs,
+          command.atMs - this.#options.platform.originMs,
+        );
         break;
       case 'encoding':
         this.#encoding = command.encoding;
@@ -290,6 +308,8 @@ export class Engine {
         break;
       case WIRE_TYPES.videoStream:
         this.#intake.videoStream(envelope);
+        this.#screen.restart();
+        this.#report({ kind: 'stream' });
         break;
       case WIRE_TYPES.cover:
         this.#intake.cover(envelope);
@@ -371,16 +391,16 @@ export class Engine {
     else this.#connection.retry(bye.code === 'ERR_KVMFR_BUSY' ? 'later' : 'soon', close);
   }
 
-  #paint(part: Part): void {
-    this.#surface.paint(part);
+  #paint(part: Part, onScreen: boolean): void {
+    this.#screen.paint(part, onScreen);
     if (part.kind !== 'size') return;
     this.#turns = part.picture.rotation;
     this.#report({ kind: 'picture', picture: part.picture });
   }
 
-  #presented(updates: readonly ReadyUpdate[], presentedMs: number): void {
+  #presented(updates: readonly PresentedUpdate[]): void {
     this.#stats.frame();
-    for (const { epoch, serial, receivedMs, decodedMs, times } of updates) {
+    for (const { epoch, serial, receivedMs, decodedMs, presentedMs, times } of updates) {
       const decodeMs = decodedMs - receivedMs;
       const presentMs = presentedMs - decodedMs;
       this.#stats.update(decodeMs, presentMs);
@@ -427,7 +447,7 @@ export class Engine {
   #readPixels(ask: number): void {
     try {
       this.#presenter.flush();
-      const pixels = this.#surface.read();
+      const pixels = this.#screen.read();
       this.#options.report({ kind: 'pixels', ask, ...pixels }, [pixels.rgba.buffer]);
     } catch (error) {
       this.#report({ kind: 'refused', ask, ...describe(error) });
@@ -436,7 +456,7 @@ export class Engine {
 
   #snapshot(ask: number): void {
     this.#presenter.flush();
-    this.#options.encodePng(this.#turns).then(
+    this.#screen.png(this.#turns).then(
       (png) => this.#report({ kind: 'snapshot', ask, png }),
       (error: unknown) => this.#report({ kind: 'refused', ask, ...describe(error) }),
     );

@@ -9,6 +9,8 @@ export type EncodingChoice = Encoding | 'auto';
 export interface StartCommand {
   readonly kind: 'start';
   readonly canvas: OffscreenCanvas;
+  /** Where pictures of the video go that a `<video>` of the page plays, if it can. */
+  readonly track: WritableStream<VideoFrame> | undefined;
   readonly visible: boolean;
 }
 
@@ -19,6 +21,11 @@ export type Command =
   /** The network may be back. */
   | { readonly kind: 'hurry' }
   | { readonly kind: 'visible'; readonly visible: boolean }
+  /**
+   * A picture of the video is on the screen. Units: microseconds, the picture's own timestamp;
+   * milliseconds since 1970 by the page's monotonic clock.
+   */
+  | { readonly kind: 'onScreen'; readonly timestampUs: number; readonly atMs: number }
   | { readonly kind: 'encoding'; readonly encoding: EncodingChoice }
   | { readonly kind: 'pixels'; readonly ask: number }
   | { readonly kind: 'snapshot'; readonly ask: number };
@@ -48,6 +55,8 @@ export type Report =
   /** The relay has introduced itself. */
   | { readonly kind: 'hello'; readonly version: string; readonly encodings: readonly Encoding[] }
   | { readonly kind: 'status'; readonly status: ViewStatus }
+  /** The relay will send video. */
+  | { readonly kind: 'stream' }
   /** The first update of this picture is on the canvas. */
   | { readonly kind: 'picture'; readonly picture: PictureMessage }
   | { readonly kind: 'presented'; readonly epoch: number; readonly serial: number }

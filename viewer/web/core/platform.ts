@@ -21,6 +21,8 @@ export interface Platform {
   readonly onRefresh?: ((run: (atMs: number) => void) => void) | undefined;
   /** A number from 0 to 1. */
   readonly random: () => number;
+  /** When the clock was at 0. Units: milliseconds since 1970, by the browser's monotonic clock. */
+  readonly originMs: number;
   /** Time of day. Units: milliseconds since 1970. */
   readonly wallMs: () => number;
   readonly canInflate: boolean;
@@ -75,6 +77,7 @@ export function browserPlatform(): Platform {
         ? (run) => void requestAnimationFrame(run)
         : undefined,
     random: () => Math.random(),
+    originMs: performance.timeOrigin,
     wallMs: () => Date.now(),
     canInflate: canInflate(),
     codecs: supportedCodecs,

@@ -1,6 +1,7 @@
 import { Engine } from '../core/engine.ts';
 import type { Command, Report, StartCommand } from '../core/messages.ts';
 import { browserPlatform } from '../core/platform.ts';
+import type { PictureCanvas } from '../core/render/surface.ts';
 import { turnOf } from '../core/render/turn.ts';
 
 const report = (message: Report, transfer: readonly ArrayBuffer[] = []): void =>
@@ -8,10 +9,15 @@ const report = (message: Report, transfer: readonly ArrayBuffer[] = []): void =>
 
 let engine: Engine | undefined;
 
-function start({ canvas, visible }: StartCommand): Engine {
+function pictureCanvas(canvas: OffscreenCanvas): PictureCanvas {
+  return { canvas, png: (turns) => upright(canvas, turns).convertToBlob({ type: 'image/png' }) };
+}
+
+function start({ canvas, track, visible }: StartCommand): Engine {
   return new Engine({
-    canvas,
-    encodePng: (turns) => upright(canvas, turns).convertToBlob({ type: 'image/png' }),
+    picture: pictureCanvas(canvas),
+    newCanvas: (widthPx, heightPx) => pictureCanvas(new OffscreenCanvas(widthPx, heightPx)),
+    track,
     platform: browserPlatform(),
     visible,
     report,

@@ -1,13 +1,16 @@
 import { KvmfrError } from '../../../../protocol/error.ts';
 import type { Rect } from '../../../../protocol/rect.ts';
 import type { PictureMessage } from '../../../../protocol/wire/index.ts';
-import type { TileSet } from '../decode/cover.ts';
+import { TileSet } from '../decode/cover.ts';
 import type { Grid, PixelBlock } from '../decode/tiles.ts';
 
 /** What the surface draws with: the part of a 2D context that a page and a worker share. */
 export interface Pen {
   imageSmoothingEnabled: boolean;
+  fillStyle: unknown;
   putImageData(image: ImageData, x: number, y: number): void;
+  clearRect(x: number, y: number, width: number, height: number): void;
+  fillRect(x: number, y: number, width: number, height: number): void;
   drawImage(image: ImageBitmap | VideoFrame, x: number, y: number): void;
   getImageData(x: number, y: number, width: number, height: number): ImageData;
   save(): void;
@@ -25,6 +28,13 @@ export interface SurfaceCanvas {
     id: '2d',
     settings: { readonly alpha: boolean; readonly colorSpace: 'srgb' },
   ): Pen | null;
+}
+
+/** A canvas that can be made a file. */
+export interface PictureCanvas {
+  readonly canvas: SurfaceCanvas;
+  /** A PNG file of it, turned by quarters clockwise. */
+  png(turns: number): Promise<Blob>;
 }
 
 /** All pixels of a picture: R, G, B, A by rows. */
@@ -47,6 +57,8 @@ export type Part =
   | { readonly kind: 'pixels'; readonly blocks: readonly PixelBlock[]; release(): void }
   | { readonly kind: 'bitmap'; readonly rect: Rect; readonly bitmap: ImageBitmap }
   | VideoPart
+  /** The video shows through these tiles: its picture is on the screen, below the canvas. */
+  | { readonly kind: 'uncover'; readonly cover: TileSet }
   /** A picture of the video that could not be decoded. */
   | { readonly kind: 'nothing' };
 
@@ -58,17 +70,19 @@ export function discard(part: Part): void {
 }
 
 /**
- * The visible canvas, opaque and without any conversion of its samples. What is painted within one
- * task of the event loop appears at once: the browser shows a canvas between tasks only.
+ * The visible canvas, without any conversion of its samples. What is painted within one task of the
+ * event loop appears at once: the browser shows a canvas between tasks only. It is opaque but for
+ * holes, which are whole tiles, and where a `<video>` below is seen.
  */
 export class Surface {
   readonly #canvas: SurfaceCanvas;
   readonly #pen: Pen;
+  #holes: TileSet | undefined;
 
   /** @throws ERR_KVMFR_UNSUPPORTED when the browser gives no 2D context */
-  constructor(canvas: SurfaceCanvas) {
+  constructor(canvas: SurfaceCanvas, settings: { readonly alpha: boolean }) {
     this.#canvas = canvas;
-    const pen = canvas.getContext('2d', { alpha: false, colorSpace: 'srgb' });
+    const pen = canvas.getContext('2d', { alpha: settings.alpha, colorSpace: 'srgb' });
     if (pen === null)
       throw new KvmfrError('ERR_KVMFR_UNSUPPORTED', 'this browser gave no 2D context for a canvas');
     this.#pen = pen;
@@ -84,28 +98,67 @@ export class Surface {
     return this.#canvas.height;
   }
 
+  /** Whether a video below is seen anywhere. */
+  get hasHoles(): boolean {
+    return this.#holes?.isEmpty === false;
+  }
+
   /** Paints one part and lets it go. */
   paint(part: Part): void {
     switch (part.kind) {
       case 'size':
         this.#resize(part.picture.widthPx, part.picture.heightPx);
+        this.#holes = new TileSet(part.grid);
         break;
       case 'pixels':
-        for (const { rect, rgba } of part.blocks)
+        for (const { rect, rgba } of part.blocks) {
           this.#pen.putImageData(new ImageData(rgba, rect.width, rect.height), rect.x, rect.y);
+          this.#holes?.removeRect(rect);
+        }
         part.release();
         break;
       case 'bitmap':
         this.#pen.drawImage(part.bitmap, part.rect.x, part.rect.y);
+        this.#holes?.removeRect(part.rect);
         part.bitmap.close();
         break;
       case 'video':
         this.paintVideo(part.frame, part.cover);
         part.frame.close();
         break;
+      case 'uncover':
+        this.uncover(part.cover);
+        break;
       case 'nothing':
         break;
     }
+  }
+
+  /** Makes holes of a set of tiles. */
+  uncover(cover: TileSet): void {
+    const holes = this.#holes;
+    if (holes === undefined || cover.grid !== holes.grid || cover.isWithin(holes)) return;
+    for (const { x, y, width, height } of cover.without(holes).blocks)
+      this.#pen.clearRect(x, y, width, height);
+    holes.add(cover);
+  }
+
+  /** Paints over all holes what is seen through them. Ownership: the frame stays the caller's. */
+  fillHoles(frame: VideoFrame): void {
+    const holes = this.#holes;
+    if (holes === undefined || holes.isEmpty) return;
+    // Painting takes tiles out of the set of holes: this is another one.
+    this.paintVideo(frame, new TileSet(holes.grid, holes.bits));
+  }
+
+  /** Paints all of a frame. Ownership: the frame stays the caller's. */
+  paintWhole(frame: VideoFrame): void {
+    this.#pen.drawImage(frame, 0, 0);
+  }
+
+  /** Paints all of a picture. */
+  paintPixels({ widthPx, heightPx, rgba }: PicturePixels): void {
+    this.#pen.putImageData(new ImageData(rgba, widthPx, heightPx), 0, 0);
   }
 
   /** Paints the video where a set of tiles says. Ownership: the frame stays the caller's. */
@@ -120,6 +173,7 @@ export class Surface {
     pen.imageSmoothingEnabled = false;
     pen.drawImage(frame, 0, 0);
     pen.restore();
+    for (const block of cover.blocks) this.#holes?.removeRect(block);
   }
 
   /** The pixels on the canvas. */
@@ -138,5 +192,8 @@ export class Surface {
         'ERR_KVMFR_UNSUPPORTED',
         `this browser cannot draw a picture of ${widthPx} x ${heightPx}`,
       );
+    // What has not been drawn yet is black, also on a canvas that could be seen through.
+    this.#pen.fillStyle = '#000';
+    this.#pen.fillRect(0, 0, widthPx, heightPx);
   }
 }
