@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { createSecureContext } from 'node:tls';
-import type { Client } from '../client/index.ts';
 import { KvmfrError } from '../protocol/error.ts';
-import { createViewer, listen } from '../viewer/relay/index.ts';
+import type { AssumedWire } from '../protocol/lgmp/detect.ts';
+import { createViewer, listen, type Viewer } from '../viewer/relay/index.ts';
 import {
   addressFlag,
   choiceFlag,
@@ -126,19 +126,18 @@ function isLoopback(host: string): boolean {
 }
 
 /**
- * Relays a client to browsers until the signal fires, and tells a person where and what happens.
- *
- * Ownership: the client stays the caller's to close.
+ * Relays a region to browsers until the signal fires, and tells a person where and what happens.
  *
  * @throws ERR_KVMFR_LISTEN
  */
 export async function serve(
-  client: Client,
+  source: { readonly path: string; readonly assume?: AssumedWire | undefined },
   options: ServeOptions,
   context: { readonly signal: AbortSignal; readonly title: string },
 ): Promise<void> {
   await using viewer = createViewer({
-    source: client,
+    source: source.path,
+    assume: source.assume,
     encode: options.encode,
     allowOrigins: options.allowOrigins,
     version: packageVersion(),
@@ -156,7 +155,7 @@ export async function serve(
     say(`kvmfr ${packageVersion()}: ${context.title}`);
     say('Open this address in a browser (Ctrl+C ends it):');
     print(`${door.url}?token=${viewer.token}`);
-    const telling = tellStates(client, context.signal);
+    const telling = tellStates(viewer.reader, context.signal);
     await aborted(context.signal);
     await telling;
   } finally {
@@ -166,8 +165,8 @@ export async function serve(
   }
 }
 
-async function tellStates(client: Client, signal: AbortSignal): Promise<void> {
-  for await (const state of client.states({ signal })) {
+async function tellStates(reader: Viewer['reader'], signal: AbortSignal): Promise<void> {
+  for await (const state of reader.states({ signal })) {
     say(`  ${state.name}: ${state.message}`);
     if (state.hint !== undefined && state.name !== 'stale') say(`    ${state.hint}`);
   }

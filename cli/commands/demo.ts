@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Client } from '../../client/index.ts';
 import { type GuestProcess, spawnPattern } from '../../host/index.ts';
 import { GUEST_FLAGS, guestOptions } from '../guest.ts';
 import { SERVE_FLAGS, SERVE_LATER, serve, serveOptions } from '../serve.ts';
@@ -28,8 +27,7 @@ export async function run(command: ParsedCommand, signal: AbortSignal): Promise<
     const region = join(folder, 'looking-glass');
     await using guest = await spawnPattern({ region, ...options });
     tellEnd(guest, signal);
-    await using client = new Client(region);
-    await serve(client, serving, {
+    await serve({ path: region }, serving, {
       signal,
       title: `a synthetic guest of ${options.widthPx} x ${options.heightPx}, wire ${options.wire}`,
     });

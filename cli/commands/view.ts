@@ -1,4 +1,4 @@
-import { Client, checkRegionName, defaultRegionPath } from '../../client/index.ts';
+import { checkRegionName, defaultRegionPath } from '../../client/index.ts';
 import { SERVE_FLAGS, SERVE_LATER, serve, serveOptions } from '../serve.ts';
 import { ASSUME_FLAG, type CommandSpec, choiceFlag, type ParsedCommand } from '../spec.ts';
 import { EXIT } from '../terminal.ts';
@@ -20,7 +20,7 @@ export async function run(command: ParsedCommand, signal: AbortSignal): Promise<
   const path = command.positionals[0] ?? defaultRegionPath();
   checkRegionName(path);
   const assume = choiceFlag(command, 'assume', { now: ['dev12'] });
-  await using client = new Client(path, { assume });
-  await serve(client, options, { signal, title: `the screen of the guest at ${path}` });
+  const title = `the screen of the guest at ${path}`;
+  await serve({ path, assume }, options, { signal, title });
   return EXIT.interrupted;
 }

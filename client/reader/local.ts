@@ -1,10 +1,10 @@
 import type { FrameDeadline, ScheduleOptions } from '../pace.ts';
 import type { SessionInfo } from '../session.ts';
-import { type ClientState, sameState } from '../state.ts';
-import { StateStream } from '../states.ts';
+import type { ClientState } from '../state.ts';
 import { PictureMemory } from '../tiles/memory.ts';
 import { Picture } from '../tiles/picture.ts';
 import type { SharedPlanes } from '../tiles/shared-planes.ts';
+import { StateBoard } from './board.ts';
 import { keepUp } from './keep-up.ts';
 import { PictureLoop } from './loop.ts';
 import { NewestStream } from './newest.ts';
@@ -17,23 +17,31 @@ import type { GuestCursor, GuestSource, StreamOptions } from './source.ts';
  * Ownership: the source stays its maker's to close.
  */
 export class LocalReader implements PictureReader {
-  readonly picture: Picture = new Picture({ memory: new PictureMemory({ shared: true }) });
+  readonly picture: Picture;
   readonly #source: GuestSource;
   readonly #closing: AbortController = new AbortController();
   readonly #statesDone: Promise<void>;
-  readonly #changing: Set<() => void> = new Set();
+  readonly #board: StateBoard;
   readonly #streams: Set<NewestStream<PictureUpdate>> = new Set();
   readonly #loop: PictureLoop;
   #base: ClientState;
   /** What is wrong on our side with frames that the source takes for good. */
   #refusal: ClientState | undefined;
-  #shown: ClientState;
 
-  constructor(source: GuestSource, options: { readonly log?: (line: string) => void } = {}) {
+  /** @param options `after`: the serial and epoch that the picture counts on from */
+  constructor(
+    source: GuestSource,
+    options: {
+      readonly log?: (line: string) => void;
+      readonly after?: { readonly serial: number; readonly epoch: number };
+    } = {},
+  ) {
+    const { after = { serial: 0, epoch: 0 } } = options;
+    this.picture = new Picture({ memory: new PictureMemory({ shared: true }), after });
     const log = options.log ?? (() => {});
     this.#source = source;
     this.#base = source.state;
-    this.#shown = source.state;
+    this.#board = new StateBoard(source.state);
     this.#loop = new PictureLoop({
       source,
       picture: this.picture,
@@ -58,7 +66,7 @@ export class LocalReader implements PictureReader {
   }
 
   get state(): ClientState {
-    return this.#shown;
+    return this.#board.state;
   }
 
   get session(): SessionInfo | undefined {
@@ -74,17 +82,7 @@ export class LocalReader implements PictureReader {
   }
 
   states(options: StreamOptions = {}): AsyncIterableIterator<ClientState> {
-    const reader = this;
-    const source = {
-      get state(): ClientState {
-        return reader.state;
-      },
-      get closed(): boolean {
-        return reader.#closing.signal.aborted;
-      },
-      change: (signal: AbortSignal) => this.#change(signal),
-    };
-    return new StateStream(source, options.signal);
+    return this.#board.states(options);
   }
 
   cursor(options: StreamOptions = {}): AsyncIterable<GuestCursor> {
@@ -121,7 +119,7 @@ export class LocalReader implements PictureReader {
   async close(): Promise<void> {
     this.#closing.abort();
     for (const stream of [...this.#streams]) stream.end();
-    for (const wake of [...this.#changing]) wake();
+    this.#board.close();
     await Promise.all([this.#statesDone, this.#loop.stop()]);
     this.picture.close();
   }
@@ -135,21 +133,6 @@ export class LocalReader implements PictureReader {
   }
 
   #show(): void {
-    const state = this.#refusal ?? this.#base;
-    if (sameState(state, this.#shown)) return;
-    this.#shown = state;
-    for (const wake of [...this.#changing]) wake();
-  }
-
-  #change(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = (): void => {
-        this.#changing.delete(wake);
-        signal.removeEventListener('abort', wake);
-        resolve();
-      };
-      this.#changing.add(wake);
-      signal.addEventListener('abort', wake, { once: true });
-    });
+    this.#board.show(this.#refusal ?? this.#base);
   }
 }

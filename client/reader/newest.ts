@@ -1,11 +1,12 @@
+import { Turns } from '../turns.ts';
+
 /**
  * A stream of which only the newest value counts: one that was not asked for in time is replaced.
  * Ends when its signal fires, and at {@link end}.
- *
- * Ownership: one iterator, one caller of {@link next} at a time.
  */
 export class NewestStream<T extends object> implements AsyncIterableIterator<T> {
   readonly #signal: AbortSignal | undefined;
+  readonly #turns: Turns = new Turns();
   readonly #onAbort: () => void = () => this.end();
   readonly #ended: () => Promise<void> | undefined;
   #value: T | undefined;
@@ -30,11 +31,6 @@ export class NewestStream<T extends object> implements AsyncIterableIterator<T> 
     return this.#over;
   }
 
-  /** The value that waits to be asked for. */
-  get waiting(): T | undefined {
-    return this.#value;
-  }
-
   /** Gives a value to who waits, or keeps it in place of an older one. */
   put(value: T): void {
     if (this.#over) return;
@@ -44,7 +40,11 @@ export class NewestStream<T extends object> implements AsyncIterableIterator<T> 
     else resolve({ done: false, value });
   }
 
-  async next(): Promise<IteratorResult<T, undefined>> {
+  next(): Promise<IteratorResult<T, undefined>> {
+    return this.#turns.take(() => this.#next());
+  }
+
+  async #next(): Promise<IteratorResult<T, undefined>> {
     const value = this.#value;
     this.#value = undefined;
     if (!this.#over && value !== undefined) return { done: false, value };

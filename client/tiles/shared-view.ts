@@ -134,6 +134,13 @@ export class SharedPictureView implements PictureView {
     if (loadU32(this.#region, EPOCH) === this.#epoch) this.#serial = serial;
   }
 
+  /** The newest that a writer has counted to: another one counts on from there. */
+  newest(): { readonly serial: number; readonly epoch: number } {
+    const region = this.#region;
+    const serial = Math.max(this.#serial, loadU32(region, SERIAL));
+    return { serial, epoch: Math.max(this.#epoch, loadU32(region, EPOCH)) };
+  }
+
   /** Nobody writes the memory any more: what is in it stays as it is. */
   abandon(): void {
     this.#abandoned = true;

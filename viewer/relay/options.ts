@@ -1,12 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { KvmfrError } from '../../protocol/error.ts';
+import type { AssumedWire } from '../../protocol/lgmp/detect.ts';
 import { MAX_VIEWERS } from '../../protocol/limits.ts';
 import type { GuestSource } from './source.ts';
 
 /** How a relay is made. */
 export interface ViewerOptions {
-  /** A client, which stays its maker's to close; or the path of a region. */
+  /**
+   * The path of a region, which is read in a thread of its own; or a client, which is read in this
+   * thread and stays its maker's to close.
+   */
   readonly source: GuestSource | string;
+  /** For a path: read an unknown newer wire by the rules of a known one, at one's own risk. */
+  readonly assume?: AssumedWire | undefined;
   /** How the picture may travel: `auto` leaves the choice to each viewer. */
   readonly encode?: 'auto' | 'lossless' | 'video' | 'jpeg';
   /** Most bits in a second of a stream of video; by the picture's size when left out. Units: kilobits. */
@@ -64,6 +70,7 @@ const MOUNT = /^\/(?:(?!\.{1,2}\/)[A-Za-z0-9._~-]+\/)*$/;
 export function settle(options: ViewerOptions): Settings {
   const settings: Settings = {
     source: options.source,
+    assume: options.assume,
     encode: options.encode ?? 'auto',
     token: options.token ?? randomBytes(TOKEN_BYTES).toString('base64url'),
     allowOrigins: options.allowOrigins ?? [],

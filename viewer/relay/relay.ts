@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { Client, type StageHistograms } from '../../client/index.ts';
+import type { StageHistograms } from '../../client/index.ts';
 import { LocalReader } from '../../client/reader/local.ts';
 import type { PictureReader } from '../../client/reader/reader.ts';
+import { ThreadReader } from '../../client/reader/thread.ts';
 import { MAX_VIEWER_MESSAGE_BYTES, TILE_PX } from '../../protocol/limits.ts';
 import {
   CODECS,
@@ -21,14 +22,11 @@ import type { MetricsSource } from './metrics.ts';
 import { type Settings, settle, type ViewerOptions } from './options.ts';
 import { Page } from './page.ts';
 import { HttpFace, splitTarget } from './server.ts';
-import type { GuestSource } from './source.ts';
 import { ViewerSocket } from './viewer.ts';
 import type { Departure, ViewerInfo, ViewerTotals } from './viewer-info.ts';
 
 /** A relay: shows one guest to many viewers, in a server that somebody else runs. */
 export interface Viewer extends AsyncDisposable {
-  /** The source it shows. */
-  readonly client: GuestSource;
   /** What keeps its picture. Whoever iterates its updates learns what every frame goes through. */
   readonly reader: PictureReader;
   /** Who is attached. */
@@ -71,8 +69,7 @@ const CLOSE_WAIT_MS = 500;
 /**
  * Makes a relay. It watches the guest only while somebody looks.
  *
- * Ownership: a client that is given stays its maker's; one that is made from a path is closed with
- * the relay.
+ * A path is read in a thread of its own. A client is read in this thread, and stays its maker's.
  *
  * @throws ERR_KVMFR_ARGUMENT
  */
@@ -81,12 +78,10 @@ export function createViewer(options: ViewerOptions): Viewer {
 }
 
 class Relay implements Viewer {
-  readonly client: GuestSource;
   readonly token: string | undefined;
   readonly mount: string;
   readonly maxViewers: number;
   readonly #settings: Settings;
-  readonly #ownsClient: boolean;
   readonly #access: Access;
   readonly #hub: Hub;
   readonly #face: HttpFace;
@@ -112,15 +107,16 @@ class Relay implements Viewer {
 
   constructor(settings: Settings) {
     this.#settings = settings;
-    const { source, token, mount, log } = settings;
-    this.#ownsClient = typeof source === 'string';
-    this.client = typeof source === 'string' ? new Client(source) : source;
+    const { source, assume, token, mount, log } = settings;
     this.token = token === false ? undefined : token;
     this.mount = mount;
     this.maxViewers = settings.maxViewers;
     this.#access = new Access(settings);
     this.#hub = new Hub({
-      reader: new LocalReader(this.client, { log }),
+      reader:
+        typeof source === 'string'
+          ? new ThreadReader(source, { log, assume })
+          : new LocalReader(source, { log }),
       encoders: (onIdle) => makeEncoders(settings, onIdle),
       codecs: settings.encode === 'auto' || settings.encode === 'video' ? CODECS : [],
       openVideo: (video) => startVideoEncoder(video),
@@ -207,7 +203,6 @@ class Relay implements Viewer {
     await this.#whenEmpty();
     await this.#hub.close();
     this.#server.close();
-    if (this.#ownsClient) await this.client.close();
   }
 
   /** Waits until all viewers have gone, and does not wait for those who do not answer. */
