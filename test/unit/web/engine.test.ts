@@ -1,9 +1,4 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Codec } from '../../../protocol/wire/index.ts';
-import type { LossReason } from '../../../viewer/web/core/connection.ts';
-import { Engine } from '../../../viewer/web/core/engine.ts';
-import type { Report } from '../../../viewer/web/core/messages.ts';
-import type { SurfaceCanvas } from '../../../viewer/web/core/render/surface.ts';
 import {
   byeBytes,
   cursorBytes,
@@ -15,130 +10,12 @@ import {
   statsBytes,
   tilesBytes,
 } from '../../support/page-wire.ts';
-import { FakeClock, FakeNetwork, settle } from './fakes.ts';
+import { FakeImageData, settle } from './fakes.ts';
+import { bytes, sentJson, setUp } from './test-engine.ts';
 
 const ACK = 0x82;
 const VIEW = 0x83;
 const PING = 0x84;
-
-/** Stands in for the browser's class, which Node does not have. */
-class FakeImageData {
-  readonly data: Uint8ClampedArray;
-  readonly width: number;
-  readonly height: number;
-  constructor(data: Uint8ClampedArray, width: number, height: number) {
-    this.data = data;
-    this.width = width;
-    this.height = height;
-  }
-}
-
-/** A canvas that notes what is drawn on it. */
-function fakeCanvas(drawn: string[]): SurfaceCanvas {
-  return {
-    width: 300,
-    height: 150,
-    getContext: () => ({
-      putImageData(image, x, y) {
-        drawn.push(`${image.width}x${image.height} at ${x},${y}: ${[...image.data.slice(0, 4)]}`);
-      },
-      drawImage: (_, x, y) => drawn.push(`image at ${x},${y}`),
-      imageSmoothingEnabled: true,
-      fillStyle: '',
-      fillRect: () => undefined,
-      clearRect: (x, y, width, height) => drawn.push(`hole ${width}x${height} at ${x},${y}`),
-      save: () => undefined,
-      restore: () => undefined,
-      beginPath: () => undefined,
-      rect: (x, y, width, height) => drawn.push(`clip ${width}x${height} at ${x},${y}`),
-      clip: () => undefined,
-      getImageData: () => {
-        throw new Error('not read here');
-      },
-    }),
-  };
-}
-
-function setUp(
-  options: {
-    readonly visible?: boolean;
-    readonly probe?: LossReason;
-    readonly codecs?: readonly Codec[];
-  } = {},
-) {
-  const clock = new FakeClock();
-  const network = new FakeNetwork();
-  const reports: Report[] = [];
-  const drawn: string[] = [];
-  const frames: (() => void)[] = [];
-  const refreshes: ((atMs: number) => void)[] = [];
-  const canvas = fakeCanvas(drawn);
-  const engine = new Engine({
-    picture: { canvas, png: async () => new Blob(['png']) },
-    newCanvas: () => {
-      throw new Error('no other canvas here');
-    },
-    track: undefined,
-    visible: options.visible ?? true,
-    report: (report) => reports.push(report),
-    platform: {
-      clock,
-      openSocket: network.open,
-      probe: async () => options.probe ?? 'unreachable',
-      makeBitmap: () => Promise.reject(new Error('no images here')),
-      requestFrame: (run) => frames.push(run),
-      onRefresh: (run) => refreshes.push(run),
-      random: () => 0.5,
-      originMs: 1_700_000_000_000,
-      wallMs: () => 1_700_000_000_000 + clock.now(),
-      canInflate: true,
-      codecs: async () => options.codecs ?? [],
-      newDecoder: () => {
-        throw new Error('no video here');
-      },
-    },
-  });
-  const receive = (...messages: readonly Uint8Array[]) => {
-    for (const message of messages) network.last.handlers.message(message);
-  };
-  const refresh = () => {
-    for (const run of frames.splice(0)) run();
-  };
-  /** The display is refreshed at 100 Hz for long enough to be measured. */
-  const runDisplay = () => {
-    for (let atMs = 0; refreshes.length > 0; atMs += 10)
-      for (const run of refreshes.splice(0)) run(atMs);
-  };
-  const kinds = () => reports.map(({ kind }) => kind);
-  const states = () =>
-    reports.flatMap((report) => (report.kind === 'status' ? [report.status.state] : []));
-  const connect = () => {
-    engine.handle({ kind: 'connect', url: 'ws://relay/ws' });
-    network.last.handlers.opened();
-  };
-  return {
-    clock,
-    network,
-    reports,
-    drawn,
-    canvas,
-    engine,
-    receive,
-    refresh,
-    runDisplay,
-    kinds,
-    states,
-    connect,
-  };
-}
-
-function sentJson(bytes: Uint8Array | undefined): unknown {
-  return JSON.parse(new TextDecoder().decode(bytes?.subarray(4)));
-}
-
-function bytes(hex: string): Uint8Array {
-  return Uint8Array.from(Buffer.from(hex.replaceAll(' ', ''), 'hex'));
-}
 
 const TINY = { widthPx: 2, heightPx: 1, rgb: Uint8Array.of(1, 2, 3, 4, 5, 6) };
 const PICTURE = pictureBytes({ epoch: 7, widthPx: 2, heightPx: 1 });

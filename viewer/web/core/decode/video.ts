@@ -33,6 +33,8 @@ const PATIENCE_MS = 3000;
 const MOST_WAITING = 16;
 /** Failures without a picture between them before a codec is given up. */
 const MOST_FAILURES = 4;
+/** Failures without a picture between them after which it may be the hardware. */
+const DISTRUST = 2;
 
 interface Waiting {
   readonly stream: VideoStream;
@@ -151,7 +153,10 @@ export class StreamDecoder {
 
   #configure(stream: VideoStream): boolean {
     try {
-      this.#decoder?.configure(decoderConfig(stream));
+      this.#decoder?.configure({
+        ...decoderConfig(stream),
+        hardwareAcceleration: this.#failures < DISTRUST ? 'no-preference' : 'prefer-software',
+      });
       return true;
     } catch {
       this.#fail();
@@ -226,7 +231,6 @@ function decoderConfig(stream: VideoStream): VideoDecoderConfig {
     codedWidth: stream.codedWidthPx,
     codedHeight: stream.codedHeightPx,
     optimizeForLatency: true,
-    hardwareAcceleration: 'no-preference',
     colorSpace: { primaries: 'bt709', transfer: 'bt709', matrix: 'bt709', fullRange: false },
   };
 }

@@ -1,0 +1,529 @@
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { TileSet } from '../../../viewer/web/core/decode/cover.ts';
+import { Presenter } from '../../../viewer/web/core/render/presenter.ts';
+import { Screen } from '../../../viewer/web/core/render/screen.ts';
+import type { Part, Pen, PictureCanvas } from '../../../viewer/web/core/render/surface.ts';
+import { TrackSink } from '../../../viewer/web/core/render/track-sink.ts';
+import { FakeClock, FakeFrame, FakeImageData, FrameBook, settle } from './fakes.ts';
+
+// 3 x 2 tiles of 2 x 2 pixels, cut at the right and at the lower edge.
+const GRID = { widthPx: 5, heightPx: 3, tilePx: 2 };
+const SIZE = { widthPx: 6, heightPx: 4 };
+const PICTURE = {
+  epoch: 1,
+  widthPx: 5,
+  heightPx: 3,
+  screenWidthPx: 5,
+  screenHeightPx: 3,
+  rotation: 0,
+};
+const ALL = 0b111111;
+const CLEAR = 0;
+
+/** Pixels as numbers: the red and green of a pixel make one, blue says whether it is video. */
+const exact = (serial: number) => 0xff01_0000 + serial;
+const video = (timestamp: number) => 0xff02_0000 + timestamp;
+const BLACK = 0xff00_0000;
+
+/** A canvas of numbers. */
+class NumberCanvas implements PictureCanvas {
+  width = 0;
+  height = 0;
+  pixels = new Uint32Array(0);
+  #clip: {
+    readonly x: number;
+    readonly y: number;
+    readonly width: number;
+    readonly height: number;
+  }[] = [];
+  readonly canvas = {
+    width: 0,
+    height: 0,
+    getContext: (): Pen => this.#pen(),
+  };
+
+  png(): Promise<Blob> {
+    return Promise.resolve(new Blob([this.pixels]));
+  }
+
+  #fit(): void {
+    const { width, height } = this.canvas;
+    if (this.pixels.length !== width * height) this.pixels = new Uint32Array(width * height);
+  }
+
+  #fill(
+    rect: {
+      readonly x: number;
+      readonly y: number;
+      readonly width: number;
+      readonly height: number;
+    },
+    value: number,
+  ): void {
+    this.#fit();
+    for (let y = rect.y; y < rect.y + rect.height; y++)
+      this.pixels.fill(
+        value,
+        y * this.canvas.width + rect.x,
+        y * this.canvas.width + rect.x + rect.width,
+      );
+  }
+
+  #pen(): Pen {
+    let path: { x: number; y: number; width: number; height: number }[] = [];
+    return {
+      imageSmoothingEnabled: true,
+      fillStyle: '',
+      putImageData: (image, x, y) => {
+        this.#fit();
+        const from = new Uint32Array(
+          image.data.buffer,
+          image.data.byteOffset,
+          image.width * image.height,
+        );
+        for (let row = 0; row < image.height; row++)
+          this.pixels.set(
+            from.subarray(row * image.width, (row + 1) * image.width),
+            (y + row) * this.canvas.width + x,
+          );
+      },
+      clearRect: (x, y, width, height) => this.#fill({ x, y, width, height }, CLEAR),
+      fillRect: (x, y, width, height) => this.#fill({ x, y, width, height }, BLACK),
+      drawImage: (image) => {
+        if (!(image instanceof FakeFrame)) throw new Error('only frames are drawn here');
+        if (image.isClosed) throw new Error(`picture ${image.timestamp} is drawn after its end`);
+        const { width, height } = this.canvas;
+        const areas = this.#clip.length > 0 ? this.#clip : [{ x: 0, y: 0, width, height }];
+        for (const area of areas) this.#fill(area, video(image.timestamp));
+      },
+      getImageData: () => {
+        this.#fit();
+        const data = new Uint8ClampedArray(this.pixels.slice().buffer);
+        return new ImageData(data, this.canvas.width, this.canvas.height);
+      },
+      save: () => undefined,
+      restore: () => {
+        this.#clip = [];
+      },
+      beginPath: () => {
+        path = [];
+      },
+      rect: (x, y, width, height) => path.push({ x, y, width, height }),
+      clip: () => {
+        this.#clip = path;
+      },
+    };
+  }
+}
+
+function setOf(bits: number): TileSet {
+  return new TileSet(GRID, Uint8Array.of(bits));
+}
+
+/** A whole viewer's end: presenter, screen, and a track whose display is the test's. */
+function setUp(sink: 'track' | 'canvas') {
+  const clock = new FakeClock();
+  const book = new FrameBook();
+  const frames: (() => void)[] = [];
+  const presented: number[] = [];
+  const failures: unknown[] = [];
+  const canvas = new NumberCanvas();
+  /** What a display shows below the canvas: what was written last, and what it has got to. */
+  const track = { writtenUs: 0, shownUs: 0, writes: 0 };
+  let dropped = 0;
+  const writable = new WritableStream<VideoFrame>({
+    write(frame) {
+      track.writtenUs = frame.timestamp;
+      track.writes += 1;
+      frame.close();
+    },
+  });
+  const screen = new Screen({
+    picture: canvas,
+    newCanvas: (widthPx, heightPx) => {
+      const other = new NumberCanvas();
+      other.canvas.width = widthPx;
+      other.canvas.height = heightPx;
+      return other;
+    },
+    track: sink === 'track' ? new TrackSink({ writable }) : undefined,
+  });
+  const presenter = new Presenter({
+    clock,
+    requestFrame: (run) => frames.push(run),
+    layers: screen,
+    presented: (updates) => presented.push(...updates.map(({ serial }) => serial)),
+    dropped: () => {
+      dropped += 1;
+    },
+    failed: (error) => failures.push(error),
+  });
+  const submit = (serial: number, parts: readonly Part[]) =>
+    presenter.submit({ epoch: 1, serial, parts, receivedMs: 0, decodedMs: 0 });
+  const tiles = (serial: number, bits: number): Part => ({
+    kind: 'pixels',
+    blocks: setOf(bits).blocks.map((rect) => ({
+      rect,
+      rgba: new Uint8ClampedArray(
+        new Uint32Array(rect.width * rect.height).fill(exact(serial)).buffer,
+      ),
+    })),
+    release: () => undefined,
+  });
+  const picture = (timestamp: number, bits: number): Part => ({
+    kind: 'video',
+    frame: book.frame(timestamp, SIZE),
+    cover: setOf(bits),
+  });
+  const size: Part = { kind: 'size', picture: PICTURE, grid: GRID };
+  const refresh = () => {
+    for (const run of frames.splice(0)) run();
+  };
+  /** The display has got to what was written last, and the page says so. */
+  const display = () => {
+    if (track.writtenUs === 0) return;
+    track.shownUs = track.writtenUs;
+    presenter.onScreen(track.shownUs, clock.now());
+  };
+  /** What a person sees in each tile. */
+  const seen = (): number[] => {
+    const all = [...canvas.pixels];
+    return [0, 1, 2, 3, 4, 5].map((tile) => {
+      const { x, y, width, height } = setOf(1 << tile).blocks[0] ?? {
+        x: 0,
+        y: 0,
+        width: 0,
+        height: 0,
+      };
+      const values = new Set<number>();
+      for (let row = y; row < y + height; row++)
+        for (let column = x; column < x + width; column++) values.add(all[row * 5 + column] ?? -1);
+      if (values.size !== 1) throw new Error(`tile ${tile} is in pieces`);
+      const [value = -1] = values;
+      return value === CLEAR ? video(track.shownUs) : value;
+    });
+  };
+  return {
+    clock,
+    book,
+    presenter,
+    screen,
+    track,
+    frames,
+    presented,
+    failures,
+    canvas,
+    submit,
+    tiles,
+    picture,
+    size,
+    refresh,
+    display,
+    seen,
+    dropped: () => dropped,
+  };
+}
+
+beforeEach(() => vi.stubGlobal('ImageData', FakeImageData));
+afterEach(() => vi.unstubAllGlobals());
+
+describe('Screen and Presenter', () => {
+  it('make no hole before its picture is on the screen, and change the rest with it', async () => {
+    const at = setUp('track');
+    at.submit(1, [at.size, at.tiles(1, ALL)]);
+    at.refresh();
+    const before = at.seen();
+    at.submit(2, [at.tiles(2, 0b000100), at.picture(20, 0b000011)]);
+    await settle();
+    expect(at.track.writtenUs).toBe(20);
+    for (let turn = 0; turn < 3; turn++) {
+      at.refresh();
+      expect(at.seen()).toEqual(before);
+      expect(at.canvas.pixels).not.toContain(CLEAR);
+      expect(at.presented).toEqual([1]);
+    }
+    at.display();
+    expect(at.presented).toEqual([1, 2]);
+    expect(at.seen()).toEqual([video(20), video(20), exact(2), exact(1), exact(1), exact(1)]);
+  });
+
+  it('send the next picture at once: it waits neither for a refresh nor for the one before', async () => {
+    const at = setUp('track');
+    at.submit(1, [at.size, at.picture(10, ALL)]);
+    at.submit(2, [at.picture(20, ALL)]);
+    await settle();
+    expect(at.track.writtenUs).toBe(20);
+    at.display();
+    expect(at.presented).toEqual([1, 2]);
+    expect(at.dropped()).toBe(1);
+    expect(at.book.open).toBe(1);
+  });
+
+  it('present no update for the picture of an earlier one', async () => {
+    const at = setUp('track');
+    at.submit(1, [at.size, at.picture(10, ALL)]);
+    await settle();
+    at.submit(2, [at.tiles(2, 0b000001), at.picture(20, 0b111110)]);
+    at.presenter.onScreen(10, 0);
+    at.track.shownUs = 10;
+    expect(at.presented).toEqual([1]);
+    expect(at.seen()[0]).toBe(video(10));
+    at.presenter.onScreen(20, 0);
+    expect(at.presented).toEqual([1, 2]);
+    expect(at.dropped()).toBe(0);
+  });
+
+  it('show the newest picture also where only one that it overtook was to be seen', () => {
+    const at = setUp('canvas');
+    at.submit(1, [at.size, at.tiles(1, ALL)]);
+    at.submit(2, [at.picture(20, 0b000011)]);
+    at.submit(3, [at.tiles(3, 0b000100), at.picture(30, 0b000001)]);
+    expect(at.dropped()).toBe(1);
+    at.refresh();
+    expect(at.seen().slice(0, 4)).toEqual([video(30), video(30), exact(3), exact(1)]);
+    expect(at.book.open).toBe(0);
+    expect(at.book.faults).toEqual([]);
+  });
+
+  it('write a picture again that a track forgot before anybody played it', async () => {
+    const at = setUp('track');
+    at.submit(1, [at.size, at.picture(10, ALL)]);
+    await settle();
+    expect(at.track.writes).toBe(1);
+    for (let turn = 0; turn < 3; turn++) at.refresh();
+    await settle();
+    expect(at.track.writes).toBe(2);
+    expect(at.book.faults).toEqual([]);
+  });
+
+  it('let the canvas draw what a track does not show in time, and the track show what comes after', async () => {
+    const at = setUp('track');
+    at.submit(1, [at.size, at.tiles(1, ALL)]);
+    at.refresh();
+    at.submit(2, [at.picture(20, 0b000011)]);
+    at.clock.pass(200);
+    expect(at.presented).toEqual([1, 2]);
+    expect(at.seen().slice(0, 3)).toEqual([video(20), video(20), exact(1)]);
+    expect(at.canvas.pixels).not.toContain(CLEAR);
+    at.submit(3, [at.picture(30, 0b000011)]);
+    await settle();
+    at.display();
+    expect(at.seen().slice(0, 3)).toEqual([video(30), video(30), exact(1)]);
+    expect(at.canvas.pixels).toContain(CLEAR);
+  });
+
+  it('leave a track that shows nothing, until another stream begins', async () => {
+    const at = setUp('track');
+    at.submit(1, [at.size, at.tiles(1, ALL)]);
+    at.refresh();
+    for (let serial = 2; at.screen.sink === 'track' && serial < 100; serial++) {
+      at.submit(serial, [at.picture(serial * 10, ALL)]);
+      for (let turn = 0; turn < 12; turn++) at.refresh();
+      at.clock.pass(200);
+      await settle();
+    }
+    expect(at.screen.sink).toBe('canvas');
+    const writes = at.track.writes;
+    at.submit(200, [at.picture(2000, 0b000001)]);
+    at.refresh();
+    expect(at.presented.at(-1)).toBe(200);
+    expect(at.seen()[0]).toBe(video(2000));
+    expect(at.track.writes).toBe(writes);
+    at.screen.restart();
+    at.submit(201, [at.picture(2010, 0b000001)]);
+    await settle();
+    expect(at.track.writes).toBe(writes + 1);
+    expect(at.book.faults).toEqual([]);
+  });
+
+  it('keep what is seen through holes when another size comes, until its picture is there', async () => {
+    const at = setUp('track');
+    at.submit(1, [at.size, at.tiles(1, ALL), at.picture(10, 0b000011)]);
+    await settle();
+    at.display();
+    const before = at.seen();
+    at.submit(2, [at.size, at.picture(20, ALL)]);
+    await settle();
+    at.track.shownUs = 20;
+    expect(at.seen()).toEqual(before);
+    at.display();
+    expect(at.seen()).toEqual(Array.from({ length: 6 }, () => video(20)));
+  });
+
+  it('paint at once while nobody looks, and open no hole for what no display shows', async () => {
+    const at = setUp('track');
+    at.submit(1, [at.size, at.tiles(1, ALL)]);
+    at.presenter.setVisible(false);
+    at.submit(2, [at.picture(20, 0b000011)]);
+    expect(at.presented).toEqual([1, 2]);
+    expect(at.seen().slice(0, 3)).toEqual([video(20), video(20), exact(1)]);
+    expect(at.canvas.pixels).not.toContain(CLEAR);
+    await settle();
+    const writes = at.track.writes;
+    at.presenter.setVisible(true);
+    await settle();
+    expect(at.track.writes).toBe(writes + 1);
+  });
+
+  it('read both layers as one', async () => {
+    const at = setUp('track');
+    at.submit(1, [at.size, at.tiles(1, ALL), at.picture(10, 0b000001)]);
+    await settle();
+    at.display();
+    expect(at.canvas.pixels).toContain(CLEAR);
+    const { rgba } = at.screen.read();
+    const read = new Uint32Array(rgba.buffer);
+    expect([read[0], read[1], read[2]]).toEqual([video(10), video(10), exact(1)]);
+    expect(await (await at.screen.png(0)).arrayBuffer()).toEqual(rgba.buffer);
+  });
+
+  it('let go of everything when painting fails', async () => {
+    const at = setUp('canvas');
+    at.submit(1, [at.size]);
+    at.refresh();
+    const broken: Part = {
+      kind: 'pixels',
+      blocks: [],
+      release: () => {
+        throw new Error('out of memory');
+      },
+    };
+    at.submit(2, [broken, at.picture(20, ALL)]);
+    at.refresh();
+    expect(at.failures).toHaveLength(1);
+    expect(at.book.open).toBe(0);
+  });
+
+  /** One thing that happens. An update has tiles, and maybe a picture that shows in some tiles. */
+  const step = fc.oneof(
+    {
+      weight: 4,
+      arbitrary: fc.record({ tiles: fc.nat(ALL), video: fc.constant(false), cover: fc.nat(ALL) }),
+    },
+    {
+      weight: 8,
+      arbitrary: fc.record({ tiles: fc.nat(ALL), video: fc.constant(true), cover: fc.nat(ALL) }),
+    },
+    { weight: 6, arbitrary: fc.constant('display' as const) },
+    { weight: 6, arbitrary: fc.constant('refresh' as const) },
+    { weight: 1, arbitrary: fc.constant('late' as const) },
+    { weight: 1, arbitrary: fc.constantFrom('hide' as const, 'look' as const) },
+    { weight: 1, arbitrary: fc.constant('read' as const) },
+  );
+
+  it.each(['track', 'canvas'] as const)(
+    'show after each event what the updates so far add up to, drawn by the %s',
+    async (sink) => {
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { maxLength: 40, size: 'max' }), async (steps) => {
+          const at = setUp(sink);
+          /** What each tile is after each update: exact, or the video from this picture on. */
+          const states: { readonly video: boolean; readonly value: number }[][] = [];
+          at.submit(0, [at.size, at.tiles(0, ALL)]);
+          at.refresh();
+          states.push(Array.from({ length: 6 }, () => ({ video: false, value: 0 })));
+          let serial = 0;
+          let cover = 0;
+          for (const event of steps) {
+            if (typeof event === 'object') {
+              serial += 1;
+              // A relay leaves out of the cover only what it has sent exactly.
+              const next = event.video ? event.cover : cover;
+              const bare = states[serial - 1]?.reduce(
+                (bits, tile, index) =>
+                  tile.video && (next >> index) % 2 === 0 ? bits | (1 << index) : bits,
+                0,
+              );
+              const sent = event.video ? event.tiles | (bare ?? 0) : event.tiles;
+              const parts = [at.tiles(serial, sent)];
+              if (event.video) parts.push(at.picture(serial * 10, next));
+              at.submit(serial, parts);
+              cover = next;
+              states.push(
+                (states[serial - 1] ?? []).map((tile, index) => {
+                  if (event.video && (next >> index) % 2 === 1)
+                    return { video: true, value: serial * 10 };
+                  return (sent >> index) % 2 === 1 ? { video: false, value: serial } : tile;
+                }),
+              );
+            } else if (event === 'refresh') at.refresh();
+            else if (event === 'late') at.clock.pass(200);
+            else if (event === 'hide') at.presenter.setVisible(false);
+            else if (event === 'look') at.presenter.setVisible(true);
+            else if (event === 'read') at.presenter.flush();
+            await settle();
+            if (event === 'display') at.display();
+            const done = at.presented.at(-1) ?? 0;
+            const state = states[done] ?? [];
+            const shown = at.seen();
+            for (const [index, tile] of state.entries()) {
+              const pixel = shown[index] ?? 0;
+              if (!tile.video) expect(pixel).toBe(exact(tile.value));
+              else expect(pixel).toBeGreaterThanOrEqual(video(tile.value));
+            }
+          }
+          at.presenter.flush();
+          await settle();
+          at.display();
+          expect(at.presented).toEqual(states.map((_, index) => index));
+          expect(at.book.faults).toEqual([]);
+          expect(at.book.open).toBeLessThanOrEqual(sink === 'track' ? 1 : 0);
+          expect(at.failures).toEqual([]);
+          const newest = Math.max(
+            0,
+            ...(states.at(-1) ?? []).map(({ video: is, value }) => (is ? value : 0)),
+          );
+          for (const [index, tile] of (states.at(-1) ?? []).entries())
+            expect(at.seen()[index]).toBe(
+              tile.video
+                ? video(sink === 'track' ? at.track.writtenUs : newest)
+                : exact(tile.value),
+            );
+        }),
+        { numRuns: 300 },
+      );
+    },
+  );
+});
+
+describe('TrackSink', () => {
+  it('keeps one picture waiting for the track, the newest', async () => {
+    const book = new FrameBook();
+    const written: number[] = [];
+    const going: (() => void)[] = [];
+    const writable = new WritableStream<VideoFrame>({
+      write(frame) {
+        written.push(frame.timestamp);
+        frame.close();
+        return new Promise((resolve) => going.push(resolve));
+      },
+    });
+    const sink = new TrackSink({ writable });
+    for (const timestamp of [10, 20, 30, 40]) sink.show(book.frame(timestamp, SIZE));
+    await settle();
+    expect(written).toEqual([10]);
+    // The one that waits, and the copy of it for reading.
+    expect(book.open).toBe(2);
+    going[0]?.();
+    await settle();
+    expect(written).toEqual([10, 40]);
+    expect(book.open).toBe(1);
+    expect(book.faults).toEqual([]);
+  });
+
+  it('is lost for good when the track ends, and closes what it was given', async () => {
+    const book = new FrameBook();
+    const writable = new WritableStream<VideoFrame>({
+      write: () => Promise.reject(new Error('the track has ended')),
+    });
+    const sink = new TrackSink({ writable });
+    sink.show(book.frame(10, SIZE));
+    await settle();
+    expect(sink.isLost).toBe(true);
+    sink.retry();
+    expect(sink.isLost).toBe(true);
+    expect(book.open).toBe(1);
+    expect(book.faults).toEqual([]);
+  });
+});
