@@ -19,6 +19,9 @@ import { countDown, forget, reap, takeClientId } from './slots.ts';
 /** Places of a ring that are watched beside the position, where the position may go back. */
 const WATCHED_PLACES = 4;
 
+/** How often a ring is looked through anew because it moved meanwhile, before others get their turn. */
+const SEARCH_TRIES = 4;
+
 /** What a subscription can say besides "here is a message". All are ordinary. */
 export type QueueStatus = 'ok' | 'empty' | 'timed-out' | 'unsubscribed' | 'session-lost' | 'busy';
 
@@ -152,6 +155,16 @@ export class Queue {
     if (status !== 'ok') return status;
     const end = readPosition(this.#session, this.#geometry);
     if (this.#isOurs(this.#position, end)) return this.#hold();
+    if (!this.#session.lgmp.trimsTail) {
+      // What lies before the position was posted before it was: it can be taken as it comes.
+      while (this.#position !== end) {
+        if (this.#isPending(this.#position)) return this.#hold();
+        // Posted while we were not counted: not ours.
+        this.#position = this.#after(this.#position);
+      }
+      const { region, lgmp } = this.#session;
+      if (loadU32(region, this.#geometry.at + lgmp.queue.count) === 0) return 'empty';
+    }
     return this.#search(end);
   }
 
@@ -338,20 +351,28 @@ export class Queue {
   }
 
   /**
-   * Looks for our oldest message in all of the ring: entries may not be for us, a position may go back
-   * (LGMP 12), and one that was wrong for a moment must not leave us behind.
+   * Looks for our oldest message in all of the ring: a position may go back (LGMP 12), and one that
+   * was wrong for a moment must not leave us behind.
+   *
+   * From the newest place to the oldest, all of them: messages are posted while we look, and whoever
+   * sees one and then goes back sees all that were posted before it.
    */
   #search(end: number): QueueStatus {
     const { region, lgmp } = this.#session;
     const { at, numMessages } = this.#geometry;
-    const oldest = lgmp.trimsTail ? loadU32(region, at + lgmp.queue.start) : end;
-    for (let i = 0; i < numMessages; i++) {
-      const index = (oldest + i) % numMessages;
-      if (!this.#isOurs(index, end)) continue;
-      this.#position = index;
-      return this.#hold();
+    const startAt = at + lgmp.queue.start;
+    for (let tries = 0; tries < SEARCH_TRIES; tries++) {
+      const start = loadU32(region, startAt);
+      let found: number | undefined;
+      for (let i = numMessages - 1; i >= 0; i--) {
+        const index = (start + i) % numMessages;
+        if (this.#isOurs(index, end)) found = index;
+      }
+      // Places before the start are used again for what is newest: their order was another.
+      if (loadU32(region, startAt) !== start) continue;
+      this.#position = found ?? end;
+      return found === undefined ? 'empty' : this.#hold();
     }
-    this.#position = end;
     return 'empty';
   }
 

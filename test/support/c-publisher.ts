@@ -133,20 +133,33 @@ export class CPublisher {
 
   /** Posts to every live subscriber; false when nobody is there or the ring is full. */
   post(message: CPost = {}): boolean {
+    const posting = this.posting(message);
+    for (let step = posting.next(); ; step = posting.next()) if (step.done) return step.value;
+  }
+
+  /** The same store by store, the lock held. */
+  *posting(message: CPost = {}): Generator<undefined, boolean> {
     const { queue } = this;
     const { entry } = this.#c;
     const pending = (queue.on & ~queue.bad) >>> 0;
     if (pending === 0 || queue.get('count') >= SLOTS) return false;
+    queue.set('lock', 1);
     const at = queue.entryAt(this.#position);
     const { view } = this.region;
     view.setUint32(at, message.udata ?? 0, true);
+    yield;
     view.setUint32(at + entry.size, message.size ?? 64, true);
     view.setUint32(at + entry.offset, message.offset ?? this.payloadAt, true);
+    yield;
     queue.setPendingOf(this.#position, pending);
+    yield;
     if (queue.get('count') === 0) queue.msgTimeout = BigInt(this.#nowMs + MAX_TIME);
     queue.set('count', queue.get('count') + 1);
+    yield;
     this.#position = queue.after(this.#position);
     queue.set('position', this.#position);
+    yield;
+    queue.set('lock', 0);
     return true;
   }
 

@@ -1,0 +1,113 @@
+import fc from 'fast-check';
+import { describe, expect, it, vi } from 'vitest';
+import { Queue } from '../../../client/queue.ts';
+import { Session } from '../../../client/session.ts';
+import { LGMP_LAYOUTS } from '../../../protocol/lgmp/detect.ts';
+import { CClient } from '../../support/c-client.ts';
+import { C_VERSIONS, type CVersion } from '../../support/c-offsets.ts';
+import { CPublisher } from '../../support/c-publisher.ts';
+import { interrupted, wordHook } from '../../support/word-hook.ts';
+import { noWaiter } from './bare.ts';
+
+// Peers go on while we look: between any two of our looks at shared words.
+
+vi.mock('../../../protocol/memory/word.ts', async (original) => {
+  const { hookedWords } = await import('../../support/word-hook.ts');
+  return hookedWords(await original());
+});
+
+function started(lgmp: CVersion): { readonly p: CPublisher; readonly queue: Queue } {
+  const p = CPublisher.started(lgmp);
+  const layout = LGMP_LAYOUTS.get(lgmp);
+  if (layout === undefined) throw new Error('no such version');
+  const session = Session.attach({ mapping: noWaiter, region: p.region, lgmp: layout }, 0);
+  const queue = session === undefined ? 'no session' : Queue.subscribe(session, 2);
+  if (typeof queue === 'string') throw new Error(queue);
+  return { p, queue };
+}
+
+function take(queue: Queue): number | undefined {
+  if (queue.next() !== 'ok') return undefined;
+  const { udata } = queue.message;
+  queue.done();
+  return udata;
+}
+
+describe.each(C_VERSIONS)('Queue.next() on LGMP %i', (lgmp) => {
+  it.each([1, 2, 3, 4])(
+    'gives the oldest of %i messages that are posted while it looks',
+    (count) => {
+      // The ring of four or five places is begun at each of them.
+      for (let before = 0; before < 5; before++)
+        for (let nth = 0, acted = true; acted; nth++) {
+          const { p, queue } = started(lgmp);
+          for (let i = 0; i < before; i++) {
+            p.post({ udata: 99 });
+            take(queue);
+          }
+          const seen: number[] = [];
+          const looked = interrupted(
+            () => take(queue),
+            nth,
+            () => {
+              for (let udata = 0; udata < count; udata++) p.post({ udata });
+            },
+          );
+          ({ acted } = looked);
+          if (!acted) continue;
+          if (looked.result !== undefined) seen.push(looked.result);
+          for (let udata = take(queue); udata !== undefined; udata = take(queue)) seen.push(udata);
+          expect(seen).toEqual(Array.from({ length: count }, (_, i) => i));
+        }
+    },
+  );
+
+  it('loses none, and gives each once and in its order, whoever acts in the middle of a look', () => {
+    const act = fc.constantFrom('post', 'post', 'post', 'other reads', 'housekeeping');
+    const gap = fc.oneof(fc.nat(2), fc.nat(30));
+    fc.assert(
+      fc.property(fc.array(fc.tuple(gap, act), { minLength: 1, maxLength: 200 }), (acts) => {
+        const { p, queue } = started(lgmp);
+        const other = CClient.subscribe(p.region, lgmp);
+        let posted = 0;
+        let posting: Generator<undefined, boolean> | undefined;
+        /** One store of a post; its lock is held until the last. */
+        const post = (): void => {
+          posting ??= p.posting({ udata: posted });
+          const step = posting.next();
+          if (step.done !== true) return;
+          posting = undefined;
+          if (step.value) posted += 1;
+        };
+        const todo = [...acts];
+        let left = todo[0]?.[0] ?? 0;
+        wordHook.before = () => {
+          left -= 1;
+          if (left >= 0) return;
+          const [, what] = todo.shift() ?? [];
+          left = todo[0]?.[0] ?? 0;
+          // Peers whose locks hold are not beside anybody, but before or after.
+          if (posting !== undefined || what === 'post') {
+            if (posting !== undefined || p.queue.get('lock') === 0) post();
+          } else if (p.queue.get('lock') === 0) {
+            if (what === 'other reads') other?.take();
+            if (what === 'housekeeping') p.process();
+          }
+        };
+        const seen: number[] = [];
+        const read = (): void => {
+          for (let udata = take(queue); udata !== undefined; udata = take(queue)) seen.push(udata);
+        };
+        try {
+          while (todo.length > 0) read();
+        } finally {
+          wordHook.before = undefined;
+        }
+        while (posting !== undefined) post();
+        read();
+        expect(seen).toEqual(Array.from({ length: posted }, (_, i) => i));
+      }),
+      { numRuns: 400 },
+    );
+  });
+});
