@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import { KvmfrError } from '../protocol/error.ts';
 import type { AssumedWire } from '../protocol/lgmp/detect.ts';
-import { createViewer, listen, type Viewer } from '../viewer/relay/index.ts';
+import { createViewer, type Listening, listen, type Viewer } from '../viewer/relay/index.ts';
 import {
   addressFlag,
   choiceFlag,
@@ -35,7 +35,7 @@ export const SERVE_FLAGS: { readonly [flag: string]: FlagSpec } = {
   },
   encode: {
     value: 'HOW',
-    help: 'auto, lossless, video or jpeg (default auto: exact at rest, video in motion)',
+    help: 'auto, lossless, video or jpeg (auto: exact at rest, video in motion)',
   },
   bitrate: { value: 'KBITS', help: 'most kilobits a second of video (default: by the size)' },
   'tls-cert': { value: 'FILE', help: 'certificate chain (PEM): serves https; needed off loopback' },
@@ -125,32 +125,49 @@ function isLoopback(host: string): boolean {
   return isIP(host) === 4 ? host.startsWith('127.') : host === '::1';
 }
 
+/** A region that is to be read. */
+export interface ServeSource {
+  readonly path: string;
+  readonly assume?: AssumedWire | undefined;
+}
+
+/** Makes the relay of a region. */
+export function openRelay(
+  source: ServeSource,
+  options: ServeOptions,
+  log: (line: string) => void,
+): Viewer {
+  return createViewer({
+    source: source.path,
+    assume: source.assume,
+    encode: options.encode,
+    allowOrigins: options.allowOrigins,
+    version: packageVersion(),
+    log,
+    ...(options.token === undefined ? {} : { token: options.token }),
+    ...(options.maxFps === undefined ? {} : { maxFps: options.maxFps }),
+    ...(options.bitrateKbits === undefined ? {} : { bitrateKbits: options.bitrateKbits }),
+  });
+}
+
+/** Lets browsers in where it was said. @throws ERR_KVMFR_LISTEN */
+export async function openDoor(viewer: Viewer, options: ServeOptions): Promise<Listening> {
+  const { host, port, tls } = options;
+  return await listen(viewer, { host, port, ...(tls === undefined ? {} : { tls }) });
+}
+
 /**
  * Relays a region to browsers until the signal fires, and tells a person where and what happens.
  *
  * @throws ERR_KVMFR_LISTEN
  */
 export async function serve(
-  source: { readonly path: string; readonly assume?: AssumedWire | undefined },
+  source: ServeSource,
   options: ServeOptions,
   context: { readonly signal: AbortSignal; readonly title: string },
 ): Promise<void> {
-  await using viewer = createViewer({
-    source: source.path,
-    assume: source.assume,
-    encode: options.encode,
-    allowOrigins: options.allowOrigins,
-    version: packageVersion(),
-    log: (line) => say(`  ${line}`),
-    ...(options.token === undefined ? {} : { token: options.token }),
-    ...(options.maxFps === undefined ? {} : { maxFps: options.maxFps }),
-    ...(options.bitrateKbits === undefined ? {} : { bitrateKbits: options.bitrateKbits }),
-  });
-  const door = await listen(viewer, {
-    host: options.host,
-    port: options.port,
-    ...(options.tls === undefined ? {} : { tls: options.tls }),
-  });
+  await using viewer = openRelay(source, options, (line) => say(`  ${line}`));
+  const door = await openDoor(viewer, options);
   try {
     say(`kvmfr ${packageVersion()}: ${context.title}`);
     say('Open this address in a browser (Ctrl+C ends it):');

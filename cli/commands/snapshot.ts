@@ -1,10 +1,9 @@
 import { once } from 'node:events';
-import { rename, rm, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
 import { Client, type CursorState, defaultRegionPath } from '../../client/index.ts';
 import { Picture } from '../../client/tiles/picture.ts';
 import { KvmfrError } from '../../protocol/error.ts';
 import { copyRect, encodePng, type RgbImage } from '../../viewer/encode/image.ts';
+import { writeWhole } from '../output.ts';
 import {
   ASSUME_FLAG,
   type CommandSpec,
@@ -140,17 +139,5 @@ async function write(output: string, png: Uint8Array): Promise<void> {
     if (!process.stdout.write(png)) await once(process.stdout, 'drain');
     return;
   }
-  const draft = join(dirname(output), `.${basename(output)}.${process.pid}`);
-  try {
-    await writeFile(draft, png, { flag: 'wx' });
-    await rename(draft, output);
-  } catch (cause) {
-    await rm(draft, { force: true }).catch(() => undefined);
-    const errno = cause instanceof Error && 'code' in cause ? String(cause.code) : 'an error';
-    throw new KvmfrError('ERR_KVMFR_IMAGE', `${output} could not be written: ${errno}`, {
-      cause,
-      path: output,
-      errno,
-    });
-  }
+  await writeWhole(output, png, 'ERR_KVMFR_IMAGE');
 }

@@ -36,8 +36,8 @@ async function rgb(png: Buffer): Promise<Buffer> {
 
 describe('kvmfr refuses what it does not take, by name, with status 2', () => {
   const cases: readonly (readonly [args: string, says: RegExp])[] = [
-    ['paint', /no command paint; there are view, demo, host, info, snapshot/],
-    ['latency', /latency is not in this version/],
+    ['paint', /no command paint; there are view, demo, host, info, snapshot, latency/],
+    ['record', /record is not in this version/],
     ['view --colour', /kvmfr view: there is no flag --colour[\s\S]*kvmfr view --help/],
     ['view one two', /takes \[REGION\], not also two/],
     ['view --spice localhost:5900', /--spice is not supported by this version/],
@@ -60,6 +60,16 @@ describe('kvmfr refuses what it does not take, by name, with status 2', () => {
     ['host /tmp/r --source x11', /"x11" is not supported yet/],
     ['host /tmp/r --source image:x.png --fps 3', /--fps is for the pattern/],
     ['info --assume dev13', /--assume takes dev12, not dev13/],
+    ['latency one two', /takes \[REGION\], not also two/],
+    ['latency --duration soon', /--duration takes a whole number from 1 to 604800, not soon/],
+    ['latency --duration 0', /--duration takes a whole number/],
+    ['latency --stimulus mouse', /--stimulus takes pattern, not mouse/],
+    ['latency --listen nowhere', /--listen takes HOST:PORT/],
+    ['latency --listen 0.0.0.0:8400', /open to the network/],
+    ['latency --encode jpeg', /--encode is for browsers: give --listen HOST:PORT too/],
+    ['latency --token 12345678', /--token is for browsers/],
+    ['latency --html -', /--html takes a file, not -/],
+    ['latency --html', /'--html <value>' argument missing/],
     ['snapshot', /needs -o FILE.png/],
     ['snapshot -o x.png --timeout-ms soon', /--timeout-ms takes a whole number/],
   ];
@@ -235,7 +245,7 @@ describe('view and demo', () => {
   });
 
   it('--help of each command fits a screen and shows an example', async () => {
-    for (const command of ['view', 'demo', 'host', 'info', 'snapshot']) {
+    for (const command of ['view', 'demo', 'host', 'info', 'snapshot', 'latency']) {
       const { status, stdout } = await kvmfr([command, '--help']);
       const lines = stdout.toString().split('\n');
       expect(status).toBe(0);

@@ -54,6 +54,13 @@ export class RunningCommand implements AsyncDisposable {
     return this.#stdout.toString('utf8').split('\n')[0] ?? '';
   }
 
+  /** Resolves with what in standard output is like this, once it is there. */
+  async prints(pattern: RegExp): Promise<string> {
+    const find = (): string | undefined => pattern.exec(this.#stdout.toString('utf8'))?.[0];
+    await this.#until(() => find() !== undefined);
+    return find() ?? '';
+  }
+
   /** Resolves when standard error says this. */
   async says(pattern: RegExp): Promise<void> {
     await this.#until(() => pattern.test(this.#stderr));
