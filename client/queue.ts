@@ -55,7 +55,10 @@ export class Queue {
   readonly #bit: number;
   /** Names us in the table of owners: another one for each subscription, since slots are reused. */
   readonly #clientId: number;
+  /** Our own place in the ring: of the message that we hold, or after the last one that we finished. */
   #position: number;
+  /** The publisher's position, when we looked last. */
+  #end: number;
   /** Whether {@link next} found a message that is not finished yet. */
   #holding = false;
   #subscribed = true;
@@ -71,6 +74,7 @@ export class Queue {
     this.#bit = (1 << place.slot) >>> 0;
     this.#clientId = place.clientId;
     this.#position = place.position;
+    this.#end = place.position;
   }
 
   /**
@@ -116,9 +120,9 @@ export class Queue {
     return this.#geometry.at + this.#session.lgmp.queue.position;
   }
 
-  /** Our own place in the ring: what {@link positionAt} holds while nothing is new. */
+  /** What {@link positionAt} holds while nothing is new. */
   get position(): number {
-    return this.#position;
+    return this.#end;
   }
 
   /** Which subscriber slot is ours. */
@@ -153,19 +157,8 @@ export class Queue {
     this.#holding = false;
     const status = this.check();
     if (status !== 'ok') return status;
-    const end = readPosition(this.#session, this.#geometry);
-    if (this.#isOurs(this.#position, end)) return this.#hold();
-    if (!this.#session.lgmp.trimsTail) {
-      // What lies before the position was posted before it was: it can be taken as it comes.
-      while (this.#position !== end) {
-        if (this.#isPending(this.#position)) return this.#hold();
-        // Posted while we were not counted: not ours.
-        this.#position = this.#after(this.#position);
-      }
-      const { region, lgmp } = this.#session;
-      if (loadU32(region, this.#geometry.at + lgmp.queue.count) === 0) return 'empty';
-    }
-    return this.#search(end);
+    this.#end = readPosition(this.#session, this.#geometry);
+    return this.#session.lgmp.trimsTail ? this.#search() : this.#walk();
   }
 
   /** Words that change when something is posted, for a native wait: the value seen last beside each. */
@@ -175,7 +168,7 @@ export class Queue {
     const words: WatchedWord[] = [];
     // In a small ring the places say all that the position does, and each word costs looks.
     if (!lgmp.trimsTail || numMessages > WATCHED_PLACES)
-      words.push({ offsetBytes: this.positionAt, value: this.#position });
+      words.push({ offsetBytes: this.positionAt, value: this.#end });
     if (!lgmp.trimsTail) return words;
     // A message may be taken back and another one posted in its place: the position is then as it
     // was, but the bits of the places around it are not.
@@ -185,7 +178,7 @@ export class Queue {
         messageAt(this.#session, this.#geometry, index) + lgmp.message.pendingSubs;
       const value = loadU32(region, offsetBytes);
       // Posted since we looked: the wait must not take it for what was there before.
-      const isNew = this.#isOurs(index, this.#position);
+      const isNew = this.#isOurs(index);
       words.push({ offsetBytes, value: isNew ? (value & ~this.#bit) >>> 0 : value });
     }
     return words;
@@ -198,8 +191,8 @@ export class Queue {
    */
   hasNewer(): boolean {
     const next = this.#after(this.#position);
-    const end = readPosition(this.#session, this.#geometry);
-    return this.#session.lgmp.powerOfTwoRings ? this.#isOurs(next, end) : next !== end;
+    if (this.#session.lgmp.trimsTail) return this.#isOurs(next);
+    return next !== readPosition(this.#session, this.#geometry) && this.#isPending(next);
   }
 
   /**
@@ -317,25 +310,14 @@ export class Queue {
     return ((reached - serial) | 0) >= 0;
   }
 
-  /**
-   * Whether a place holds a message of ours: our bit is set, and it is in use by what the ring says of
-   * itself. Before LGMP 12 what lies between us and the publisher is in use as well, whatever the ring
-   * says: the lock of 10 does not keep that right.
-   */
-  #isOurs(index: number, end: number = readPosition(this.#session, this.#geometry)): boolean {
+  /** Whether a place of LGMP 12 holds a message of ours: our bit is set, and the place is in use. */
+  #isOurs(index: number): boolean {
     const { region, lgmp } = this.#session;
-    const { at } = this.#geometry;
+    const { at, numMessages } = this.#geometry;
     if (!this.#isPending(index)) return false;
     const start = loadU32(region, at + lgmp.queue.start);
     const count = loadU32(region, at + lgmp.queue.count);
-    if (this.#steps(start, index) < count) return true;
-    return !lgmp.trimsTail && this.#steps(this.#position, index) < this.#steps(this.#position, end);
-  }
-
-  /** How many places lie from one to another. */
-  #steps(from: number, to: number): number {
-    const { numMessages } = this.#geometry;
-    return (((to - from) % numMessages) + numMessages) % numMessages;
+    return ((index - start) & (numMessages - 1)) < count;
   }
 
   #isPending(index: number): boolean {
@@ -351,26 +333,59 @@ export class Queue {
   }
 
   /**
-   * Looks for our oldest message in all of the ring: a position may go back (LGMP 12), and one that
-   * was wrong for a moment must not leave us behind.
+   * Before LGMP 12: looks from our place to the publisher's position. What lies there was posted
+   * before that was stored, so it may be taken as it comes; places without our bit were posted while
+   * we were not counted, or the position was wrong: we stay where we are. From where the ring starts
+   * nothing is told, because the lock of 10 does not keep that right, but for a ring that is full.
+   */
+  #walk(): QueueStatus {
+    const { numMessages } = this.#geometry;
+    if (this.#position === this.#end && !this.#isFullBefore(this.#position)) return 'empty';
+    let index = this.#position;
+    for (let i = 0; i < numMessages; i++) {
+      if (this.#isPending(index)) {
+        this.#position = index;
+        return this.#hold();
+      }
+      index = this.#after(index);
+      if (index === this.#end) return 'empty';
+    }
+    return 'empty';
+  }
+
+  /** Whether all places of a ring of LGMP 10 are in use, and this one has waited longest. */
+  #isFullBefore(index: number): boolean {
+    const { region, lgmp } = this.#session;
+    const { at, numMessages } = this.#geometry;
+    return (
+      lgmp.powerOfTwoRings &&
+      loadU32(region, at + lgmp.queue.count) === numMessages &&
+      loadU32(region, at + lgmp.queue.start) === index
+    );
+  }
+
+  /**
+   * On LGMP 12, where a position may go back: looks for our oldest message in all of the ring.
    *
    * From the newest place to the oldest, all of them: messages are posted while we look, and whoever
    * sees one and then goes back sees all that were posted before it.
    */
-  #search(end: number): QueueStatus {
+  #search(): QueueStatus {
     const { region, lgmp } = this.#session;
     const { at, numMessages } = this.#geometry;
     const startAt = at + lgmp.queue.start;
     for (let tries = 0; tries < SEARCH_TRIES; tries++) {
       const start = loadU32(region, startAt);
+      // Nothing is older than the front.
+      if (start === this.#position && this.#isOurs(start)) return this.#hold();
       let found: number | undefined;
       for (let i = numMessages - 1; i >= 0; i--) {
-        const index = (start + i) % numMessages;
-        if (this.#isOurs(index, end)) found = index;
+        const index = (start + i) & (numMessages - 1);
+        if (this.#isOurs(index)) found = index;
       }
       // Places before the start are used again for what is newest: their order was another.
       if (loadU32(region, startAt) !== start) continue;
-      this.#position = found ?? end;
+      this.#position = found ?? this.#end;
       return found === undefined ? 'empty' : this.#hold();
     }
     return 'empty';

@@ -163,6 +163,15 @@ export class CPublisher {
     return true;
   }
 
+  /** Takes the newest message back, as LGMP 12 does with one that nobody needs. */
+  takeBack(): void {
+    const { queue } = this;
+    this.#position = (this.#position + queue.get('numMessages') - 1) % queue.get('numMessages');
+    queue.setPendingOf(this.#position, 0);
+    queue.set('position', this.#position);
+    queue.set('count', queue.get('count') - 1);
+  }
+
   /** Frees what was read, and gives up who kept the oldest message for longer than a second. */
   process(): void {
     const { queue } = this;
