@@ -102,6 +102,25 @@ export interface Addon {
     bytesPerPixel: number,
     variant: number,
   ): number;
+  codeTiles(
+    to: Uint8Array,
+    words: Uint32Array,
+    widthPx: number,
+    heightPx: number,
+    tilePx: number,
+    tiles: Uint32Array,
+    count: number,
+  ): number;
+  /** The arrays are another thread's until the promise settles. */
+  codeTilesInPool(
+    to: Uint8Array,
+    words: Uint32Array,
+    widthPx: number,
+    heightPx: number,
+    tilePx: number,
+    tiles: Uint32Array,
+    count: number,
+  ): number | Promise<number>;
   kernelVariant(): 'avx2' | 'portable';
 }
 

@@ -13,6 +13,8 @@
         'src/pixels-avx2.cc',
         'src/tiles.cc',
         'src/pixels-binding.cc',
+        'src/tile-ops.cc',
+        'src/tile-ops-binding.cc',
         'src/hdr.cc',
         'src/hdr-portable.cc',
         'src/hdr-avx2.cc',

@@ -4,4 +4,5 @@ export * from './mapping.ts';
 export * from './pixels.ts';
 export * from './region-file.ts';
 export * from './shared-memory.ts';
+export * from './tile-ops.ts';
 export * from './tone-map.ts';

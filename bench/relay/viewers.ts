@@ -42,6 +42,7 @@ class BenchViewer {
       wire: WIRE_VERSION,
       encodings: ['lossless'],
       codecs: [],
+      tileCodings: ['ops'],
       visible: true,
     } as const;
     this.#socket.send(encodeViewerHello(hello));

@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "pixels-binding.h"
+#include "tile-ops-binding.h"
 #ifdef __linux__
 #include "mapping.h"
 #endif
@@ -19,6 +20,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("convertToI420", Napi::Function::New<kvmfr::ConvertToI420Of>(env));
   exports.Set("fillToneMap", Napi::Function::New<kvmfr::FillToneMapOf>(env));
   exports.Set("packTiles", Napi::Function::New<kvmfr::PackTilesOf>(env));
+  exports.Set("codeTiles", Napi::Function::New<kvmfr::CodeTilesOf>(env));
+  exports.Set("codeTilesInPool", Napi::Function::New<kvmfr::CodeTilesInPoolOf>(env));
   exports.Set("kernelVariant", Napi::Function::New<kvmfr::KernelVariantOf>(env));
   return exports;
 }

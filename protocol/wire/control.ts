@@ -18,6 +18,11 @@ export const ENCODINGS = ['lossless', 'video', 'jpeg'] as const;
 /** One way for the picture to travel. */
 export type Encoding = (typeof ENCODINGS)[number];
 
+/** Codings of lossless tiles that not every viewer takes; raw and deflate are for all. */
+export const TILE_CODING_NAMES = ['ops'] as const;
+/** One coding of lossless tiles that not every viewer takes. */
+export type TileCodingName = (typeof TILE_CODING_NAMES)[number];
+
 /** States a viewer can be in; the same names in the API, on the page and in `--json`. */
 export const STATES = [
   'waiting',
@@ -90,6 +95,8 @@ export interface ViewerHello {
   readonly encodings: readonly Encoding[];
   /** Video codecs it can decode, the one it likes best first; empty when none. */
   readonly codecs: readonly Codec[];
+  /** Codings of lossless tiles that it takes besides raw and deflate; none when left out. */
+  readonly tileCodings?: readonly TileCodingName[];
   readonly visible: boolean;
   /** How often its display is refreshed in a second, when it knows. */
   readonly refreshHz?: number;
@@ -120,6 +127,14 @@ function encodingList(value: unknown, what: string): readonly Encoding[] {
 /** Lists that came without codecs are of those who know none. */
 function codecList(value: unknown): readonly Codec[] {
   return Array.isArray(value) ? value.slice(0, 16).filter(isCodec) : [];
+}
+
+function isTileCoding(value: unknown): value is TileCodingName {
+  return TILE_CODING_NAMES.some((name) => name === value);
+}
+
+function tileCodingList(value: unknown): readonly TileCodingName[] | undefined {
+  return Array.isArray(value) ? value.slice(0, 16).filter(isTileCoding) : undefined;
 }
 
 function wireVersion(object: JsonObject, what: string): number {
@@ -237,10 +252,12 @@ export function encodeViewerHello(hello: ViewerHello): Uint8Array<ArrayBuffer> {
 export function decodeViewerHello(envelope: Envelope): ViewerHello {
   const object = decodeJson(envelope, "viewer's hello");
   const refreshHz = refreshRate(object, "viewer's hello");
+  const tileCodings = tileCodingList(object['tileCodings']);
   return {
     wire: wireVersion(object, 'viewer'),
     encodings: encodingList(object['encodings'], "viewer's hello"),
     codecs: codecList(object['codecs']),
+    ...(tileCodings === undefined ? {} : { tileCodings }),
     visible: booleanField(object, 'visible') ?? true,
     ...(refreshHz === undefined ? {} : { refreshHz }),
   };

@@ -67,15 +67,15 @@ function dimension(value: number, what: string): number {
 export const UPDATE_LAST: number = 0x01;
 
 /** How the pixels of a tiles message are coded. */
-export const TILE_CODINGS = { raw: 0, deflateRaw: 1 } as const;
+export const TILE_CODINGS = { raw: 0, deflateRaw: 1, ops: 2 } as const;
 
 /**
  * Changed tiles of the picture, exact to the bit.
  *
- * Shape: head of 20 bytes: epoch u32, serial u32, coding u8 (0 raw, 1 deflate without a header),
- * three bytes 0, tileCount u32, rawBytes u32 (bytes of the pixels once decoded); then tileCount
- * indices u32, in rising order; then the coded pixels: tile by tile, row by row, R, G, B. Tiles at
- * the right and lower edge are cut to the picture.
+ * Shape: head of 20 bytes: epoch u32, serial u32, coding u8 (0 raw, 1 deflate without a header,
+ * 2 ops), three bytes 0, tileCount u32, rawBytes u32 (bytes of the pixels at three for each); then
+ * tileCount indices u32, in rising order; then the coded pixels: tile by tile, row by row, R, G, B.
+ * Tiles at the right and lower edge are cut to the picture.
  */
 export interface TilesMessage {
   readonly epoch: number;
@@ -123,8 +123,8 @@ export function decodeTiles(
   needBody(envelope, TILES_HEAD_BYTES, 'tiles message');
   const { body } = envelope;
   const coding = body.getUint8(8);
-  if (coding !== TILE_CODINGS.raw && coding !== TILE_CODINGS.deflateRaw)
-    throw wireError(`coding of a tiles message must be 0 or 1, but is ${coding}`);
+  if (coding > TILE_CODINGS.ops)
+    throw wireError(`coding of a tiles message must be 0 to 2, but is ${coding}`);
   const count = body.getUint32(12, true);
   const rawBytes = body.getUint32(16, true);
   const columns = Math.ceil(grid.widthPx / grid.tilePx);

@@ -28,6 +28,7 @@ import {
   pictureBytes,
   type RgbPicture,
   stateBytes,
+  tilePixels,
   tilesBytes,
 } from '../support/page-wire.ts';
 
@@ -96,7 +97,7 @@ needs('chromium').describe('the page in Chromium', () => {
   });
 
   describe('pixels', () => {
-    it.each(['raw', 'deflate'] as const)('are exact for %s tiles', async (coding) => {
+    it.each(['raw', 'deflate', 'ops'] as const)('are exact for %s tiles', async (coding) => {
       await using at = await attach();
       const { viewer, page } = at;
       await set(page, 'scale', '1:1');
@@ -125,6 +126,34 @@ needs('chromium').describe('the page in Chromium', () => {
       await show(at.viewer, all);
       expect(pixelsOff(await readBack(at.page), all)).toBe(0);
       await shows(at.page, all);
+    });
+
+    it('are exact for ops of every kind, in some tiles over others', async () => {
+      await using at = await attach();
+      await set(at.page, 'scale', '1:1');
+      await show(at.viewer, NOISE);
+      const desk = { ...NOISE, rgb: NOISE.rgb.slice() };
+      // Flat, then rows alike, then slow steps, and the noise that is left.
+      for (let i = 0; i < 300 * 200; i++) {
+        const [x, y] = [i % 300, Math.floor(i / 300)];
+        if (y < 80) desk.rgb.set(x < 90 ? [20, 30, 40] : [x, x >> 1, 255 - x], i * 3);
+        else if (y < 150) desk.rgb.set([x + y, (x * 5) >> 1, (x + y) % 7], i * 3);
+      }
+      const tiles = Array.from({ length: 20 }, (_, index) => index).filter(
+        (index) => index % 6 > 0,
+      );
+      at.viewer.send(tilesBytes({ epoch: 1, serial: 2 }, desk, { coding: 'ops', tiles }));
+      await at.viewer.acknowledged(2);
+      let expected = NOISE;
+      for (const index of tiles) {
+        const rect = { x: (index % 5) * 64, y: Math.floor(index / 5) * 64 };
+        const [width, height] = [Math.min(64, 300 - rect.x), Math.min(64, 200 - rect.y)];
+        const rgb = tilePixels(desk, [index]);
+        expected = putInto(expected, { widthPx: width, heightPx: height, rgb }, rect);
+      }
+      expect(pixelsOff(await readBack(at.page), expected)).toBe(0);
+      await shows(at.page, expected);
+      expect(at.problems).toEqual([]);
     });
 
     it('are exact for PNG images, with tiles over them in the same update', async () => {
@@ -521,6 +550,7 @@ needs('chromium').describe('the page in Chromium', () => {
         wire: 1,
         encodings: ['lossless', 'video', 'jpeg'],
         codecs: expect.arrayContaining(['vp8']),
+        tileCodings: ['ops'],
         visible: true,
       });
     });

@@ -5,9 +5,11 @@ import {
   encodeRefresh,
   encodeView,
   encodeViewerHello,
+  TILE_CODINGS,
 } from '../../protocol/wire/index.ts';
 import { shapeOf } from '../unit/relay/fake-guest.ts';
 import { closeStages, eventually, noisy, PING, Stage } from '../unit/relay/stage.ts';
+import { Screen } from '../unit/tiles/guest.ts';
 
 afterEach(closeStages);
 
@@ -126,6 +128,30 @@ describe('encodings', () => {
     const other = stage.join({ hello: { encodings: ['jpeg'] } });
     await other.untilClosed();
     expect(other.bye).toMatchObject({ code: 'ERR_KVMFR_UNSUPPORTED', retry: false });
+  });
+});
+
+describe('codings of tiles', () => {
+  it('are those that each viewer names, and deflate for those that name none', async () => {
+    const stage = await Stage.open({ encode: 'lossless' });
+    const old = stage.join();
+    const other = stage.join({ hello: { tileCodings: [] } });
+    const page = stage.join({ hello: { tileCodings: ['ops'] } });
+    await eventually(() => stage.guest.watched);
+    const screen = new Screen(700, 400);
+    screen.fill({ x: 30, y: 20, width: 500, height: 300 }, [10, 200, 30]);
+    await stage.show(screen);
+    for (const [viewer, coding] of [
+      [old, TILE_CODINGS.deflateRaw],
+      [other, TILE_CODINGS.deflateRaw],
+      [page, TILE_CODINGS.ops],
+    ] as const) {
+      await viewer.until(() => viewer.updates.length > 0);
+      expect(Buffer.compare(viewer.rgb, screen.rgb)).toBe(0);
+      expect(new Set(viewer.updates.flatMap((update) => update.codings))).toEqual(
+        new Set([coding]),
+      );
+    }
   });
 });
 

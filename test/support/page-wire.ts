@@ -1,4 +1,5 @@
 import { deflateRawSync } from 'node:zlib';
+import { type OpsTile, opsOfPixels } from './tile-ops.ts';
 
 /**
  * Messages of a relay, byte by byte as docs/wire.md draws them. Written without the product's own
@@ -73,6 +74,14 @@ export function pictureBytes(picture: {
   return message(0x03, 0, u32(epoch, widthPx, heightPx, ...screen), tail);
 }
 
+function tileSize(picture: RgbPicture, index: number): OpsTile {
+  const columns = Math.ceil(picture.widthPx / 64);
+  return {
+    widthPx: Math.min(64, picture.widthPx - (index % columns) * 64),
+    heightPx: Math.min(64, picture.heightPx - Math.floor(index / columns) * 64),
+  };
+}
+
 /** The pixels of some tiles of a picture, tile by tile. */
 export function tilePixels(picture: RgbPicture, tiles: readonly number[]): Buffer {
   const columns = Math.ceil(picture.widthPx / 64);
@@ -115,16 +124,28 @@ export function rawTilesBytes(
   );
 }
 
+interface TileCoder {
+  readonly coding: number;
+  readonly code: (rgb: Uint8Array, tiles: readonly OpsTile[]) => Uint8Array;
+}
+
+const TILE_CODERS: { readonly [name in 'raw' | 'deflate' | 'ops']: TileCoder } = {
+  raw: { coding: 0, code: (rgb) => rgb },
+  deflate: { coding: 1, code: (rgb) => deflateRawSync(rgb, { level: 1 }) },
+  ops: { coding: 2, code: opsOfPixels },
+};
+
 /** Tiles of a picture. */
 export function tilesBytes(
   update: UpdateEnd,
   picture: RgbPicture,
-  how: { readonly coding: 'raw' | 'deflate'; readonly tiles?: readonly number[] },
+  how: { readonly coding: keyof typeof TILE_CODERS; readonly tiles?: readonly number[] },
 ): Buffer {
   const indices = how.tiles ?? allTiles(picture);
   const plain = tilePixels(picture, indices);
-  const pixels = how.coding === 'raw' ? plain : deflateRawSync(plain, { level: 1 });
-  const coding = how.coding === 'raw' ? 0 : 1;
+  const sizes = indices.map((index) => tileSize(picture, index));
+  const { coding, code } = TILE_CODERS[how.coding];
+  const pixels = code(plain, sizes);
   return rawTilesBytes(update, { coding, indices, rawBytes: plain.byteLength, pixels });
 }
 

@@ -1,5 +1,5 @@
 import type { PictureView } from '../../client/tiles/view.ts';
-import type { Encoding } from '../../protocol/wire/index.ts';
+import type { Encoding, TileCodingName } from '../../protocol/wire/index.ts';
 
 /**
  * What brings a viewer from one serial of the picture to another: messages to send in this order,
@@ -52,11 +52,18 @@ export interface Encoder {
    * a few tiles more, when somebody else asked for those.
    *
    * @param tiles indices in rising order; the first `count` of them
+   * @param coding a coding of lossless tiles that whoever it is for takes; one that everybody takes
+   *   when left out
    * @throws ERR_KVMFR_CLOSED after {@link close}
    */
-  encodeTiles(picture: PictureView, tiles: Uint32Array, count: number): EncodedUpdate | undefined;
+  encodeTiles(
+    picture: PictureView,
+    tiles: Uint32Array,
+    count: number,
+    coding?: TileCodingName,
+  ): EncodedUpdate | undefined;
   /** As {@link encodeTiles}, for all tiles that changed after a serial. */
-  encode(picture: PictureView, from: number): EncodedUpdate | undefined;
+  encode(picture: PictureView, from: number, coding?: TileCodingName): EncodedUpdate | undefined;
   /** Drops what is kept to be shared or used again, because nobody looks any more. */
   rest(): void;
   /** Settles when nothing is being coded any more. */

@@ -1,5 +1,5 @@
 import type { PictureView } from '../../client/tiles/view.ts';
-import type { Codec, Encoding } from '../../protocol/wire/index.ts';
+import type { Codec, Encoding, TileCodingName } from '../../protocol/wire/index.ts';
 import type {
   EncodedUpdate,
   Encoder,
@@ -41,8 +41,8 @@ const MAX_EXACT_BYTES = 12e6;
 const COST_WEIGHT = 0.2;
 /** Measurements of which the shortest counts. */
 const KEPT_SPANS = 8;
-/** What a tile costs before one was measured: text at deflate level 1. */
-const FIRST_COST: TileCost = { msPerTile: 0.05, bytesPerTile: 1500 };
+/** What a tile costs before one was measured: a desk as ops. */
+const FIRST_COST: TileCost = { msPerTile: 0.02, bytesPerTile: 1400 };
 /** While anything has changed of late, those at rest are looked after this often. */
 const REST_TICK_MS = 100;
 const REST_AFTER_MS = 3000;
@@ -110,8 +110,13 @@ export class Coding {
   }
 
   /** The update with these tiles; undefined when it is to be asked for again later. */
-  encode(encoding: Encoding, tiles: Uint32Array, count: number): EncodedUpdate | undefined {
-    return this.#encoders.get(encoding)?.encodeTiles(this.#options.picture, tiles, count);
+  encode(
+    encoding: Encoding,
+    tiles: Uint32Array,
+    count: number,
+    coding?: TileCodingName,
+  ): EncodedUpdate | undefined {
+    return this.#encoders.get(encoding)?.encodeTiles(this.#options.picture, tiles, count, coding);
   }
 
   /** The newest serial that was in the picture so many milliseconds ago. */

@@ -5,6 +5,7 @@ import {
   encodeCover,
   encodeTimes,
   type RelayTimes,
+  type TileCodingName,
   UNKNOWN_US,
 } from '../../protocol/wire/index.ts';
 import type { EncodedUpdate } from '../encode/index.ts';
@@ -75,6 +76,7 @@ export class Feed implements LaneMember {
   #tiles: Uint32Array<ArrayBuffer> = new Uint32Array(0);
   #encodings: readonly Encoding[] = [];
   #codec: Codec | undefined;
+  #tileCoding: TileCodingName | undefined;
   #wish: Wish = 'auto';
   #visible = false;
   #epoch = 0;
@@ -100,9 +102,14 @@ export class Feed implements LaneMember {
   }
 
   /** What the viewer can decode, the one it likes best first. */
-  accept(encodings: readonly Encoding[], codec: Codec | undefined): void {
+  accept(
+    encodings: readonly Encoding[],
+    codec: Codec | undefined,
+    tileCoding: TileCodingName | undefined,
+  ): void {
     this.#encodings = encodings;
     this.#codec = codec;
+    this.#tileCoding = tileCoding;
   }
 
   /** How the viewer wants to be served from now on. */
@@ -324,7 +331,7 @@ export class Feed implements LaneMember {
       this.#tiles,
     );
     if (count === 0) return this.#bare(way);
-    return hub.coding.encode('lossless', this.#tiles, count);
+    return hub.coding.encode('lossless', this.#tiles, count, this.#tileCoding);
   }
 
   /** Tiles that are at rest and not exact. */
@@ -335,7 +342,8 @@ export class Feed implements LaneMember {
       { restSerial: hub.coding.serialBefore(REST_MS), most, missing: false },
       this.#tiles,
     );
-    return count === 0 ? undefined : hub.coding.encode('lossless', this.#tiles, count);
+    if (count === 0) return undefined;
+    return hub.coding.encode('lossless', this.#tiles, count, this.#tileCoding);
   }
 
   /** A serial that changed nothing which the viewer lacks is taken note of without a message. */

@@ -246,7 +246,7 @@ export class ViewerSocket implements Attached {
       this.close({ code: 'ERR_KVMFR_UNSUPPORTED', message, retry: false }, 'wire');
       return;
     }
-    this.#feed.accept(usable, codec);
+    this.#feed.accept(usable, codec, hello.tileCodings?.[0]);
     if (codec !== undefined && usable.includes('video')) this.#hub.coding.warm(codec);
     this.#ready = true;
     this.#refreshHz = hello.refreshHz;

@@ -8,6 +8,7 @@ import {
   tileRect,
 } from '../../../protocol/wire/index.ts';
 import type { EncodedUpdate } from '../../../viewer/encode/index.ts';
+import { pixelsOfOps } from '../../support/tile-ops.ts';
 import type { Screen } from '../tiles/guest.ts';
 
 /** A picture that shows a screen. */
@@ -35,12 +36,20 @@ export function readTiles(message: Uint8Array, grid: Grid): TilesMessage {
   return decodeTiles(readEnvelope(message), grid);
 }
 
+function rawPixels({ coding, pixels, rawBytes, tiles }: TilesMessage, grid: Grid): Uint8Array {
+  if (coding === TILE_CODINGS.deflateRaw)
+    return inflateRawSync(pixels, { maxOutputLength: rawBytes });
+  if (coding !== TILE_CODINGS.ops) return pixels;
+  const rects = [...tiles].map((index) => tileRect(index, grid));
+  return pixelsOfOps(
+    pixels,
+    rects.map(({ width, height }) => ({ widthPx: width, heightPx: height })),
+  );
+}
+
 /** Draws an update the slow way into R, G, B rows; returns the tiles it drew. */
 export function drawTiles(tiles: TilesMessage, grid: Grid, rgb: Uint8Array): number[] {
-  const raw =
-    tiles.coding === TILE_CODINGS.deflateRaw
-      ? inflateRawSync(tiles.pixels, { maxOutputLength: tiles.rawBytes })
-      : tiles.pixels;
+  const raw = rawPixels(tiles, grid);
   if (raw.byteLength !== tiles.rawBytes) throw new Error(`${raw.byteLength} bytes were inflated`);
   let from = 0;
   for (const index of tiles.tiles) {

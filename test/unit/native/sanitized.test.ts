@@ -46,6 +46,13 @@ describe('the native code under a sanitizer', () => {
     expect(result.stdout).toMatch(/^[1-9]\d{4,} comparisons, variant (avx2|portable)\n$/);
   }, 120_000);
 
+  test('the coder of tiles stays in its ranges, and what it writes is what it was given', async () => {
+    const sources = ['tile-ops.cc'];
+    const result = await runSanitized('tile-ops-main.cc', sources, 'address,undefined');
+    expect(result).toMatchObject({ status: 0, stderr: '' });
+    expect(result.stdout).toMatch(/^[1-9]\d{4,} comparisons\n$/);
+  }, 120_000);
+
   test('the waiter has no data race', async () => {
     const result = await runSanitized('wait-main.cc', ['wait.cc', 'cadence.cc'], 'thread');
     expect(result).toMatchObject({ status: 0, stderr: '' });

@@ -43,6 +43,20 @@ export interface Update {
   readonly tiles: readonly number[];
   readonly images: number;
   readonly bytes: number;
+  /** Codings of its tiles messages, in their order. */
+  readonly codings: readonly number[];
+}
+
+/** An update that is still coming. */
+interface OpenUpdate {
+  readonly tiles: number[];
+  readonly codings: number[];
+  images: number;
+  bytes: number;
+}
+
+function newUpdate(): OpenUpdate {
+  return { tiles: [], codings: [], images: 0, bytes: 0 };
 }
 
 /** How a test viewer behaves. */
@@ -75,7 +89,7 @@ export class TestViewer {
   closeCode: number | undefined;
   rgb: Uint8Array = new Uint8Array(0);
   acks: boolean;
-  #open: { tiles: number[]; images: number; bytes: number } = { tiles: [], images: 0, bytes: 0 };
+  #open: OpenUpdate = newUpdate();
   #work: Promise<void> = Promise.resolve();
   #error: unknown;
   readonly #changed = new Set<() => void>();
@@ -248,14 +262,14 @@ export class TestViewer {
     if (!video.last) throw new Error('a video message must be the last of its update');
     this.videos.push({ ...video, data: video.data.slice() });
     const { epoch, serial, data } = video;
-    this.updates.push({ epoch, serial, tiles: [], images: 0, bytes: data.byteLength });
+    this.updates.push({ epoch, serial, ...newUpdate(), bytes: data.byteLength });
     if (this.acks) this.ack(this.updates.length - 1);
   }
 
   #begin(picture: PictureMessage): void {
     this.pictures.push(picture);
     this.rgb = new Uint8Array(picture.widthPx * picture.heightPx * 3);
-    this.#open = { tiles: [], images: 0, bytes: 0 };
+    this.#open = newUpdate();
   }
 
   #needPicture(): PictureMessage {
@@ -268,6 +282,7 @@ export class TestViewer {
     const grid = { ...picture, tilePx: this.hello?.tilePx ?? 0 };
     const tiles = readTiles(message, grid);
     if (tiles.epoch !== picture.epoch) throw new Error('an update of another epoch came');
+    this.#open.codings.push(tiles.coding);
     this.#open.tiles.push(...drawTiles(tiles, grid, this.rgb));
     this.#part(message, tiles);
   }
@@ -294,7 +309,7 @@ export class TestViewer {
     if (!part.last) return;
     const { epoch, serial } = part;
     this.updates.push({ epoch, serial, ...this.#open });
-    this.#open = { tiles: [], images: 0, bytes: 0 };
+    this.#open = newUpdate();
     if (this.acks) this.ack(this.updates.length - 1);
   }
 }

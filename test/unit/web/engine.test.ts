@@ -36,6 +36,7 @@ describe('Engine', () => {
       wire: 1,
       encodings: ['lossless', 'jpeg'],
       codecs: [],
+      tileCodings: ['ops'],
       visible: false,
     });
     expect(rest.map((message) => message[0])).toEqual([PING]);
@@ -49,6 +50,7 @@ describe('Engine', () => {
       wire: 1,
       encodings: ['lossless', 'video', 'jpeg'],
       codecs: ['h264', 'vp8'],
+      tileCodings: ['ops'],
       visible: true,
     });
   });

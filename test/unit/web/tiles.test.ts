@@ -1,10 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { tileBlocks } from '../../../viewer/web/core/decode/plan.ts';
 import { BufferPool } from '../../../viewer/web/core/decode/pool.ts';
-import {
-  decodeTilePixels,
-  spreadTiles,
-  tileBlocks,
-} from '../../../viewer/web/core/decode/tiles.ts';
+import { decodeTilePixels, spreadTiles } from '../../../viewer/web/core/decode/tiles.ts';
 
 // Three by two tiles of 8 pixels; the right column is 4 wide, the lower row 2 high.
 const GRID = { widthPx: 20, heightPx: 10, tilePx: 8 };

@@ -163,6 +163,30 @@ describe("the viewer's hello", () => {
     expect(decodeViewerHello(readEnvelope(drawn))).toEqual(hello);
   });
 
+  it('may name codings of tiles, among others that are not known here', () => {
+    const drawn = text(
+      0x81,
+      '{"wire":1,"encodings":["lossless"],"codecs":[],"tileCodings":["ops"],"visible":true}',
+    );
+    const hello = {
+      wire: 1,
+      encodings: ['lossless'],
+      codecs: [],
+      tileCodings: ['ops'],
+      visible: true,
+    } as const;
+    expect(encodeViewerHello(hello)).toEqual(drawn);
+    expect(decodeViewerHello(readEnvelope(drawn))).toEqual(hello);
+    for (const [list, known] of [
+      ['["zstd","ops",7]', ['ops']],
+      ['[]', []],
+      ['"ops"', undefined],
+    ] as const) {
+      const other = text(0x81, `{"wire":1,"encodings":["lossless"],"tileCodings":${list}}`);
+      expect(decodeViewerHello(readEnvelope(other)).tileCodings).toEqual(known);
+    }
+  });
+
   it('has its list of encodings read up to the sixteenth', () => {
     const many = [...Array.from({ length: 16 }, () => 'x'), 'jpeg'];
     const long = text(0x81, JSON.stringify({ wire: 1, encodings: many }));

@@ -100,17 +100,21 @@ describe('a tiles message', () => {
     expect(decodeTiles(readEnvelope(empty), SMALL).tiles).toHaveLength(0);
   });
 
-  it('is read when deflated without a look at the length of what was coded', () => {
-    const deflated = patched(TILES, 12, 1).subarray(0, -3);
-    expect(decodeTiles(readEnvelope(deflated), SMALL).pixels).toHaveLength(15);
-  });
+  it.each([TILE_CODINGS.deflateRaw, TILE_CODINGS.ops])(
+    'is read in coding %i without a look at the length of what was coded',
+    (coding) => {
+      const coded = patched(TILES, 12, coding).subarray(0, -3);
+      expect(decodeTiles(readEnvelope(coded), SMALL)).toMatchObject({ coding, rawBytes: 18 });
+      expect(decodeTiles(readEnvelope(coded), SMALL).pixels).toHaveLength(15);
+    },
+  );
 
   it.each([
     ['a head that is cut', TILES.subarray(0, 23)],
     ['indices that are cut', TILES.subarray(0, 31)],
     ['raw pixels that are cut', TILES.subarray(0, -1)],
     ['raw pixels to spare', bytes(Buffer.from(TILES).toString('hex'), '00')],
-    ['an unknown coding', patched(TILES, 12, 2)],
+    ['an unknown coding', patched(TILES, 12, 3)],
     ['more tiles than the picture has', patched(TILES, 16, 3)],
     ['2 ** 32 - 1 tiles', patched(TILES, 16, 0xff, 0xff, 0xff, 0xff)],
     ['fewer tiles than indices', patched(TILES, 16, 1)],

@@ -16,8 +16,9 @@ import {
 import type { Clock } from './clock.ts';
 import { TileSet, tileCount } from './decode/cover.ts';
 import { decodeBitmap, type MakeBitmap } from './decode/image.ts';
+import type { Grid } from './decode/plan.ts';
 import { BufferPool } from './decode/pool.ts';
-import { decodeTilePixels, type Grid } from './decode/tiles.ts';
+import { decodeTilePixels } from './decode/tiles.ts';
 import { UpdateAssembler, type UpdateName } from './decode/updates.ts';
 import { type NewDecoder, StreamDecoder } from './decode/video.ts';
 import type { ReadyUpdate } from './render/presenter.ts';

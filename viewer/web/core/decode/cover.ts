@@ -1,6 +1,6 @@
 import type { Rect } from '../../../../protocol/rect.ts';
 import { coverBytes } from '../../../../protocol/wire/index.ts';
-import { type Grid, tileBlocks } from './tiles.ts';
+import { type Grid, tileBlocks } from './plan.ts';
 
 /** How many tiles a picture has. */
 export function tileCount(grid: Grid): number {

@@ -1,18 +1,13 @@
-import { containsRect, type Rect } from '../../../../protocol/rect.ts';
-import { TILE_CODINGS, type TilesMessage, tileRect } from '../../../../protocol/wire/index.ts';
+import type { Rect } from '../../../../protocol/rect.ts';
+import { TILE_CODINGS, type TilesMessage } from '../../../../protocol/wire/index.ts';
 import { plainBytes } from './bytes.ts';
 import { inflateRaw } from './inflate.ts';
+import { decodeOps } from './ops.ts';
+import { type Grid, type TilePlan, tileBlocks, visitTiles } from './plan.ts';
 import type { BufferPool } from './pool.ts';
 
 // Alpha 255 in the highest byte of a pixel.
 const OPAQUE = 0xff000000;
-
-/** The size of a picture and of its tiles. Units: pixels. */
-export interface Grid {
-  readonly widthPx: number;
-  readonly heightPx: number;
-  readonly tilePx: number;
-}
 
 /** A rect of decoded pixels: R, G, B, A by rows without gaps, A is 255. */
 export interface PixelBlock {
@@ -27,70 +22,21 @@ export interface DecodedTiles {
 }
 
 /**
- * Groups tiles into as few rects as tiles in rising order easily give: runs within a row of tiles,
- * and equal runs below each other. A whole picture is one rect.
- */
-export function tileBlocks(tiles: Uint32Array, grid: Grid): Rect[] {
-  const columns = Math.ceil(grid.widthPx / grid.tilePx);
-  const blocks: Rect[] = [];
-  let run: Rect | undefined;
-  let before = -1;
-  for (const index of tiles) {
-    const tile = tileRect(index, grid);
-    if (run !== undefined && index === before + 1 && index % columns !== 0) {
-      run = { ...run, width: run.width + tile.width };
-    } else {
-      if (run !== undefined) addRun(blocks, run);
-      run = tile;
-    }
-    before = index;
-  }
-  if (run !== undefined) addRun(blocks, run);
-  return blocks;
-}
-
-function addRun(blocks: Rect[], run: Rect): void {
-  const above = blocks[blocks.length - 1];
-  if (
-    above !== undefined &&
-    above.x === run.x &&
-    above.width === run.width &&
-    above.y + above.height === run.y
-  )
-    blocks[blocks.length - 1] = { ...above, height: above.height + run.height };
-  else blocks.push(run);
-}
-
-/**
  * Spreads R, G, B triples that lie tile by tile into rects of R, G, B, A.
  *
  * Shape: `rgb` has 3 bytes per pixel of the tiles; `rgba` one little-endian word per pixel, block
  * after block. Every browser runs on little-endian machines.
  */
-export function spreadTiles(
-  rgb: Uint8Array,
-  rgba: Uint32Array,
-  plan: { readonly tiles: Uint32Array; readonly blocks: readonly Rect[]; readonly grid: Grid },
-): void {
+export function spreadTiles(rgb: Uint8Array, rgba: Uint32Array, plan: TilePlan): void {
   const words = wordsOf(rgb);
   let from = 0;
-  let blockIndex = 0;
-  let blockStart = 0;
-  for (const index of plan.tiles) {
-    const tile = tileRect(index, plan.grid);
-    let block = plan.blocks[blockIndex];
-    while (block !== undefined && !containsRect(block, tile)) {
-      blockStart += block.width * block.height;
-      block = plan.blocks[++blockIndex];
-    }
-    if (block === undefined) return;
-    const to = blockStart + (tile.y - block.y) * block.width + (tile.x - block.x);
-    const rows = { from, to, stride: block.width, width: tile.width, height: tile.height };
-    const isWhole = words !== undefined && from % 4 === 0 && tile.width % 4 === 0;
+  visitTiles(plan, ({ width, height }, to, stride) => {
+    const rows = { from, to, stride, width, height };
+    const isWhole = words !== undefined && from % 4 === 0 && width % 4 === 0;
     if (isWhole) spreadWords(words, rgba, rows);
     else spreadBytes(rgb, rgba, rows);
-    from += tile.width * tile.height * 3;
-  }
+    from += width * height * 3;
+  });
 }
 
 /** Where the pixels of a tile are: `from` in bytes, the rest in pixels. */
@@ -143,36 +89,46 @@ function spreadWords(words: Uint32Array, rgba: Uint32Array, rows: TileRows): voi
 /**
  * Decodes a tiles message that has already been checked against its picture.
  *
- * @throws ERR_KVMFR_WIRE when its deflate stream does not give exactly its pixels
+ * @throws ERR_KVMFR_WIRE when what is coded does not give exactly its pixels
  */
 export async function decodeTilePixels(
   message: TilesMessage,
   grid: Grid,
   pool: BufferPool,
 ): Promise<DecodedTiles> {
-  let rgb: Uint8Array = message.pixels;
-  let scratch: ArrayBuffer | undefined;
-  if (message.coding === TILE_CODINGS.deflateRaw) {
-    scratch = pool.take(message.rawBytes);
-    const target = new Uint8Array(scratch, 0, message.rawBytes);
-    await inflateRaw(plainBytes(message.pixels), target);
-    rgb = target;
-  }
-  const pixelCount = message.rawBytes / 3;
+  const { tiles, rawBytes } = message;
+  const pixelCount = rawBytes / 3;
   const buffer = pool.take(pixelCount * 4);
-  const rects = tileBlocks(message.tiles, grid);
-  spreadTiles(rgb, new Uint32Array(buffer, 0, pixelCount), {
-    tiles: message.tiles,
-    blocks: rects,
-    grid,
-  });
-  if (scratch !== undefined) pool.give(scratch);
+  const rgba = new Uint32Array(buffer, 0, pixelCount);
+  const plan = { tiles, blocks: tileBlocks(tiles, grid), grid };
+  await decodeInto(rgba, message, plan, pool);
   let at = 0;
-  const blocks = rects.map((rect) => {
+  const blocks = plan.blocks.map((rect) => {
     const bytes = rect.width * rect.height * 4;
-    const rgba = new Uint8ClampedArray(buffer, at, bytes);
+    const block = new Uint8ClampedArray(buffer, at, bytes);
     at += bytes;
-    return { rect, rgba };
+    return { rect, rgba: block };
   });
   return { blocks, release: () => pool.give(buffer) };
+}
+
+async function decodeInto(
+  rgba: Uint32Array,
+  message: TilesMessage,
+  plan: TilePlan,
+  pool: BufferPool,
+): Promise<void> {
+  const { coding, pixels, rawBytes } = message;
+  if (coding === TILE_CODINGS.ops) {
+    const tileArea = plan.grid.tilePx ** 2;
+    const scratch = pool.take(tileArea * 4);
+    decodeOps(pixels, { rgba, scratch: new Int32Array(scratch, 0, tileArea), plan });
+    pool.give(scratch);
+  } else if (coding === TILE_CODINGS.deflateRaw) {
+    const scratch = pool.take(rawBytes);
+    const rgb = new Uint8Array(scratch, 0, rawBytes);
+    await inflateRaw(plainBytes(pixels), rgb);
+    spreadTiles(rgb, rgba, plan);
+    pool.give(scratch);
+  } else spreadTiles(pixels, rgba, plan);
 }

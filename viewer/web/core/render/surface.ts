@@ -2,7 +2,8 @@ import { KvmfrError } from '../../../../protocol/error.ts';
 import type { Rect } from '../../../../protocol/rect.ts';
 import type { PictureMessage } from '../../../../protocol/wire/index.ts';
 import { TileSet } from '../decode/cover.ts';
-import type { Grid, PixelBlock } from '../decode/tiles.ts';
+import type { Grid } from '../decode/plan.ts';
+import type { PixelBlock } from '../decode/tiles.ts';
 
 /** What the surface draws with: the part of a 2D context that a page and a worker share. */
 export interface Pen {
