@@ -97,11 +97,6 @@ export class GuestProcess {
     return guest;
   }
 
-  /** Stops it where it is, or lets it go on. */
-  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
-    this.#child.kill(signal);
-  }
-
   publish(frame: FrameInput): Promise<unknown> {
     return this.#call('publish', frame);
   }

@@ -78,6 +78,8 @@ export class Coding {
   #nextSpan = 0;
   #measured = { rawBytes: 0, codedBytes: 0, seconds: 0 };
   #nextStream = 1;
+  /** Epoch of the picture that no codec takes. */
+  #refusedEpoch = 0;
   #changedMs = 0;
   #restTimer: NodeJS.Timeout | undefined;
   #wantedMs = 0;
@@ -151,6 +153,7 @@ export class Coding {
 
   /** Whether pictures can be coded in a codec now. */
   canCode(codec: Codec): boolean {
+    if (this.#refusedEpoch === this.#options.picture.epoch) return false;
     const lane = this.#lane(codec, 'full');
     return lane?.encoder.state.kind === 'ready';
   }
@@ -216,7 +219,7 @@ export class Coding {
       encoder: this.#options.openVideo(settings),
       nextStream: () => this.#nextStream++,
       gapMs: tier === 'slow' ? 1000 / SLOW_FPS : 0,
-      failed: (message) => this.#fail(codec, message),
+      failed: (message, forGood) => this.#refused(codec, message, forGood),
     });
     this.#lanes.set(name, lane);
     void lane.encoder.settled().then((state) => {
@@ -231,6 +234,18 @@ export class Coding {
     const fitting = KBITS_1080P * (px / PX_1080P) ** 0.75;
     const full = this.#options.bitrateKbits ?? Math.min(MAX_KBITS, Math.max(2000, fitting));
     return Math.round(Math.max(MIN_KBITS, tier === 'slow' ? full * SLOW_SHARE : full));
+  }
+
+  /** A picture could not be coded: not in this size, or never again. */
+  #refused(codec: Codec, message: string, forGood: boolean): void {
+    if (forGood) {
+      this.#fail(codec, message);
+      return;
+    }
+    if (this.#refusedEpoch !== this.#options.picture.epoch)
+      this.#options.log(`video ${codec}: ${message}; going on without it in this size`);
+    this.#refusedEpoch = this.#options.picture.epoch;
+    this.#options.pump();
   }
 
   /** A codec cannot be had any more: viewers go on with tiles. */

@@ -53,8 +53,8 @@ export interface VideoLaneOptions {
   readonly nextStream: () => number;
   /** Least time from one picture to the next; 0 for no bound. */
   readonly gapMs?: number;
-  /** The encoder has failed for good. */
-  readonly failed: (message: string) => void;
+  /** A picture could not be coded; `forGood`: nor will any other. */
+  readonly failed: (message: string, forGood: boolean) => void;
 }
 
 /** Key pictures are several times as large as others, and whoever asks is one of many. */
@@ -62,7 +62,9 @@ export const KEY_GAP_MS: number = 500;
 /** Seconds for which the lines of fewer than half may be congested before they are sent away. */
 const PATIENCE = 3;
 const LESS = 0.75;
-const MORE = 1.15;
+const MORE = 1.5;
+/** Each change of the bit rate costs a key picture: a line proves itself for so many seconds before more. */
+const CALM_SECONDS = 4;
 /** Part of what a line was found to carry that a stream uses. */
 const SHARE = 0.85;
 /** A picture that was missed is asked for again after a moment, not at once. */
@@ -92,6 +94,7 @@ export class VideoLane {
   #codedAtMs = Number.NEGATIVE_INFINITY;
   #closed = false;
   #kbits: number;
+  #calm = 0;
   readonly #congestedFor = new Map<LaneMember, number>();
 
   constructor(options: VideoLaneOptions) {
@@ -168,6 +171,7 @@ export class VideoLane {
    * are not are sent to the slower stream: one bad line is not everybody's.
    */
   follow(mostKbits: number, leastKbits: number): void {
+    if (this.#members.size === 0) return;
     let congested = 0;
     let carried = Number.POSITIVE_INFINITY;
     for (const member of this.#members.keys()) {
@@ -180,14 +184,17 @@ export class VideoLane {
         this.#congestedFor.delete(member);
       }
     }
+    if (congested > 0) this.#calm = 0;
     if (congested * 2 >= this.#members.size && congested > 0)
       this.#kbits = Math.min(this.#kbits * LESS, carried);
-    else if (congested === 0) this.#kbits *= MORE;
-    else
+    else if (congested === 0) {
+      this.#calm++;
+      if (this.#calm % CALM_SECONDS === 0) this.#kbits *= MORE;
+    } else
       for (const [member, seconds] of this.#congestedFor)
         if (seconds >= PATIENCE) member.slowDown();
     this.#kbits = Math.round(Math.min(mostKbits, Math.max(leastKbits, this.#kbits)));
-    if (this.#members.size > 0 && this.usable) this.encoder.setBitrate(this.#kbits);
+    if (this.usable) this.encoder.setBitrate(this.#kbits);
   }
 
   /** Ends its encoder. */
@@ -205,7 +212,8 @@ export class VideoLane {
     this.#coding = false;
     if (this.#closed) return;
     if (outcome.kind === 'failed') {
-      this.#options.failed(outcome.error.message);
+      // A picture that the codec does not take is no end of the encoder, but of this lane's use now.
+      this.#options.failed(outcome.error.message, this.encoder.state.kind === 'failed');
       return;
     }
     if (outcome.kind === 'chunk') {

@@ -130,7 +130,7 @@ beforeEach(() => {
     source,
     encoder,
     nextStream: () => ++stream,
-    failed: (message) => failures.push(message),
+    failed: (message, forGood) => failures.push(`${message}, ${forGood}`),
   });
 });
 
@@ -248,7 +248,7 @@ describe('a lane of video', () => {
     lane.pump();
     encoder.state = { kind: 'failed', error: new KvmfrError('ERR_KVMFR_UNSUPPORTED', 'gone') };
     await encoder.answer({ kind: 'failed', error: encoder.state.error });
-    expect(failures).toEqual(['gone']);
+    expect(failures).toEqual(['gone, true']);
     expect(lane.usable).toBe(false);
     lane.pump();
     expect(encoder.requests).toHaveLength(2);
@@ -260,8 +260,10 @@ describe('a lane of video', () => {
     lane.follow(20_000, 500);
     expect(encoder.bitrates.at(-1)).toBe(1700);
     member.lineState = CLEAR;
+    for (let second = 0; second < 3; second++) lane.follow(20_000, 500);
+    expect(encoder.bitrates.at(-1)).toBe(1700);
     lane.follow(20_000, 500);
-    expect(encoder.bitrates.at(-1)).toBe(1955);
+    expect(encoder.bitrates.at(-1)).toBe(2550);
     for (let second = 0; second < 60; second++) lane.follow(20_000, 500);
     expect(encoder.bitrates.at(-1)).toBe(20_000);
     member.lineState = { ...FULL, kbits: 1 };
