@@ -3,10 +3,11 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicMs } from '../../client/clock.ts';
 import type { Client, CursorStream, SessionInfo } from '../../client/index.ts';
-import { readMarker } from '../../host/index.ts';
+import type { PictureView } from '../../client/tiles/view.ts';
+import { type MarkedPicture, readMarker } from '../../host/index.ts';
 import { KvmfrError } from '../../protocol/error.ts';
 import { FEATURES } from '../../protocol/kvmfr/session.ts';
-import type { Acknowledgement, PictureUpdate, Viewer } from '../../viewer/relay/index.ts';
+import type { Acknowledgement, PictureUpdate, ViewerInfo } from '../../viewer/relay/index.ts';
 import type { Measurement } from './measurement.ts';
 
 /** Longest time until an answer is no longer waited for. */
@@ -22,6 +23,9 @@ const RETRY_MS = 20;
 /** Where the pointer goes: positions that every pattern has. */
 const FIELD = { x: 16, y: 16, width: 287, height: 168 } as const;
 
+/** The tiles of a picture in which the marker is. */
+const MARKER_TILES: Uint32Array = Uint32Array.of(0, 1);
+
 interface Question {
   readonly x: number;
   readonly y: number;
@@ -31,11 +35,27 @@ interface Question {
   picture?: { readonly epoch: number; readonly serial: number };
 }
 
+/** The loop over a guest's pointer, by which it is asked to move it. */
+type PointerLoop = AsyncIterable<unknown> & Pick<CursorStream, 'moveTo' | 'return'>;
+
+/** What a stimulus needs of a client. */
+export interface StimulatedClient extends Pick<Client, 'path' | 'attached'> {
+  cursor(options: { readonly signal: AbortSignal }): PointerLoop;
+}
+
+/** What a stimulus needs of a relay. */
+export interface StimulatedRelay {
+  readonly viewers: readonly Pick<ViewerInfo, 'visible'>[];
+  readonly reader: {
+    readonly picture: MarkedPicture & Pick<PictureView, 'epoch' | 'serial' | 'grid' | 'beginRead'>;
+  };
+}
+
 /** What a stimulus is made with. */
 export interface StimulusOptions {
-  readonly client: Client;
-  readonly relay: Viewer;
-  readonly measurement: Measurement;
+  readonly client: StimulatedClient;
+  readonly relay: StimulatedRelay;
+  readonly measurement: Pick<Measurement, 'answered'>;
 }
 
 /**
@@ -46,6 +66,7 @@ export interface StimulusOptions {
  */
 export class Stimulus {
   readonly #options: StimulusOptions;
+  readonly #torn: Uint32Array<ArrayBuffer> = new Uint32Array(MARKER_TILES.length);
   #question: Question | undefined;
   #sent = 0;
   #seen = 0;
@@ -94,7 +115,14 @@ export class Stimulus {
     const question = this.#question;
     if (question === undefined || question.picture !== undefined || outcome !== 'changed') return;
     const { relay, measurement } = this.#options;
-    const found = readMarker(relay.reader.picture);
+    const { picture } = relay.reader;
+    // Another thread may be at a newer frame than the one that is told. Then the times are not those
+    // of what is seen, and the next update has it as well.
+    if (picture.epoch !== epoch || picture.serial !== serial) return;
+    if (picture.grid.tileCount < MARKER_TILES.length) return;
+    const read = picture.beginRead();
+    const found = readMarker(picture);
+    if (read.end(MARKER_TILES, MARKER_TILES.length, this.#torn) > 0) return;
     if (found?.x !== question.x || found.y !== question.y) return;
     this.#seen++;
     measurement.answered('inputToPicture', times.appliedMs - question.postedMs);
@@ -113,7 +141,7 @@ export class Stimulus {
   }
 
   /** Posts a message and waits for its answer. */
-  async #ask(cursor: CursorStream, turn: number, signal: AbortSignal): Promise<void> {
+  async #ask(cursor: PointerLoop, turn: number, signal: AbortSignal): Promise<void> {
     const x = FIELD.x + (turn % FIELD.width);
     const y = FIELD.y + ((turn * 7) % FIELD.height);
     const { promise, resolve } = newPromise();
@@ -145,7 +173,7 @@ function newPromise(): { readonly promise: Promise<void>; readonly resolve: () =
 }
 
 /** Reads the pointer's messages away: a subscriber that does not would hold the guest up. */
-async function drain(cursor: CursorStream): Promise<void> {
+async function drain(cursor: PointerLoop): Promise<void> {
   for await (const _ of cursor);
 }
 
@@ -167,7 +195,7 @@ function checkPattern({ release, vm, features }: SessionInfo): void {
     );
 }
 
-function noAnswer(client: Client): KvmfrError {
+function noAnswer(client: StimulatedClient): KvmfrError {
   return new KvmfrError(
     'ERR_KVMFR_TIMEOUT',
     `the pattern in ${client.path} was asked ${MAX_SILENCE} times to move its pointer, and showed no marker in ${ANSWER_MS} ms each`,

@@ -150,8 +150,10 @@ describe('kvmfr latency', () => {
     const publish = (): void =>
       void host.publish({ pixels, format: 'BGRA', widthPx: 64, heightPx: 48 });
     host.on('subscriber', publish);
-    const run = await kvmfr(['latency', region, '--duration', '1', '--html', html]);
-    expect(run.status).toBe(0);
+    await using latency = new RunningCommand(['latency', region, '--html', html]);
+    await latency.prints(/ arrive \d/);
+    latency.kill('SIGINT');
+    expect((await latency.done).status).toBe(130);
     const text = await readFile(html, 'utf8');
     const elements = parseMarkup(text);
     for (const tag of ['script', 'img', 'i'])
