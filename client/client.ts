@@ -31,6 +31,11 @@ export interface ClientOptions {
   readonly signal?: AbortSignal;
   /** Read an unknown newer wire by the rules of a known one, with all checks, at one's own risk. */
   readonly assume?: AssumedWire | undefined;
+  /**
+   * Who looks at the region: a `thread` of its own (the default), which sees a frame also while this
+   * thread is busy; or the event `loop` of this thread, sooner and at less cost.
+   */
+  readonly looks?: 'thread' | 'loop';
 }
 
 /** Between two looks for a publisher. */
@@ -76,6 +81,7 @@ export class Client implements AsyncDisposable {
   #session: Session | undefined;
   #lastInfo: SessionInfo | undefined;
   readonly #assume: AssumedWire | undefined;
+  readonly #looks: 'thread' | 'loop';
   #base: ClientState;
   #shown: ClientState;
   #lasting: KvmfrError | undefined;
@@ -84,6 +90,7 @@ export class Client implements AsyncDisposable {
   constructor(path: string = defaultRegionPath(), options: ClientOptions = {}) {
     this.path = path;
     this.#assume = options.assume;
+    this.#looks = options.looks ?? 'thread';
     this.#base = { name: 'waiting', message: `opening ${path}` };
     this.#shown = this.#base;
     this.#signal = options.signal;
@@ -250,7 +257,7 @@ export class Client implements AsyncDisposable {
 
   #tryOpen(): OpenRegion | undefined {
     try {
-      return openRegion(this.path);
+      return openRegion(this.path, { looks: this.#looks });
     } catch (error) {
       this.#setBase(this.#stateWithoutRegion(error));
       return undefined;

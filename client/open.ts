@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { Mapping } from '../native/index.ts';
+import { Mapping, type MappingOptions } from '../native/index.ts';
 import { KvmfrError } from '../protocol/error.ts';
 import { MAX_REGION_BYTES, MIN_REGION_BYTES } from '../protocol/limits.ts';
 import { Region } from '../protocol/memory/region.ts';
@@ -41,10 +41,7 @@ export interface OpenRegion {
  *
  * @throws what {@link Mapping.open} throws, and ERR_KVMFR_SIZE
  */
-export function openRegion(
-  name: string,
-  options: { readonly access?: 'read-write' | 'read-only' } = {},
-): OpenRegion {
+export function openRegion(name: string, options: MappingOptions = {}): OpenRegion {
   checkRegionName(name);
   const mapping = Mapping.open(name, options);
   if (mapping.byteLength < MIN_REGION_BYTES || mapping.byteLength > MAX_REGION_BYTES) {

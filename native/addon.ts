@@ -150,8 +150,12 @@ export interface NativeMapping {
   /**
    * Returns 0 or an errno. `finished` gets the id and outcome (1 changed, 2 timed out) of waits, and
    * the time of the last look at which nothing had changed, in milliseconds of the monotonic clock.
+   * `inLoop`: the event loop of this thread looks, and no thread is made.
    */
-  startWaiter(finished: (id: number, outcome: number, beforeMs: number) => void): number;
+  startWaiter(
+    finished: (id: number, outcome: number, beforeMs: number) => void,
+    inLoop: boolean,
+  ): number;
   /**
    * 0 pending, 1 changed, 2 timed out; undefined when an argument was refused. `words` holds pairs
    * of offset and value; bit 0 of the offset says that the word is to reach its value.

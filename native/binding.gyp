@@ -6,6 +6,7 @@
         'src/addon.cc',
         'src/mapping.cc',
         'src/region.cc',
+        'src/loop-timer.cc',
         'src/wait.cc',
         'src/cadence.cc',
         'src/pixels.cc',

@@ -11,6 +11,12 @@ export interface MappingOptions {
    * page only, which then no longer follows the region.
    */
   readonly access?: 'read-write' | 'read-only';
+  /**
+   * Who looks at the words that waits watch: a `thread` of its own (the default), which sees a change
+   * also while this thread is busy; or the event `loop` of this thread, which is told of it sooner,
+   * at less cost. The loop asks the kernel for short slices for its thread.
+   */
+  readonly looks?: 'thread' | 'loop';
 }
 
 /** What a region is: a plain file, or a device of the kvmfr kernel module. */
@@ -106,25 +112,29 @@ export class Mapping implements Disposable {
   /** Shared with the native waiter; it must not lead from there to this mapping when empty. */
   readonly #pending: Map<number, PendingWait> = new Map();
   readonly #words: Uint32Array = new Uint32Array(2 * MAX_WATCHED_WORDS);
+  readonly #inLoop: boolean;
   #waiterStarted = false;
   #nextWaitId = 0;
   #keptAlive = 0;
   #closed = false;
 
-  private constructor(
-    path: string,
-    access: 'read-write' | 'read-only',
-    native: NativeMapping,
-    buffer: ArrayBuffer,
-  ) {
-    this.path = path;
+  private constructor(made: {
+    readonly path: string;
+    readonly access: 'read-write' | 'read-only';
+    readonly looks: 'thread' | 'loop';
+    readonly native: NativeMapping;
+    readonly buffer: ArrayBuffer;
+  }) {
+    const { native } = made;
+    this.path = made.path;
     this.kind = native.isDevice ? 'kvmfr-device' : 'file';
     this.byteLength = native.byteLength;
-    this.access = access;
+    this.access = made.access;
     this.inode = native.inode;
     this.device = native.device;
+    this.#inLoop = made.looks === 'loop';
     this.#native = native;
-    this.#buffer = buffer;
+    this.#buffer = made.buffer;
   }
 
   /**
@@ -134,12 +144,15 @@ export class Mapping implements Disposable {
    *   ERR_KVMFR_SYSCALL, ERR_KVMFR_ARGUMENT, ERR_KVMFR_NATIVE, ERR_KVMFR_UNSUPPORTED
    */
   static open(path: string, options: MappingOptions = {}): Mapping {
-    const access = options.access ?? 'read-write';
+    const { access = 'read-write', looks = 'thread' } = options;
     if (typeof path !== 'string' || path === '' || path.includes('\0')) {
       throw argument('path', 'a path', path);
     }
     if (access !== 'read-write' && access !== 'read-only') {
       throw argument('access', "'read-write' or 'read-only'", access);
+    }
+    if (looks !== 'thread' && looks !== 'loop') {
+      throw argument('looks', "'thread' or 'loop'", looks);
     }
     const NativeMapping = addon().Mapping;
     if (NativeMapping === undefined) throw unsupported();
@@ -149,7 +162,7 @@ export class Mapping implements Disposable {
       native.close();
       throw fileAtDevicePath(path);
     }
-    return Mapping.own(native, path, access);
+    return Mapping.own(native, path, access, looks);
   }
 
   /**
@@ -157,7 +170,12 @@ export class Mapping implements Disposable {
    *
    * @throws ERR_KVMFR_UNSUPPORTED, and closes it then
    */
-  static own(native: NativeMapping, path: string, access: 'read-write' | 'read-only'): Mapping {
+  static own(
+    native: NativeMapping,
+    path: string,
+    access: 'read-write' | 'read-only',
+    looks: 'thread' | 'loop' = 'thread',
+  ): Mapping {
     const buffer = native.buffer();
     if (buffer === undefined) {
       native.close();
@@ -167,7 +185,7 @@ export class Mapping implements Disposable {
         { path },
       );
     }
-    return new Mapping(path, access, native, buffer);
+    return new Mapping({ path, access, looks, native, buffer });
   }
 
   /**
@@ -301,11 +319,12 @@ export class Mapping implements Disposable {
       pending.delete(id);
       if (wait.looks !== undefined) wait.looks.beforeMs = beforeMs;
       wait.settle(outcome === CHANGED ? 'changed' : 'timed-out');
-    });
+    }, this.#inLoop);
     if (errorNumber !== 0) {
       const errno = errorName(errorNumber);
-      throw new KvmfrError('ERR_KVMFR_SYSCALL', `no thread could be made to wait: ${errno}`, {
-        syscall: 'pthread_create',
+      const what = this.#inLoop ? 'timer' : 'thread';
+      throw new KvmfrError('ERR_KVMFR_SYSCALL', `no ${what} could be made to wait: ${errno}`, {
+        syscall: this.#inLoop ? 'timerfd_create' : 'pthread_create',
         errno,
         path: this.path,
       });

@@ -56,7 +56,7 @@ export function createSharedMemory(byteLength: number): Mapping {
 export function openSharedMemory(
   path: string,
   byteLength: number,
-  options: MappingOptions = {},
+  options: Pick<MappingOptions, 'access'> = {},
 ): Mapping {
   const { access = 'read-write' } = options;
   if (typeof path !== 'string' || path === '' || path.includes('\0')) {

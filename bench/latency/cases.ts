@@ -13,6 +13,7 @@ const P50_LIMIT_US = 100;
 const P99_LIMIT_US = 500;
 const CPU_LIMIT_PERCENT = 3;
 const IDLE_LIMIT_PERCENT = 1;
+const UNWATCHED_LIMIT_PERCENT = 0.5;
 
 /** Frames until both sides are compiled, as they are after the first minute of a real guest. */
 const WARM_UP_FPS = 250;
@@ -21,12 +22,19 @@ const WARM_UP_MS = 6000;
 /** One way of measuring. */
 interface Setup {
   readonly name: string;
+  /** The program that reads. */
+  readonly by: 'client' | 'client, its own loop looks' | 'thread';
   /** 0: the publisher is there, and publishes nothing. */
   readonly fps: number;
   /** How far from its time each frame is published, at random. */
-  readonly jitterUs: number;
-  /** The frame's header is enough; else all of its rows have to have arrived. */
-  readonly partial: boolean;
+  readonly jitterUs?: number;
+  /** The frame's header is not enough: all of its rows have to have arrived. */
+  readonly whole?: boolean;
+  /** A small rect of each frame is new; else all of it, the same as before. */
+  readonly rectOnly?: boolean;
+  /** Nobody asks for frames. */
+  readonly unwatched?: boolean;
+  readonly i420?: boolean;
 }
 
 /** What was measured. */
@@ -45,15 +53,21 @@ async function measure(setup: Setup, options: RunOptions): Promise<Measured> {
   await using children = new Children();
   const publisher = Child.start('latency/publisher.js', [path, stampsPath]);
   children.add(publisher);
-  await publisher.ask('start', { fps: WARM_UP_FPS, jitterUs: 0 });
-  const reader = Child.start('latency/reader.js', [path, stampsPath]);
+  const rectOnly = setup.rectOnly === true ? 1 : 0;
+  await publisher.ask('start', { fps: WARM_UP_FPS, jitterUs: 0, rectOnly });
+  const script = setup.by === 'thread' ? 'latency/thread-reader.js' : 'latency/reader.js';
+  const looks = setup.by === 'client' ? 'thread' : 'loop';
+  const reader = Child.start(script, [path, stampsPath, looks]);
   children.add(reader);
-  await reader.ask('follow', { partial: setup.partial ? 1 : 0, warmUpMs: WARM_UP_MS, ms: 0 });
+  const how = { partial: setup.whole === true ? 0 : 1, watch: 1, i420: setup.i420 ? 1 : 0 };
+  await reader.ask('follow', { ...how, warmUpMs: WARM_UP_MS, ms: 0 });
   await publisher.ask('stop');
-  if (setup.fps > 0) await publisher.ask('start', { fps: setup.fps, jitterUs: setup.jitterUs });
+  const { fps, jitterUs = 0 } = setup;
+  if (fps > 0) await publisher.ask('start', { fps, jitterUs, rectOnly });
   const disturbance = new Disturbance([publisher.pid, reader.pid]);
   const report = await reader.ask('follow', {
-    partial: setup.partial ? 1 : 0,
+    ...how,
+    watch: setup.unwatched === true ? 0 : 1,
     warmUpMs: 2000,
     ms: options.quick ? 8000 : 30_000,
   });
@@ -71,14 +85,14 @@ async function runFrames(setup: Setup, options: RunOptions): Promise<readonly Ro
   const samples = reader('frames');
   const us = (from: string): number => reader(from) / 1000;
   const copyMs = (numberOf(publisher, 'copyP50Ns') / 1e6).toFixed(1);
-  const what = setup.partial
-    ? 'posted -> frame in hand, rows still arriving'
+  const what = !setup.whole
+    ? `posted -> JavaScript holds the frame, rows still arriving; ${setup.by}`
     : `posted -> all rows there; the publisher copies them in ${copyMs} ms (p50)`;
   const missed =
     reader('skipped') + reader('givenUp') + numberOf(publisher, 'dropped') === 0
       ? 'no frame missed'
       : `${reader('skipped')} skipped, ${reader('givenUp')} given up, ${numberOf(publisher, 'dropped')} not published`;
-  const limits = setup.partial && setup.jitterUs === 0;
+  const limits = !setup.whole && setup.jitterUs === undefined;
   return [
     row({
       name: `${name}/p50`,
@@ -96,6 +110,7 @@ async function runFrames(setup: Setup, options: RunOptions): Promise<readonly Ro
       ...(limits ? { atMost: P99_LIMIT_US } : {}),
       note: `${missed}; publisher up to ${(numberOf(publisher, 'lateP99Ns') / 1000).toFixed(0)} us off its time (p99)`,
     }),
+    ...(setup.by === 'thread' ? toldRows(name, reader) : []),
     row({ name: `${name}/max`, unit: 'us', value: us('maxNs'), samples }),
     row({
       name: `${name}/cpu`,
@@ -108,6 +123,22 @@ async function runFrames(setup: Setup, options: RunOptions): Promise<readonly Ro
   ];
 }
 
+/** What the main thread of a reader with a thread of its own knows, and when. */
+function toldRows(name: string, reader: Measured['reader']): readonly Row[] {
+  const samples = reader('frames');
+  const applied = `in the picture after ${(reader('appliedP50Ns') / 1000).toFixed(0)} us (p50)`;
+  return [
+    row({
+      name: `${name}/told/p50`,
+      unit: 'us',
+      value: reader('toldP50Ns') / 1000,
+      samples,
+      note: `posted -> the main thread is told that it is in the picture; ${applied}`,
+    }),
+    row({ name: `${name}/told/p99`, unit: 'us', value: reader('toldP99Ns') / 1000, samples }),
+  ];
+}
+
 async function runIdle(setup: Setup, options: RunOptions): Promise<readonly Row[]> {
   const { reader, around } = await measure(setup, options);
   return [
@@ -116,17 +147,23 @@ async function runIdle(setup: Setup, options: RunOptions): Promise<readonly Row[
       unit: '% of a core',
       value: reader('cpuPercent'),
       samples: 1,
-      atMost: IDLE_LIMIT_PERCENT,
-      note: `subscribed, the publisher alive, no frames; ${around}`,
+      atMost: setup.unwatched ? UNWATCHED_LIMIT_PERCENT : IDLE_LIMIT_PERCENT,
+      note: `${setup.unwatched ? 'nobody asks for frames' : 'subscribed'}, the publisher alive, no frames; ${setup.by}; ${around}`,
     }),
   ];
 }
 
 const SETUPS: readonly Setup[] = [
-  { name: 'held', fps: 60, jitterUs: 0, partial: true },
-  { name: 'whole', fps: 60, jitterUs: 0, partial: false },
-  { name: 'held-jitter', fps: 60, jitterUs: 1000, partial: true },
-  { name: 'idle', fps: 0, jitterUs: 0, partial: true },
+  { name: 'held', by: 'client', fps: 60 },
+  { name: 'whole', by: 'client', fps: 60, whole: true },
+  { name: 'held-jitter', by: 'client', fps: 60, jitterUs: 1000 },
+  { name: 'idle', by: 'client', fps: 0 },
+  { name: 'loop', by: 'client, its own loop looks', fps: 60 },
+  { name: 'thread', by: 'thread', fps: 60, rectOnly: true },
+  { name: 'thread-jitter', by: 'thread', fps: 60, rectOnly: true, jitterUs: 1000 },
+  { name: 'thread-full', by: 'thread', fps: 60, i420: true },
+  { name: 'thread-idle', by: 'thread', fps: 0 },
+  { name: 'thread-unwatched', by: 'thread', fps: 0, unwatched: true },
 ];
 
 /** From the guest's publishing to a program that holds the frame: 1080p at 60 Hz. */

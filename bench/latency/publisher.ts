@@ -14,11 +14,14 @@ const host = await createHost(path, { wire: 'B7' });
 const widthPx = 1920;
 const heightPx = 1080;
 const pixels = new Uint8Array(widthPx * heightPx * 4).fill(0x5a);
+/** Changed from frame to frame where it is asked for: as when a caret blinks. */
+const RECT = { x: 1000, y: 500, width: 256, height: 64 };
 const late = latencyHistogram();
 const copy = latencyHistogram();
 let serial = 0;
 let dropped = 0;
 let running = false;
+let rectOnly = false;
 let postedNs = 0n;
 let loop: Promise<void> = Promise.resolve();
 
@@ -43,7 +46,13 @@ async function publishFrames(fps: number, jitterUs: number): Promise<void> {
 }
 
 function publishOne(dueNs: bigint): void {
-  if (!host.publish({ pixels, format: 'BGRA', widthPx, heightPx })) {
+  if (rectOnly)
+    for (let y = RECT.y; y < RECT.y + RECT.height; y++) {
+      const at = (y * widthPx + RECT.x) * 4;
+      pixels.fill(serial & 0xff, at, at + RECT.width * 4);
+    }
+  const damage = rectOnly ? { damage: [RECT] } : {};
+  if (!host.publish({ pixels, format: 'BGRA', widthPx, heightPx, ...damage })) {
     dropped++;
     return;
   }
@@ -55,6 +64,7 @@ function publishOne(dueNs: bigint): void {
 serve({
   start(report) {
     running = true;
+    rectOnly = numberOf(report, 'rectOnly') === 1;
     dropped = 0;
     late.reset();
     copy.reset();

@@ -6,9 +6,9 @@ import { numberOf, type Report } from '../support/messages.ts';
 import { latencyHistogram, nowNs } from '../support/stats.ts';
 import { Stamps } from './stamps.ts';
 
-const [path = '', stampsPath = ''] = process.argv.slice(2);
+const [path = '', stampsPath = '', looks = ''] = process.argv.slice(2);
 const stamps = new Stamps(stampsPath);
-const client = await connect(path);
+const client = await connect(path, { looks: looks === 'loop' ? 'loop' : 'thread' });
 
 /** Takes frames, and measures from `warmUpMs` on. */
 async function follow(report: Report): Promise<{ readonly [name: string]: number }> {

@@ -30,6 +30,13 @@ export class Stamps {
     return this.#ns[serial % SLOTS] ?? 0n;
   }
 
+  /** When the newest frame was published that was published by a moment. */
+  newestBefore(ns: bigint): bigint {
+    let newest = 0n;
+    for (const stamp of this.#ns) if (stamp <= ns && stamp > newest) newest = stamp;
+    return newest;
+  }
+
   /** Unmaps the file. */
   close(): void {
     this.#mapping.close();

@@ -35,7 +35,7 @@ class ReaderThread {
     const { counts, mailboxes } = threadMemory(start.memory);
     this.#port = port;
     this.#counts = counts;
-    this.#client = new Client(start.path, { assume: start.assume });
+    this.#client = new Client(start.path, { assume: start.assume, looks: 'loop' });
     this.#reader = new LocalReader(this.#client, {
       after: start.after,
       log: (line) => this.#say({ say: 'log', line }),

@@ -4,9 +4,12 @@
 
 #include <cerrno>
 #include <cmath>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "loop-timer.h"
 
 namespace kvmfr {
 
@@ -14,9 +17,24 @@ struct Mapping::Wakeup {
   explicit Wakeup(const std::uint8_t* base) : waiter(base) {}
 
   Waiter waiter;
+  // The way into JavaScript from the waiter's thread; or, when the loop of this thread looks, its
+  // timer and the function to call.
   napi_threadsafe_function function = nullptr;
+  LoopTimer* timer = nullptr;
+  std::unique_ptr<Napi::AsyncContext> async;
+  Napi::FunctionReference finished;
   Mapping* owner = nullptr;  // nullptr once the mapping is closed or gone
   std::vector<FinishedWait> taken;
+
+  // Sets the timer for the next look.
+  void SetTimer() {
+    const Nanos at = waiter.NextRing();
+    if (at == Waiter::kNever) {
+      timer->Unset();
+    } else {
+      timer->Set(at);
+    }
+  }
 };
 
 Napi::Function Mapping::Define(Napi::Env env) {
@@ -122,13 +140,28 @@ Napi::Value Mapping::Look(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), result);
 }
 
-// startWaiter(callback(id, outcome, beforeMs)): 0, or the errno of pthread_create.
+// startWaiter(callback(id, outcome, beforeMs), inLoop): 0, or the errno of pthread_create or
+// timerfd_create. `inLoop`: this thread looks, from its event loop.
 Napi::Value Mapping::StartWaiter(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  if (region_ == nullptr || wakeup_ != nullptr || !info[0].IsFunction()) {
+  if (region_ == nullptr || wakeup_ != nullptr || !info[0].IsFunction() || !info[1].IsBoolean()) {
     return Napi::Number::New(env, EINVAL);
   }
   auto* wakeup = new Wakeup(region_->base());
+  int error = 0;
+  if (info[1].As<Napi::Boolean>().Value()) {
+    wakeup->async = std::make_unique<Napi::AsyncContext>(env, "kvmfr.wait");
+    wakeup->finished = Napi::Persistent(info[0].As<Napi::Function>());
+    wakeup->timer = LoopTimer::Create(env, Ring, EndLoop, wakeup, &error);
+    if (wakeup->timer == nullptr) {
+      delete wakeup;
+      return Napi::Number::New(env, error);
+    }
+    AskForShortSlices();
+    wakeup->owner = this;
+    wakeup_ = wakeup;
+    return Napi::Number::New(env, 0);
+  }
   const napi_status status =
       napi_create_threadsafe_function(env, info[0], nullptr, Napi::String::New(env, "kvmfr.wait"),
                                       0, 1, wakeup, EndWakeup, wakeup, CallBack, &wakeup->function);
@@ -139,7 +172,7 @@ Napi::Value Mapping::StartWaiter(const Napi::CallbackInfo& info) {
   wakeup->owner = this;
   wakeup_ = wakeup;
   napi_unref_threadsafe_function(env, wakeup->function);
-  const int error = wakeup->waiter.Start(Wake, wakeup);
+  error = wakeup->waiter.Start(Wake, wakeup);
   if (error != 0) StopWaiter();
   return Napi::Number::New(env, error);
 }
@@ -178,6 +211,7 @@ Napi::Value Mapping::Wait(const Napi::CallbackInfo& info) {
   const double capped_ms = std::fmin(timeout_ms, 3.2e12);
   const Nanos timeout = static_cast<Nanos>(std::fmax(capped_ms, 0) * kMilli);
   const WaitOutcome outcome = wakeup_->waiter.Add(wait, timeout);
+  if (wakeup_->timer != nullptr && outcome == WaitOutcome::kPending) wakeup_->SetTimer();
   return Napi::Number::New(env, static_cast<std::uint32_t>(outcome));
 }
 
@@ -188,7 +222,9 @@ void Mapping::CancelWait(const Napi::CallbackInfo& info) {
 
 void Mapping::KeepAlive(const Napi::CallbackInfo& info) {
   if (wakeup_ == nullptr || !info[0].IsBoolean()) return;
-  if (info[0].As<Napi::Boolean>().Value()) {
+  if (wakeup_->timer != nullptr) {
+    wakeup_->timer->KeepAlive(info[0].As<Napi::Boolean>().Value());
+  } else if (info[0].As<Napi::Boolean>().Value()) {
     napi_ref_threadsafe_function(info.Env(), wakeup_->function);
   } else {
     napi_unref_threadsafe_function(info.Env(), wakeup_->function);
@@ -215,6 +251,11 @@ void Mapping::StopWaiter() {
   Wakeup* wakeup = std::exchange(wakeup_, nullptr);
   wakeup->owner = nullptr;
   wakeup->waiter.Stop();
+  if (wakeup->timer != nullptr) {
+    // Ends in EndLoop, a turn of the event loop later.
+    wakeup->timer->Close();
+    return;
+  }
   // Ends in EndWakeup, a turn of the event loop later.
   napi_release_threadsafe_function(wakeup->function, napi_tsfn_abort);
 }
@@ -234,13 +275,44 @@ void Mapping::CallBack(napi_env raw_env, napi_value callback, void* context, voi
   std::vector<FinishedWait> taken = std::move(wakeup->taken);
   taken.clear();
   wakeup->waiter.Take(&taken);
-  for (const FinishedWait& wait : taken) {
+  Tell(env, function, taken);
+  wakeup->taken = std::move(taken);
+}
+
+void Mapping::Tell(Napi::Env env, const Napi::Function& function,
+                   const std::vector<FinishedWait>& finished) {
+  for (const FinishedWait& wait : finished) {
     function.Call({Napi::Number::New(env, wait.id),
                    Napi::Number::New(env, static_cast<std::uint32_t>(wait.outcome)),
                    Napi::Number::New(env, static_cast<double>(wait.before) / kMilli)});
     if (env.IsExceptionPending()) break;
   }
+}
+
+// The timer of the loop has rung: looks, and tells what has finished in one call into JavaScript, so
+// that what follows from all of it runs before the next look is set.
+void Mapping::Ring(void* context) {
+  auto* wakeup = static_cast<Wakeup*>(context);
+  wakeup->waiter.Ring();
+  std::vector<FinishedWait> taken = std::move(wakeup->taken);
+  taken.clear();
+  wakeup->waiter.Take(&taken);
+  if (!taken.empty()) {
+    const Napi::Env env = wakeup->async->Env();
+    const Napi::HandleScope handles(env);
+    const Napi::CallbackScope scope(env, *wakeup->async);
+    Tell(env, wakeup->finished.Value(), taken);
+  }
   wakeup->taken = std::move(taken);
+  if (wakeup->owner != nullptr) wakeup->SetTimer();
+}
+
+// The last that happens to the timer of the loop: after close(), after the mapping was garbage
+// collected, or while the environment ends.
+void Mapping::EndLoop(void* context) {
+  auto* wakeup = static_cast<Wakeup*>(context);
+  if (wakeup->owner != nullptr) wakeup->owner->wakeup_ = nullptr;
+  delete wakeup;
 }
 
 // The last that happens to the thread-safe function: after close(), after the mapping was garbage

@@ -5,6 +5,7 @@
 #include <napi.h>
 
 #include <memory>
+#include <vector>
 
 #include "region.h"
 #include "wait.h"
@@ -44,6 +45,10 @@ class Mapping : public Napi::ObjectWrap<Mapping> {
   static bool Wake(void* wakeup);
   static void CallBack(napi_env env, napi_value callback, void* wakeup, void* data);
   static void EndWakeup(napi_env env, void* wakeup, void* hint);
+  static void Ring(void* wakeup);
+  static void EndLoop(void* wakeup);
+  static void Tell(Napi::Env env, const Napi::Function& function,
+                   const std::vector<FinishedWait>& finished);
 
   OpenFailure failure_;
   std::shared_ptr<Region> region_;

@@ -25,6 +25,7 @@ constexpr std::size_t kStackBytes = 256 * 1024;
 constexpr Nanos kForever = INT64_MAX;
 constexpr Nanos kLikelyCost = 10 * kMicro;
 constexpr int kLooksPerMeasurement = 64;
+constexpr int kLooksPerQuietMeasurement = 16;
 constexpr Nanos kShortestSleep = 10 * kMicro;
 constexpr Nanos kLatest = 100 * kMicro;
 
@@ -40,19 +41,6 @@ struct SchedulingAttributes {
   std::uint64_t deadline;
   std::uint64_t period;
 };
-
-// On a busy processor a thread that has slept waits for the slice of the one that runs: a
-// millisecond and more behind a guest that copies its frame. Who asks for short slices goes first,
-// and gets no larger share for it. Linux 6.12 and later; earlier ones take no notice.
-void AskForShortSlices() {
-  SchedulingAttributes attributes{};
-  constexpr unsigned size = sizeof attributes;
-  if (syscall(SYS_sched_getattr, 0, &attributes, size, 0) != 0) return;
-  if (attributes.policy != SCHED_OTHER) return;
-  attributes.size = size;
-  attributes.runtime = kSliceNs;
-  syscall(SYS_sched_setattr, 0, &attributes, 0);
-}
 
 Nanos Read(clockid_t clock) {
   timespec time;
@@ -74,6 +62,19 @@ class Lock {
 };
 
 }  // namespace
+
+// On a busy processor a thread that has slept waits for the slice of the one that runs: a
+// millisecond and more behind a guest that copies its frame. Who asks for short slices goes first,
+// and gets no larger share for it. Linux 6.12 and later; earlier ones take no notice.
+void AskForShortSlices() {
+  SchedulingAttributes attributes{};
+  constexpr unsigned size = sizeof attributes;
+  if (syscall(SYS_sched_getattr, 0, &attributes, size, 0) != 0) return;
+  if (attributes.policy != SCHED_OTHER) return;
+  attributes.size = size;
+  attributes.runtime = kSliceNs;
+  syscall(SYS_sched_setattr, 0, &attributes, 0);
+}
 
 Waiter::Waiter(const std::uint8_t* base)
     : base_(base), budget_(LookBudget::Of(kLikelyCost)), cost_(kLikelyCost) {
@@ -122,6 +123,7 @@ WaitOutcome Waiter::Add(Wait wait, Nanos timeout) {
     Lock lock(&mutex_);
     if (pending_.empty()) last_look_ = now;
     pending_.push_back(wait);
+    quiet_ = false;
     too_late = NextLook(wait, now) < asleep_until_;
   }
   if (too_late) pthread_cond_signal(&condition_);
@@ -200,6 +202,24 @@ void Waiter::Sleep(Nanos now) {
   lateness_ += (late - lateness_) / 8;
 }
 
+Nanos Waiter::NextRing() {
+  Lock lock(&mutex_);
+  const Nanos now = Now();
+  Nanos due = kNever;
+  for (const Wait& wait : pending_) due = std::min(due, NextLook(wait, now));
+  set_ = due == kNever ? 0 : std::max(due - lateness_, now + kShortestSleep);
+  return due == kNever ? kNever : set_;
+}
+
+void Waiter::Ring() {
+  Lock lock(&mutex_);
+  MeasureQuietCost();
+  const Nanos now = Now();
+  if (set_ != 0) lateness_ += (std::clamp(now - set_, Nanos{0}, kLatest) - lateness_) / 8;
+  quiet_ = !Look(now);
+  last_look_ = now;
+}
+
 bool Waiter::Look(Nanos now) {
   const std::size_t before = finished_.size();
   for (std::size_t i = 0; i < pending_.size();) {
@@ -246,6 +266,18 @@ void Waiter::MeasureCost() {
   }
   cpu_ = cpu;
   looks_ = 0;
+}
+
+// The same for a thread that does other things as well: only what it used from one look to the next
+// counts, when nothing came in between.
+void Waiter::MeasureQuietCost() {
+  if (cpu_ != 0 && quiet_) {
+    const Nanos used = std::min(Read(CLOCK_THREAD_CPUTIME_ID) - cpu_, kLikelyCost * 10);
+    cost_ += (used - cost_) / 8;
+    budget_ = LookBudget::Of(cost_);
+  }
+  cpu_ = 0;
+  if (++looks_ % kLooksPerQuietMeasurement == 0) cpu_ = Read(CLOCK_THREAD_CPUTIME_ID);
 }
 
 // The stream of a word; the one that was used least recently makes room for a new one.

@@ -12,6 +12,9 @@
 
 namespace kvmfr {
 
+// Asks for short slices of the processor for the calling thread, where Linux grants them.
+void AskForShortSlices();
+
 constexpr std::size_t kMaxWatchedWords = 32;
 
 enum class WaitOutcome : std::uint32_t { kPending = 0, kChanged = 1, kTimedOut = 2 };
@@ -39,10 +42,12 @@ struct FinishedWait {
   Nanos before;  // the last look at which no word had changed
 };
 
-// Parked on a condition variable while no wait is pending. Otherwise it sleeps until the next look
-// that some pending wait asks for. Waits that follow each other at the rhythm of a stream find it
-// asleep until the right moment already: neither side pays for a wake-up then. The public methods
-// are for the thread that made it.
+// Looks from a thread of its own (Start), or whenever a timer of its owner rings (NextRing, Ring).
+//
+// The thread is parked on a condition variable while no wait is pending. Otherwise it sleeps until
+// the next look that some pending wait asks for. Waits that follow each other at the rhythm of a
+// stream find it asleep until the right moment already: neither side pays for a wake-up then. The
+// public methods are for the thread that made it.
 class Waiter {
  public:
   // `wake` is called from the waiter's thread, once per batch of finished waits; it returns false
@@ -68,6 +73,13 @@ class Waiter {
   // Ends the thread and joins it. The region is not touched after this returns.
   void Stop();
 
+  // Without a thread, the owner looks itself, whenever a timer of its own rings.
+  static constexpr Nanos kNever = INT64_MAX;
+  // When the timer is to ring next, of CLOCK_MONOTONIC; kNever while nobody waits.
+  Nanos NextRing();
+  // The timer has rung: looks. What has finished can be taken then.
+  void Ring();
+
  private:
   struct Stream {
     std::uint32_t offset = 0;
@@ -82,6 +94,7 @@ class Waiter {
   bool Look(Nanos now);
   Nanos NextLook(const Wait& wait, Nanos now);
   void MeasureCost();
+  void MeasureQuietCost();
   void Sleep(Nanos now);
   Stream& StreamOf(std::uint32_t offset);
   bool Fires(const WatchedWord& word) const;
@@ -110,6 +123,9 @@ class Waiter {
   Nanos cost_;
   Nanos cpu_ = 0;
   Nanos lateness_ = 0;
+  // Without a thread.
+  Nanos set_ = 0;       // for when the timer was set; 0 when it is not
+  bool quiet_ = false;  // nothing but looks has happened since the last one
 };
 
 }  // namespace kvmfr

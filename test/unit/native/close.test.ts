@@ -80,10 +80,13 @@ describe('Mapping.close', () => {
   });
 });
 
-describe('a mapping that nobody closes', () => {
+describe.each(['thread', 'loop'])('a mapping that nobody closes, whose %s looks', (looks) => {
   test('is collected, stays mapped while a view is left, and is unmapped with the last one', async () => {
     expect(
-      await askChild('collect.mjs', [regionAt('collect')], { flags: ['--expose-gc'] }),
+      await askChild('collect.mjs', [regionAt(`collect-${looks}`)], {
+        flags: ['--expose-gc'],
+        env: { LOOKS: looks },
+      }),
     ).toEqual({
       mappingCollected: true,
       mappedWhileViewed: true,
@@ -95,9 +98,11 @@ describe('a mapping that nobody closes', () => {
   });
 });
 
-describe('what is left over', () => {
+describe.each(['thread', 'loop'])('what is left over, whose %s looked', (looks) => {
   test('1000 mappings and 5 workers that ended waiting leave no descriptor, thread or mapping', async () => {
-    const result = await askChild('left-over.mjs', [regionAt('left-over')]);
+    const result = await askChild('left-over.mjs', [regionAt(`left-over-${looks}`)], {
+      env: { LOOKS: looks },
+    });
     expect(result).toMatchObject({
       before: { waiters: 0, mappings: 0 },
       afterMappings: { waiters: 0, mappings: 0 },

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { Mapping } from '../../../../dist/native/index.js';
 
+const looks = process.env.LOOKS ?? 'thread';
 const [path] = process.argv.slice(2);
 const isMapped = () => readFileSync('/proc/self/maps', 'utf8').includes(path);
 
@@ -19,7 +20,7 @@ const collectUntil = async (holds) => {
   return false;
 };
 
-let mapping = Mapping.open(path);
+let mapping = Mapping.open(path, { looks });
 // A waiter that has run, too: its thread must not keep the mapping, nor outlive it.
 await mapping.wait([{ offsetBytes: 0, value: 0 }], { timeoutMs: 1 });
 let view = new Uint32Array(mapping.buffer);
@@ -34,7 +35,7 @@ view = undefined;
 const unmappedAfterView = await collectUntil(() => !isMapped());
 
 // A pending wait, on the other hand, keeps its mapping.
-const held = new WeakRef(Mapping.open(path));
+const held = new WeakRef(Mapping.open(path, { looks }));
 const wait = held.deref().wait([{ offsetBytes: 0, value: 0 }], { timeoutMs: 60_000 });
 const heldByWait = !(await collectUntil(() => held.deref() === undefined));
 held.deref().close();

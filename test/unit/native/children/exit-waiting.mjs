@@ -2,7 +2,8 @@
 //   exit-waiting.mjs REGION
 import { Mapping } from '../../../../dist/native/index.js';
 
-const mapping = Mapping.open(process.argv[2]);
+const looks = process.env.LOOKS ?? 'thread';
+const mapping = Mapping.open(process.argv[2], { looks });
 for (let i = 0; i < 8; i++) {
   void mapping.wait([{ offsetBytes: 4 * i, value: 0 }], { timeoutMs: Infinity, cadence: i > 3 });
 }

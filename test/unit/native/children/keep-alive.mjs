@@ -2,8 +2,9 @@
 //   keep-alive.mjs REGION KEEP_ALIVE(true|false) TIMEOUT_MS
 import { Mapping } from '../../../../dist/native/index.js';
 
+const looks = process.env.LOOKS ?? 'thread';
 const [path, keepAlive, timeoutMs] = process.argv.slice(2);
-const mapping = Mapping.open(path);
+const mapping = Mapping.open(path, { looks });
 let outcome = 'pending';
 process.on('exit', () => console.log(JSON.stringify(outcome)));
 outcome = await Promise.race([

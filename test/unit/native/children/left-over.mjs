@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { Mapping } from '../../../../dist/native/index.js';
 
+const looks = process.env.LOOKS ?? 'thread';
 const [path] = process.argv.slice(2);
 const taken = () => ({
   descriptors: readdirSync('/proc/self/fd').filter((fd) => {
@@ -38,13 +39,13 @@ const endWaiting = async (waits) => {
 };
 
 // Once without counting, for what Node opens at the first use.
-Mapping.open(path).close();
+Mapping.open(path, { looks }).close();
 await endWaiting(1);
 
 const before = taken();
 const outcomes = new Set();
 for (let i = 0; i < 1000; i++) {
-  const mapping = Mapping.open(path);
+  const mapping = Mapping.open(path, { looks });
   const wait = i % 4 === 0 ? mapping.wait(words, { timeoutMs: 60_000 }) : undefined;
   mapping.close();
   if (wait !== undefined) outcomes.add(await wait);
