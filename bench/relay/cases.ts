@@ -3,7 +3,7 @@ import type { PatternContent } from '../../host/index.ts';
 import type { BenchCase, RunOptions } from '../support/bench-case.ts';
 import { Disturbance } from '../support/disturbance.ts';
 import { numberOf } from '../support/messages.ts';
-import { processCpuSeconds, processMemory } from '../support/process.ts';
+import { processCounts, processCpuSeconds, processMemory } from '../support/process.ts';
 import { type Row, row } from '../support/report.ts';
 import { median } from '../support/stats.ts';
 import { GUEST, Stage } from './stage.ts';
@@ -17,6 +17,7 @@ const MANY = 8;
 const NOBODY_CPU_PERCENT = 0.5;
 const MANY_CPU_RATIO = 1.5;
 const STALL_GROWTH_MIB = 16;
+const SOAK_GROWTH_MIB = 8;
 
 /** What the relay was like for a while. */
 interface Watched {
@@ -158,7 +159,104 @@ async function runStall(content: PatternContent, options: RunOptions): Promise<r
   ];
 }
 
-/** What the relay needs, as `kvmfr view` runs it: 1080p at 30 Hz, lossless. */
+/** More viewers of one guest, and more guests with a viewer each. */
+async function runScale(content: PatternContent, options: RunOptions): Promise<readonly Row[]> {
+  const settleMs = options.quick ? 1500 : 5000;
+  const measureMs = options.quick ? 3500 : 10_000;
+  const rows: Row[] = [];
+  {
+    await using stage = await Stage.open(content);
+    for (const viewers of [1, 2, 4, 8, 16]) {
+      await stage.viewers.ask('attach', { count: viewers });
+      await sleep(settleMs);
+      rows.push(...rowsOf(`scale/${content}`, await watch(stage, viewers, measureMs)));
+    }
+  }
+  const stages: Stage[] = [];
+  try {
+    for (const guests of [1, 2, 4]) {
+      while (stages.length < guests) {
+        const stage = await Stage.open(content);
+        stages.push(stage);
+        await stage.viewers.ask('attach', { count: 1 });
+      }
+      await sleep(settleMs);
+      const watched = await Promise.all(stages.map((stage) => watch(stage, 1, measureMs)));
+      rows.push(
+        row({
+          name: `scale/${content}/${guests}-guests/updates`,
+          unit: 'updates/s each',
+          value: watched.reduce((sum, each) => sum + each.updatesPerSecond, 0) / guests,
+          samples: guests,
+          note: `of ${GUEST.fps} frames/s; relays ${watched.map((each) => each.cpuPercent.toFixed(0)).join(', ')} % of a core; ${watched[0]?.around}`,
+        }),
+      );
+    }
+  } finally {
+    for (const stage of stages) await stage[Symbol.asyncDispose]();
+  }
+  return rows;
+}
+
+/** Guests that end and start again while viewers come and go: what is left over at the end. */
+async function runSoak(options: RunOptions): Promise<readonly Row[]> {
+  const rounds = options.quick ? 6 : 30;
+  await using stage = await Stage.open('demo');
+  await stage.viewers.ask('attach', { count: 1 });
+  const memory: number[] = [];
+  let descriptors = 0;
+  let threads = 0;
+  const startMs = performance.now();
+  for (let round = 0; round < rounds; round++) {
+    await stage.viewers.ask('attach', { count: 4 });
+    await sleep(1500);
+    await stage.restartGuest();
+    await sleep(1500);
+    await stage.viewers.ask('leaveAllButOne');
+    await sleep(1000);
+    const own = processMemory(stage.relayPid).ownBytes / MIB;
+    const counts = processCounts(stage.relayPid);
+    memory.push(own);
+    // Of the first rounds all is made that is kept: pools, encoders, compiled code.
+    if (round === 2) ({ descriptors, threads } = counts);
+  }
+  const after = processCounts(stage.relayPid);
+  const minutes = (performance.now() - startMs) / 60_000;
+  const half = Math.floor(memory.length / 2);
+  const growth = median(memory.slice(-half)) - median(memory.slice(2, 2 + half));
+  return [
+    row({
+      name: 'relay/soak/memory-growth',
+      unit: 'MiB',
+      value: growth,
+      samples: rounds,
+      atMost: SOAK_GROWTH_MIB,
+      note: `median of the second half over that of the first, ${minutes.toFixed(1)} minutes, ${rounds} restarts of the guest; ${memory.at(-1)?.toFixed(0)} MiB at the end`,
+    }),
+    row({
+      name: 'relay/soak/descriptors-left',
+      unit: '',
+      value: after.descriptors - descriptors,
+      samples: rounds,
+      atMost: 0,
+    }),
+    row({
+      name: 'relay/soak/threads-left',
+      unit: '',
+      value: after.threads - threads,
+      samples: rounds,
+      atMost: 0,
+    }),
+  ];
+}
+
+/** What takes long, or is of interest only now and then. */
+export const RELAY_LONG_CASES: readonly BenchCase[] = [
+  { name: 'scale/demo', run: (options) => runScale('demo', options) },
+  { name: 'relay/soak', run: (options) => runSoak(options) },
+];
+
+/** What the relay needs, as `kvmfr view` runs it: 1080p at 30 Hz. */
 export const RELAY_CASES: readonly BenchCase[] = [
   { name: 'relay/demo', run: (options) => runViewers('demo', options) },
   { name: 'relay/scroll', run: (options) => runViewers('scroll', options) },

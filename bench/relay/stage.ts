@@ -13,18 +13,21 @@ const TOKEN = 'bench-viewers';
 
 /** `kvmfr view` as a person starts it, on a synthetic guest, and viewers: each in its own process. */
 export class Stage implements AsyncDisposable {
-  readonly guest: GuestProcess;
+  guest: GuestProcess;
   readonly relay: ChildProcess;
   readonly viewers: Child;
   readonly #scratch: Scratch;
+  readonly #content: PatternContent;
 
   private constructor(parts: {
     readonly scratch: Scratch;
     readonly guest: GuestProcess;
     readonly relay: ChildProcess;
     readonly viewers: Child;
+    readonly content: PatternContent;
   }) {
     this.#scratch = parts.scratch;
+    this.#content = parts.content;
     this.guest = parts.guest;
     this.relay = parts.relay;
     this.viewers = parts.viewers;
@@ -38,7 +41,16 @@ export class Stage implements AsyncDisposable {
     const relay = startRelay(region);
     const url = await addressOf(relay);
     const viewers = Child.start('relay/viewers.js', [socketUrl(url)]);
-    return new Stage({ scratch, guest, relay, viewers });
+    return new Stage({ scratch, guest, relay, viewers, content });
+  }
+
+  /** Ends the guest as a crash does, and starts another one in its region. */
+  async restartGuest(): Promise<void> {
+    const { guest } = this;
+    if (guest.pid !== undefined) process.kill(guest.pid, 'SIGKILL');
+    await guest.close();
+    const region = this.#scratch.path('region');
+    this.guest = await spawnPattern({ region, content: this.#content, ...GUEST });
   }
 
   /** Process id of the relay. */

@@ -40,8 +40,8 @@ class BenchViewer {
     await this.#opened;
     const hello = {
       wire: WIRE_VERSION,
-      encodings: ['lossless'],
-      codecs: [],
+      encodings: ['lossless', 'video'],
+      codecs: ['h264'],
       tileCodings: ['ops'],
       visible: true,
     } as const;
@@ -69,7 +69,7 @@ class BenchViewer {
     if (!(data instanceof Uint8Array)) throw new Error('a message must be one piece');
     this.bytes += data.byteLength;
     const { type, flags, body } = readEnvelope(data);
-    if (type !== WIRE_TYPES.tiles && type !== WIRE_TYPES.image) return;
+    if (type !== WIRE_TYPES.tiles && type !== WIRE_TYPES.image && type !== WIRE_TYPES.video) return;
     if ((flags & UPDATE_LAST) === 0) return;
     this.updates++;
     const epoch = body.getUint32(0, true);
@@ -103,6 +103,10 @@ serve({
   },
   stallLast() {
     viewers.at(-1)?.stall();
+    return {};
+  },
+  leaveAllButOne() {
+    for (const viewer of viewers.splice(1)) viewer.end();
     return {};
   },
   leave() {

@@ -10,6 +10,17 @@ export interface ProcessMemory {
 
 const TICKS_PER_SECOND = 100;
 
+/** What a process holds besides memory. */
+export function processCounts(pid: number): {
+  readonly descriptors: number;
+  readonly threads: number;
+} {
+  return {
+    descriptors: readdirSync(`/proc/${pid}/fd`).length,
+    threads: readdirSync(`/proc/${pid}/task`).length,
+  };
+}
+
 /** Memory of a process. */
 export function processMemory(pid: number): ProcessMemory {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');

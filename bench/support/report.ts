@@ -78,6 +78,18 @@ export function tableText(rows: readonly Row[]): string {
     .join('\n');
 }
 
+/** The figures that have a limit, and how many of them keep it. */
+export function promiseText(rows: readonly Row[]): string {
+  const limited = rows.filter(({ limit }) => limit !== null);
+  if (limited.length === 0) return 'No figure of these has a limit.';
+  const kept = limited.filter(({ ok }) => ok === true).length;
+  const lines = limited.map(
+    ({ name, value, unit, limit, ok }) =>
+      `${ok ? 'ok    ' : 'MISSED'}  ${name}: ${number(value)} ${unit}, limit ${number(limit ?? 0)}`,
+  );
+  return `${kept} of ${limited.length} limits are kept\n${lines.join('\n')}`;
+}
+
 function number(value: number): string {
   return value.toLocaleString('en-US', { maximumFractionDigits: 4 });
 }
