@@ -633,18 +633,31 @@ needs('chromium').describe('the page in Chromium', () => {
       expect(await details.evaluate((button) => button === document.activeElement)).toBe(true);
     });
 
-    it('shows the statistics line on request, and remembers it', async () => {
+    it('shows statistics on request, and remembers it', async () => {
       await using at = await attach();
       await show(at.viewer, NOISE);
-      await at.page.getByRole('button', { name: 'Statistics' }).click();
-      const line = at.page.locator('#stats');
-      await line.waitFor();
-      expect(await line.textContent()).toMatch(/^\d+ fps .* Mbit\/s .* 300 × 200 .* decode .* ms$/);
+      await at.page.getByRole('button', { name: 'Statistics' }).press('Enter');
+      const panel = at.page.locator('#stats');
+      await panel.waitFor();
+      await expect
+        .poll(() => panel.locator('.line').textContent(), { timeout: 10_000 })
+        .toMatch(/^\d+ fps .* Mbit\/s .* 300 × 200$/);
       await at.page.reload();
       const viewer = await at.server.viewer();
       viewer.send(helloBytes());
       await show(viewer, NOISE);
-      await line.waitFor();
+      await panel.waitFor();
+    });
+
+    it('offers what both sides can, and says why it does not offer the rest', async () => {
+      await using at = await attach();
+      at.viewer.send(stateBytes('showing'));
+      await at.page.getByRole('button', { name: 'Guest and picture quality' }).press('Enter');
+      const video = at.page.getByRole('radio', { name: /^Video/ });
+      await expect.poll(() => video.isDisabled(), { timeout: 10_000 }).toBe(true);
+      const label = at.page.locator('#sheet label', { has: video });
+      expect(await label.textContent()).toContain('The relay does not offer it.');
+      expect(await at.page.getByRole('radio', { name: /^JPEG/ }).isDisabled()).toBe(false);
     });
 
     it('goes to full screen and back', async () => {

@@ -23,6 +23,7 @@ import {
   type RgbPicture,
   stateBytes,
   tilesBytes,
+  timesBytes,
   videoBytes,
   videoStreamBytes,
 } from '../support/page-wire.ts';
@@ -33,6 +34,8 @@ const HEIGHT = 192;
 const TILES = 15;
 const NOISE = noisePicture(WIDTH, HEIGHT);
 const NEED_KEY = 0x87;
+/** For what comes by itself: it may take a while on a busy machine. */
+const PATIENCE = { timeout: 20_000 };
 /** The codec keeps these pictures at 34 and better; a picture of the wrong moment has below 15. */
 const GOOD_DB = 30;
 
@@ -143,7 +146,7 @@ function onlyTiles(picture: RgbPicture, tiles: readonly number[], named: boolean
 
 /** What the display shows, once it is that: it may be a refresh behind the acknowledgement. */
 async function displays(page: Page, right: (shown: RgbPicture) => boolean): Promise<void> {
-  await expect.poll(async () => right(await screenshotOf(page)), { timeout: 10_000 }).toBe(true);
+  await expect.poll(async () => right(await screenshotOf(page)), PATIENCE).toBe(true);
 }
 
 function goodEverywhere(shown: RgbPicture, picture: RgbPicture | undefined): boolean {
@@ -309,5 +312,78 @@ needs('chromium').describe('video in Chromium', () => {
       await play(viewer, 2, h264[0], [4]);
       check(await readBack(at.page), pictures[0], [4]);
     });
+  });
+
+  it('is told of in the statistics, stage by stage', async () => {
+    await using at = await attach();
+    await begin(at.viewer);
+    await at.page.getByRole('button', { name: 'Statistics' }).press('Enter');
+    const panel = at.page.locator('#stats');
+    await panel.waitFor();
+    const stagesUs = [0xffff_ffff, 70, 300, 1200, 400, 5600, 90];
+    const value = (stage: string) =>
+      panel.locator('dl div', { has: at.page.locator('dt', { hasText: stage }) }).locator('dd');
+    let serial = 2;
+    await expect
+      .poll(async () => {
+        const update = { epoch: 1, serial };
+        at.viewer.send(timesBytes(update, { stagesUs, sentMs: performance.now() }));
+        await play(at.viewer, serial, h264[0], ALL);
+        serial += 1;
+        return value('encode').textContent();
+      }, PATIENCE)
+      .toBe('5.6 / 5.6');
+    expect(await value('producer').textContent()).toBe('–');
+    expect(await value('network').textContent()).toMatch(/^\d+(\.\d)? \/ \d+(\.\d)? ±\d+(\.\d)?$/);
+    expect(await panel.locator('.total').textContent()).toMatch(
+      /^Published to shown: [\d.]+ \/ [\d.]+$/,
+    );
+    await expect
+      .poll(() => panel.locator('.path').textContent(), PATIENCE)
+      .toMatch(/H\.264 .* its own layer/);
+    const isDrawn = () =>
+      panel.locator('canvas').evaluate((canvas) => {
+        if (!(canvas instanceof HTMLCanvasElement)) return 0;
+        const pen = canvas.getContext('2d');
+        const { data } = pen?.getImageData(0, 0, canvas.width, canvas.height) ?? { data: [] };
+        // The colour of `encode`, which is most of each column.
+        let found = 0;
+        for (let at = 0; at < data.length; at += 4)
+          if (data[at] === 0xa4 && data[at + 1] === 0x5b && data[at + 2] === 0xe6) found += 1;
+        return found;
+      });
+    await expect.poll(isDrawn, PATIENCE).toBeGreaterThan(0);
+    await at.page.getByRole('button', { name: 'Statistics' }).press('Enter');
+    expect(await panel.isVisible()).toBe(false);
+    expect(await at.page.evaluate(() => document.querySelector('kvmfr-view')?.tracing)).toBe(false);
+    expect(at.problems).toEqual([]);
+  });
+});
+
+needs('chromium').describe('a page that came over plain http from another machine', () => {
+  it('shows the picture without video, and says why and what to do', async () => {
+    const flags = ['--host-resolver-rules=MAP relay.test 127.0.0.1'];
+    await using elsewhere = await launchChromium(flags);
+    await using server = await PageServer.start();
+    await using open = await openPage(elsewhere, `http://relay.test:${server.port}/`);
+    const viewer = await server.viewer();
+    viewer.send(
+      helloBytes({ encodings: ['lossless', 'video', 'jpeg'], codecs: ['h264'] }),
+      stateBytes('showing'),
+      pictureBytes({ epoch: 1, ...NOISE }),
+      tilesBytes({ epoch: 1, serial: 1 }, NOISE, { coding: 'deflate' }),
+    );
+    expect(await viewer.saidJson(0x81)).toMatchObject({
+      encodings: ['lossless', 'jpeg'],
+      codecs: [],
+    });
+    await viewer.acknowledged(1);
+    expect(pixelsOff(await readBack(open.page), NOISE)).toBe(0);
+    const why = /over https, or through an SSH tunnel as http:\/\/localhost/;
+    await expect.poll(() => open.page.locator('#toast').textContent(), PATIENCE).toMatch(why);
+    await open.page.getByRole('button', { name: 'Guest and picture quality' }).press('Enter');
+    const video = open.page.getByRole('radio', { name: /^Video/ });
+    expect(await video.isDisabled()).toBe(true);
+    expect(await open.page.locator('#sheet label', { has: video }).textContent()).toMatch(why);
   });
 });

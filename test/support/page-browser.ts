@@ -14,11 +14,11 @@ const FLAGS = [
   '--disable-sync',
 ];
 
-/** Starts the machine's Chromium. Ownership: close it. */
-export function launchChromium(): Promise<Browser> {
+/** Starts the machine's Chromium, with more flags if given. Ownership: close it. */
+export function launchChromium(flags: readonly string[] = []): Promise<Browser> {
   const executablePath = toolPath('chromium');
   if (executablePath === undefined) throw new Error('chromium is not on this machine');
-  return chromium.launch({ executablePath, args: FLAGS });
+  return chromium.launch({ executablePath, args: [...FLAGS, ...flags] });
 }
 
 /** An open page, and everything that went wrong on it. */

@@ -1,12 +1,14 @@
-import { ERROR_CODES, KvmfrError, type KvmfrErrorCode } from '../../protocol/error.ts';
-import type { Encoding } from '../../protocol/wire/index.ts';
+import { KvmfrError } from '../../protocol/error.ts';
+import type { Codec, Encoding } from '../../protocol/wire/index.ts';
 import { type Backend, startBackend } from './backend.ts';
 import type { Command, EncodingChoice, Report } from './core/messages.ts';
 import type { PicturePixels } from './core/render/surface.ts';
 import type { ViewStats } from './core/stats.ts';
 import type { ViewStateName, ViewStatus } from './core/status.ts';
 import { ElementView } from './element-view.ts';
-import type { KvmfrViewEventMap, ViewPicture } from './events.ts';
+import { errorCode, type KvmfrViewEventMap, type ViewPicture } from './events.ts';
+import { type EncodingObstacle, encodingObstacle } from './obstacles.ts';
+import { type Answer, noPicture, Questions } from './questions.ts';
 import { layoutPicture, type ScaleMode } from './render/layout.ts';
 import { placeSize, watchPlace } from './render/place.ts';
 import { type Notice, noticeFor } from './states.ts';
@@ -16,13 +18,6 @@ const ElementBase: typeof HTMLElement = Reflect.get(globalThis, 'HTMLElement') ?
 
 /** Name of the element. */
 export const KVMFR_VIEW_TAG = 'kvmfr-view';
-
-type Answer = PicturePixels | Blob;
-
-interface Question {
-  resolve(answer: Answer): void;
-  reject(error: KvmfrError): void;
-}
 
 const SINCE_EVERY_MS = 1000;
 
@@ -56,10 +51,14 @@ export class KvmfrView extends ElementBase {
   #notice: Notice | undefined;
   #stats: ViewStats | undefined;
   #picture: ViewPicture | undefined;
-  #encodings: readonly Encoding[] = [];
+  readonly #questions = new Questions();
+  #offered:
+    | { readonly encodings: readonly Encoding[]; readonly codecs: readonly Codec[] }
+    | undefined;
+  /** Video codecs of this browser, once they are known. */
+  #codecs: readonly Codec[] | undefined;
+  #tracing = false;
   #wanted = true;
-  #questions = new Map<number, Question>();
-  #asked = 0;
   #sinceTimer: ReturnType<typeof setInterval> | undefined;
 
   constructor() {
@@ -132,7 +131,22 @@ export class KvmfrView extends ElementBase {
 
   /** What the relay offers; empty before it has introduced itself. */
   get encodings(): readonly Encoding[] {
-    return this.#encodings;
+    return this.#offered?.encodings ?? [];
+  }
+
+  /** Why the picture cannot travel in some way; undefined when it can, or while that is not known. */
+  obstacle(encoding: Encoding): EncodingObstacle | undefined {
+    const isSecure = window.isSecureContext;
+    return encodingObstacle(encoding, { offered: this.#offered, codecs: this.#codecs, isSecure });
+  }
+
+  /** Whether each update's way from the guest to the display is told by `latency` events. */
+  get tracing(): boolean {
+    return this.#tracing;
+  }
+  set tracing(on: boolean) {
+    this.#tracing = on;
+    this.#send({ kind: 'trace', on });
   }
 
   /** Connects, or connects anew. An element on a page does so by itself. */
@@ -223,6 +237,7 @@ export class KvmfrView extends ElementBase {
     });
     this.#backend = backend;
     backend.send({ kind: 'encoding', encoding: this.encoding });
+    if (this.#tracing) backend.send({ kind: 'trace', on: true });
     const stopPlace = watchPlace(this.#view.viewport, () => this.#layout());
     const stopPage = this.#watchPage();
     this.#unwatch = () => {
@@ -237,7 +252,7 @@ export class KvmfrView extends ElementBase {
     this.#unwatch?.();
     this.#unwatch = undefined;
     this.#picture = undefined;
-    this.#refuseQuestions();
+    this.#questions.refuse();
     this.#setStatus({ state: 'disconnected', retrying: false, sinceMs: Date.now() });
   }
 
@@ -290,7 +305,13 @@ export class KvmfrView extends ElementBase {
       case 'stream':
         break;
       case 'hello':
-        this.#encodings = report.encodings;
+        this.#offered = report;
+        break;
+      case 'codecs':
+        this.#codecs = report.codecs;
+        break;
+      case 'latency':
+        this.#emit('latency', report.sample);
         break;
       case 'status':
         this.#setStatus(report.status);
@@ -318,34 +339,15 @@ export class KvmfrView extends ElementBase {
         this.#emitError(report.code, report.message);
         break;
       default:
-        this.#answer(report);
+        this.#questions.answer(report);
         break;
     }
-  }
-
-  #answer(report: Extract<Report, { readonly ask: number }>): void {
-    const question = this.#questions.get(report.ask);
-    this.#questions.delete(report.ask);
-    if (report.kind === 'snapshot') question?.resolve(report.png);
-    else if (report.kind === 'pixels') question?.resolve(report);
-    else question?.reject(new KvmfrError(errorCode(report.code), report.message));
   }
 
   #ask(command: (ask: number) => Command): Promise<Answer> {
     if (this.#picture === undefined || this.#backend === undefined)
       return Promise.reject(noPicture());
-    const ask = ++this.#asked;
-    // An engine beside this code answers before `#send` returns.
-    const answer = new Promise<Answer>((resolve, reject) => {
-      this.#questions.set(ask, { resolve, reject });
-    });
-    this.#send(command(ask));
-    return answer;
-  }
-
-  #refuseQuestions(): void {
-    for (const question of this.#questions.values()) question.reject(noPicture());
-    this.#questions.clear();
+    return this.#questions.ask((ask) => this.#send(command(ask)));
   }
 
   #setStatus(status: ViewStatus): void {
@@ -391,7 +393,7 @@ export class KvmfrView extends ElementBase {
     });
   }
 
-  #emit<Type extends 'statechange' | 'picture' | 'presented' | 'stats'>(
+  #emit<Type extends 'statechange' | 'picture' | 'presented' | 'stats' | 'latency'>(
     type: Type,
     detail: KvmfrViewEventMap[Type]['detail'],
   ): void {
@@ -402,18 +404,6 @@ export class KvmfrView extends ElementBase {
     const error = new KvmfrError(errorCode(code), message);
     this.dispatchEvent(new ErrorEvent('error', { error, message }));
   }
-}
-
-function isErrorCode(code: string): code is KvmfrErrorCode {
-  return Object.hasOwn(ERROR_CODES, code);
-}
-
-function errorCode(code: string): KvmfrErrorCode {
-  return isErrorCode(code) ? code : 'ERR_KVMFR_WIRE';
-}
-
-function noPicture(): KvmfrError {
-  return new KvmfrError('ERR_KVMFR_IMAGE', 'a picture was asked for, but there is none yet');
 }
 
 /** Makes `<kvmfr-view>` known to the page. Harmless when it is already, or where there is no page. */

@@ -1,3 +1,5 @@
+import { ERROR_CODES, type KvmfrErrorCode } from '../../protocol/error.ts';
+import type { LatencySample } from './core/latency.ts';
 import type { ViewStats } from './core/stats.ts';
 import type { ViewStatus } from './core/status.ts';
 
@@ -30,6 +32,17 @@ export interface KvmfrViewEventMap extends Omit<HTMLElementEventMap, 'error'> {
   presented: CustomEvent<PresentedUpdate>;
   /** Once a second while there is a connection. */
   stats: CustomEvent<ViewStats>;
+  /** What an update has been through; fires while the view's `tracing` is set. */
+  latency: CustomEvent<LatencySample>;
   /** The relay, or this browser, did what it should not. The view recovers by itself if it can. */
   error: ErrorEvent;
+}
+
+/** A code that came in a message, if it is one of ours. */
+export function errorCode(code: string): KvmfrErrorCode {
+  return isErrorCode(code) ? code : 'ERR_KVMFR_WIRE';
+}
+
+function isErrorCode(code: string): code is KvmfrErrorCode {
+  return Object.hasOwn(ERROR_CODES, code);
 }

@@ -79,6 +79,44 @@ describe('Engine, with video', () => {
     expect(reports).toContainEqual({ kind: 'stream' });
   });
 
+  it('tells what each update has been through while somebody wants to know', async () => {
+    const { receive, decoder, refresh, reports, engine, clock, kinds } = await begin();
+    const update = async (serial: number) => {
+      const stagesUs = [0xffff_ffff, 1000, 2000, 3000, 4000, 5000, 6000];
+      receive(timesBytes({ ...UPDATE, serial }, { stagesUs, sentMs: 0 }), video(serial, true));
+      clock.pass(2);
+      decoder().output();
+      await settle();
+      clock.pass(3);
+      refresh();
+    };
+    await update(9);
+    expect(kinds()).not.toContain('latency');
+    engine.handle({ kind: 'trace', on: true });
+    await update(10);
+    expect(reports.filter(({ kind }) => kind === 'latency')).toEqual([
+      {
+        kind: 'latency',
+        sample: {
+          atMs: 1_700_000_000_000 + clock.now(),
+          stagesMs: [undefined, 1, 2, 3, 4, 5, 6, undefined, 2, 3],
+          boundMs: undefined,
+        },
+      },
+    ]);
+    engine.handle({ kind: 'trace', on: false });
+    await update(11);
+    expect(kinds().filter((kind) => kind === 'latency')).toHaveLength(1);
+  });
+
+  it('says which stream it decodes, and who draws it', async () => {
+    const { reports, clock } = await begin();
+    clock.pass(1000);
+    expect(reports.find(({ kind }) => kind === 'stats')).toMatchObject({
+      stats: { video: { codec: 'h264', codecString: 'avc1.42C028', drawnBy: 'canvas' } },
+    });
+  });
+
   it('keeps the cover of the video message before where none is sent', async () => {
     const { receive, decoder, refresh, drawn } = await begin();
     receive(coverBytes(UPDATE, { tileCount: 2, tiles: [0] }), video(9, true));

@@ -101,7 +101,12 @@ describe('Engine', () => {
     connect();
     receive(helloBytes({ encodings: ['lossless'] }));
     expect(network.last.sentOf(VIEW)).toEqual([]);
-    expect(reports).toContainEqual({ kind: 'hello', version: '0.1.0', encodings: ['lossless'] });
+    expect(reports).toContainEqual({
+      kind: 'hello',
+      version: '0.1.0',
+      encodings: ['lossless'],
+      codecs: [],
+    });
   });
 
   it('draws an update whole, then gives the credit back in literal bytes', async () => {

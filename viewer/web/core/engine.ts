@@ -2,7 +2,6 @@ import { KvmfrError } from '../../../protocol/error.ts';
 import {
   type AckMessage,
   type Bye,
-  type Codec,
   decodeBye,
   decodeCursor,
   decodeCursorShape,
@@ -10,28 +9,24 @@ import {
   decodePong,
   decodeState,
   decodeStats,
-  type Encoding,
   type Envelope,
   encodeAck,
   encodeNeedKey,
   encodePing,
   encodeView,
-  encodeViewerHello,
   type Hello,
   type PongMessage,
   readEnvelope,
-  type SessionSummary,
-  type State,
-  TILE_CODING_NAMES,
   UNKNOWN_US,
   type VideoStream,
   WIRE_TYPES,
-  WIRE_VERSION,
   wireMicroseconds,
 } from '../../../protocol/wire/index.ts';
 import { Connection, type Link } from './connection.ts';
 import { plainBytes } from './decode/bytes.ts';
+import { Greeting } from './greeting.ts';
 import { Intake } from './intake.ts';
+import { latencySample, viewerTimes } from './latency.ts';
 import type { Command, EncodingChoice, Report } from './messages.ts';
 import type { Platform } from './platform.ts';
 import { RefreshMeter } from './refresh.ts';
@@ -40,8 +35,8 @@ import { type PresentedUpdate, Presenter } from './render/presenter.ts';
 import { Screen } from './render/screen.ts';
 import type { Part, PictureCanvas } from './render/surface.ts';
 import { TrackSink } from './render/track-sink.ts';
-import { StatsCounter } from './stats.ts';
-import { sameStatus, type ViewStatus, viewStatus } from './status.ts';
+import { Standing } from './standing.ts';
+import { StatsCounter, type VideoState } from './stats.ts';
 
 /** What an engine works with. */
 export interface EngineOptions {
@@ -61,8 +56,6 @@ const STATS_EVERY_MS = 1000;
 /** Close code for a relay that breaks the rules; from the range for applications. */
 const CLOSE_WIRE = 4002;
 const CLOSE_NORMAL = 1000;
-/** A browser that takes longer to say which codecs it has is taken to have none. */
-const CODECS_PATIENCE_MS = 500;
 
 /**
  * All of a viewer but what needs the page: the connection, decoding and the canvas. Runs in a
@@ -75,6 +68,8 @@ export class Engine {
   readonly #presenter: Presenter;
   readonly #intake: Intake;
   readonly #relayClock: RelayClock;
+  readonly #greeting: Greeting;
+  readonly #standing: Standing;
   readonly #stats: StatsCounter;
   /** Measures the display; undefined where the browser does not tell. */
   readonly #meter: RefreshMeter | undefined;
@@ -82,16 +77,10 @@ export class Engine {
   #visible: boolean;
   /** Quarter turns of what is on the canvas, which the canvas does not have. */
   #turns = 0;
-  /** Undefined until the browser has told. */
-  #codecs: readonly Codec[] | undefined;
-
   #encoding: EncodingChoice = 'auto';
   #hello: Hello | undefined;
-  #state: State | undefined;
-  #session: SessionSummary | undefined;
-  #bye: Bye | undefined;
-  #fault: { readonly code: string; readonly message: string } | undefined;
-  #status: ViewStatus | undefined;
+  /** Whether each update's times are told. */
+  #tracing = false;
   #cancelStats: (() => void) | undefined;
 
   /** @throws ERR_KVMFR_UNSUPPORTED when the canvas cannot be drawn on */
@@ -152,25 +141,32 @@ export class Engine {
       failed: (error) => this.#fail(error),
       linkChanged: (link) => this.#linkChanged(link),
     });
-    const forget = clock.after(CODECS_PATIENCE_MS, () => this.#learnCodecs([]));
-    platform.codecs().then(
-      (codecs) => {
-        forget();
-        this.#learnCodecs(codecs);
+    this.#standing = new Standing({
+      link: () => this.#connection.link,
+      wallMs: platform.wallMs,
+      changed: (status) => this.#report({ kind: 'status', status }),
+    });
+    const { canInflate, codecs } = platform;
+    this.#greeting = new Greeting({
+      clock,
+      canInflate,
+      codecs,
+      learnt: (known) => {
+        this.#report({ kind: 'codecs', codecs: known });
+        if (this.#connection.link.name === 'open') this.#greet();
       },
-      () => this.#learnCodecs([]),
-    );
+    });
   }
 
   /** Does what the element asks. */
   handle(command: Command): void {
     switch (command.kind) {
       case 'connect':
-        this.#forgetEnd();
+        this.#standing.forgetEnd();
         this.#connection.connect(command.url);
         break;
       case 'disconnect':
-        this.#forgetEnd();
+        this.#standing.forgetEnd();
         this.#connection.disconnect();
         break;
       case 'hurry':
@@ -189,6 +185,9 @@ export class Engine {
         this.#encoding = command.encoding;
         this.#askForEncoding();
         break;
+      case 'trace':
+        this.#tracing = command.on;
+        break;
       case 'pixels':
         this.#readPixels(command.ask);
         break;
@@ -196,11 +195,6 @@ export class Engine {
         this.#snapshot(command.ask);
         break;
     }
-  }
-
-  #forgetEnd(): void {
-    this.#bye = undefined;
-    this.#fault = undefined;
   }
 
   #setVisible(visible: boolean): void {
@@ -217,30 +211,12 @@ export class Engine {
     else this.#meter?.stop();
   }
 
-  #learnCodecs(codecs: readonly Codec[]): void {
-    if (this.#codecs !== undefined) return;
-    this.#codecs = codecs;
-    if (this.#connection.link.name === 'open') this.#greet();
-  }
-
+  // Called when the socket is open, and when it is known what to say: the later one says it.
   #greet(): void {
-    // Until then: the greeting comes with the answer.
-    const codecs = this.#codecs;
-    if (codecs === undefined) return;
-    const encodings: Encoding[] = this.#options.platform.canInflate ? ['lossless'] : [];
-    if (codecs.length > 0) encodings.push('video');
-    encodings.push('jpeg');
     const refreshHz = this.#meter?.refreshHz;
-    this.#connection.send(
-      encodeViewerHello({
-        wire: WIRE_VERSION,
-        encodings,
-        codecs,
-        tileCodings: TILE_CODING_NAMES,
-        visible: this.#visible,
-        ...(refreshHz === undefined ? {} : { refreshHz }),
-      }),
-    );
+    const message = this.#greeting.message({ visible: this.#visible, refreshHz });
+    if (message === undefined) return;
+    this.#connection.send(message);
     this.#relayClock.start();
   }
 
@@ -255,31 +231,12 @@ export class Engine {
       this.#relayClock.stop();
       this.#presenter.flush();
       this.#hello = undefined;
-      this.#state = undefined;
+      this.#standing.lost();
     }
     this.#measure();
     // What the relay said, or did wrong, is of no interest once it is gone.
-    if (link.name === 'lost' && link.reason === 'unreachable') this.#forgetEnd();
-    this.#updateStatus();
-  }
-
-  #updateStatus(): void {
-    const { link } = this.#connection;
-    // A connection that was made again changes nothing for a person until the relay has spoken.
-    if (link.name === 'open' && this.#state === undefined && this.#status !== undefined) return;
-    const status = viewStatus({
-      link,
-      state: this.#state,
-      session: this.#session,
-      bye: this.#bye,
-      fault: this.#fault,
-    });
-    const before = this.#status;
-    if (before !== undefined && sameStatus(before, status)) return;
-    const sinceMs =
-      before?.state === status.state ? before.sinceMs : this.#options.platform.wallMs();
-    this.#status = { ...status, sinceMs };
-    this.#report({ kind: 'status', status: this.#status });
+    if (link.name === 'lost' && link.reason === 'unreachable') this.#standing.forgetEnd();
+    this.#standing.update();
   }
 
   #message(bytes: Uint8Array): void {
@@ -297,7 +254,7 @@ export class Engine {
         this.#takeHello(decodeHello(envelope));
         break;
       case WIRE_TYPES.state:
-        this.#takeState(decodeState(envelope));
+        this.#standing.said(decodeState(envelope));
         break;
       case WIRE_TYPES.picture:
         this.#intake.picture(envelope);
@@ -346,7 +303,8 @@ export class Engine {
   #takeHello(hello: Hello): void {
     this.#hello = hello;
     this.#intake.begin(hello.tilePx);
-    this.#report({ kind: 'hello', version: hello.version, encodings: hello.encodings });
+    const { version, encodings, codecs } = hello;
+    this.#report({ kind: 'hello', version, encodings, codecs });
     this.#report({ kind: 'cursor', cursor: { visible: false, x: 0, y: 0, shapeId: 0 } });
     if (this.#encoding !== 'auto') this.#askForEncoding();
   }
@@ -359,19 +317,11 @@ export class Engine {
       this.#connection.send(encodeView({ encoding }));
   }
 
-  #takeState(state: State): void {
-    this.#state = state;
-    this.#session = state.session ?? this.#session;
-    this.#forgetEnd();
-    this.#updateStatus();
-  }
-
-  // The browser has the codec by its own word, but cannot decode this: do without from now on.
-  #giveUp(stream: VideoStream): void {
-    this.#codecs = this.#codecs?.filter((codec) => codec !== stream.codec);
-    const message = `this browser cannot decode ${stream.codecString}, though it says so`;
+  #giveUp({ codec, codecString }: VideoStream): void {
+    const message = `this browser cannot decode ${codecString}, though it says so`;
     this.#report({ kind: 'error', code: 'ERR_KVMFR_UNSUPPORTED', message });
     this.#connection.retry('soon', { code: CLOSE_NORMAL, reason: '' });
+    this.#greeting.drop(codec);
   }
 
   #takeCursorShape(envelope: Envelope): void {
@@ -386,8 +336,7 @@ export class Engine {
   }
 
   #takeBye(bye: Bye): void {
-    this.#bye = bye;
-    this.#fault = undefined;
+    this.#standing.saidBye(bye);
     const close = { code: CLOSE_NORMAL, reason: '' };
     if (!bye.retry) this.#connection.disconnect();
     else this.#connection.retry(bye.code === 'ERR_KVMFR_BUSY' ? 'later' : 'soon', close);
@@ -402,26 +351,23 @@ export class Engine {
 
   #presented(updates: readonly PresentedUpdate[]): void {
     this.#stats.frame();
-    for (const { epoch, serial, receivedMs, decodedMs, presentedMs, times } of updates) {
-      const decodeMs = decodedMs - receivedMs;
-      const presentMs = presentedMs - decodedMs;
-      this.#stats.update(decodeMs, presentMs);
-      const relay = times === undefined ? undefined : this.#relayClock.now();
-      const network =
-        times === undefined || relay === undefined
-          ? {}
-          : {
-              networkUs: wireMicroseconds(receivedMs + relay.offsetMs - times.sentMs),
-              boundUs: wireMicroseconds(relay.boundMs),
-            };
+    for (const update of updates) {
+      const { epoch, serial, presentedMs } = update;
+      const relay = update.times === undefined ? undefined : this.#relayClock.now();
+      const times = viewerTimes(update, relay);
+      this.#stats.update(times, update.parts);
       this.#acknowledge({
         epoch,
         serial,
-        ...network,
-        decodeUs: wireMicroseconds(decodeMs),
-        presentUs: wireMicroseconds(presentMs),
+        networkUs: wireMicroseconds(times.networkMs),
+        boundUs: wireMicroseconds(times.boundMs),
+        decodeUs: wireMicroseconds(times.decodeMs),
+        presentUs: wireMicroseconds(times.presentMs),
       });
       this.#report({ kind: 'presented', epoch, serial });
+      if (!this.#tracing) continue;
+      const atMs = this.#options.platform.originMs + presentedMs;
+      this.#report({ kind: 'latency', sample: latencySample(atMs, update.times, times) });
     }
   }
 
@@ -432,8 +378,7 @@ export class Engine {
   #fail(error: unknown): void {
     const { code, message } = describe(error);
     this.#report({ kind: 'error', code, message });
-    this.#bye = undefined;
-    this.#fault = { code, message };
+    this.#standing.failed({ code, message });
     this.#connection.retry('later', { code: CLOSE_WIRE, reason: code });
   }
 
@@ -441,9 +386,15 @@ export class Engine {
     const { clock } = this.#options.platform;
     this.#cancelStats?.();
     this.#cancelStats = clock.after(STATS_EVERY_MS, () => {
-      this.#report({ kind: 'stats', stats: this.#stats.sample(clock.now()) });
+      this.#report({ kind: 'stats', stats: this.#stats.sample(clock.now(), this.#video()) });
       this.#scheduleStats();
     });
+  }
+
+  #video(): VideoState | undefined {
+    const { stream } = this.#intake;
+    if (stream === undefined) return undefined;
+    return { codec: stream.codec, codecString: stream.codecString, drawnBy: this.#screen.sink };
   }
 
   #readPixels(ask: number): void {

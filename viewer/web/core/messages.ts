@@ -1,4 +1,5 @@
-import type { Encoding, PictureMessage } from '../../../protocol/wire/index.ts';
+import type { Codec, Encoding, PictureMessage } from '../../../protocol/wire/index.ts';
+import type { LatencySample } from './latency.ts';
 import type { ViewStats } from './stats.ts';
 import type { ViewStatus } from './status.ts';
 
@@ -27,6 +28,8 @@ export type Command =
    */
   | { readonly kind: 'onScreen'; readonly timestampUs: number; readonly atMs: number }
   | { readonly kind: 'encoding'; readonly encoding: EncodingChoice }
+  /** Whether `latency` is to be reported of each update. */
+  | { readonly kind: 'trace'; readonly on: boolean }
   | { readonly kind: 'pixels'; readonly ask: number }
   | { readonly kind: 'snapshot'; readonly ask: number };
 
@@ -53,7 +56,14 @@ export type Report =
   /** The engine runs. Comes first, once. */
   | { readonly kind: 'ready' }
   /** The relay has introduced itself. */
-  | { readonly kind: 'hello'; readonly version: string; readonly encodings: readonly Encoding[] }
+  | {
+      readonly kind: 'hello';
+      readonly version: string;
+      readonly encodings: readonly Encoding[];
+      readonly codecs: readonly Codec[];
+    }
+  /** Which video codecs this browser decodes. Comes once it is known, and when one has failed. */
+  | { readonly kind: 'codecs'; readonly codecs: readonly Codec[] }
   | { readonly kind: 'status'; readonly status: ViewStatus }
   /** The relay will send video. */
   | { readonly kind: 'stream' }
@@ -63,6 +73,7 @@ export type Report =
   | { readonly kind: 'cursor'; readonly cursor: CursorPosition }
   | { readonly kind: 'cursorShape'; readonly shape: CursorShape }
   | { readonly kind: 'stats'; readonly stats: ViewStats }
+  | { readonly kind: 'latency'; readonly sample: LatencySample }
   | { readonly kind: 'error'; readonly code: string; readonly message: string }
   | {
       readonly kind: 'pixels';

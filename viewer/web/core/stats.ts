@@ -1,4 +1,14 @@
-import type { RelayStats } from '../../../protocol/wire/index.ts';
+import type { Codec, Encoding, RelayStats } from '../../../protocol/wire/index.ts';
+import type { Part } from './render/surface.ts';
+
+/** The stream of video that is decoded. */
+export interface VideoState {
+  readonly codec: Codec;
+  /** The codec as WebCodecs spells it. */
+  readonly codecString: string;
+  /** Who draws it: a `<video>` that plays a track of it, or the canvas. */
+  readonly drawnBy: 'track' | 'canvas';
+}
 
 /** Numbers of the last second, for the statistics line. */
 export interface ViewStats {
@@ -10,6 +20,10 @@ export interface ViewStats {
   readonly decodeMs: number;
   /** Mean time from the pixels to the display. Units: milliseconds. */
   readonly presentMs: number;
+  /** How the picture travelled, in the last second in which it did. */
+  readonly encodings: readonly Encoding[];
+  /** The stream of video that is decoded; undefined when the relay sends none. */
+  readonly video: VideoState | undefined;
   /** Pictures of the video that were decoded and overtaken by newer ones, since the connection began. */
   readonly dropped: number;
   /** Time to the relay and back; undefined until it was measured. Units: milliseconds. */
@@ -29,6 +43,8 @@ export class StatsCounter {
   #meanDecodeMs = 0;
   #meanPresentMs = 0;
   #dropped = 0;
+  #encodings = new Set<Encoding>();
+  #lastEncodings: readonly Encoding[] = [];
   #roundTripMs: number | undefined;
   #relay: RelayStats | undefined;
 
@@ -46,11 +62,18 @@ export class StatsCounter {
     this.#frames += 1;
   }
 
-  /** One of them took this long. */
-  update(decodeMs: number, presentMs: number): void {
+  /** One of them took this long, and had these parts. Units: milliseconds. */
+  update(
+    times: { readonly decodeMs: number; readonly presentMs: number },
+    parts: readonly Part[],
+  ): void {
     this.#updates += 1;
-    this.#decodeMs += decodeMs;
-    this.#presentMs += presentMs;
+    this.#decodeMs += times.decodeMs;
+    this.#presentMs += times.presentMs;
+    for (const part of parts) {
+      const encoding = encodingOf(part);
+      if (encoding !== undefined) this.#encodings.add(encoding);
+    }
   }
 
   /** A picture of the video was overtaken. */
@@ -69,18 +92,21 @@ export class StatsCounter {
   }
 
   /** The numbers since the last sample; counting starts anew. */
-  sample(nowMs: number): ViewStats {
+  sample(nowMs: number, video?: VideoState): ViewStats {
     const seconds = Math.max(1, nowMs - this.#sinceMs) / 1000;
     // A second without an update says nothing about how long one takes.
     if (this.#updates > 0) {
       this.#meanDecodeMs = this.#decodeMs / this.#updates;
       this.#meanPresentMs = this.#presentMs / this.#updates;
     }
+    if (this.#encodings.size > 0) this.#lastEncodings = [...this.#encodings].sort();
     const stats: ViewStats = {
       fps: this.#frames / seconds,
       mbitPerS: (this.#bytes * 8) / 1_000_000 / seconds,
       decodeMs: this.#meanDecodeMs,
       presentMs: this.#meanPresentMs,
+      encodings: this.#lastEncodings,
+      video,
       dropped: this.#dropped,
       roundTripMs: this.#roundTripMs,
       relay: this.#relay,
@@ -91,6 +117,7 @@ export class StatsCounter {
     this.#updates = 0;
     this.#decodeMs = 0;
     this.#presentMs = 0;
+    this.#encodings.clear();
     return stats;
   }
 
@@ -100,7 +127,22 @@ export class StatsCounter {
     this.#roundTripMs = undefined;
     this.#relay = undefined;
     this.sample(nowMs);
+    this.#lastEncodings = [];
     this.#meanDecodeMs = 0;
     this.#meanPresentMs = 0;
+  }
+}
+
+function encodingOf(part: Part): Encoding | undefined {
+  switch (part.kind) {
+    case 'pixels':
+      return 'lossless';
+    case 'bitmap':
+      return 'jpeg';
+    case 'video':
+    case 'uncover':
+      return 'video';
+    default:
+      return undefined;
   }
 }

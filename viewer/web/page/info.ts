@@ -1,4 +1,4 @@
-import type { ViewPicture, ViewStats, ViewStatus } from '../index.ts';
+import type { EncodingObstacle, ViewPicture, ViewStats, ViewStatus } from '../index.ts';
 
 /** A line of the guest's particulars: what it is, and the value as plain text. */
 export type Particular = readonly [name: string, value: string];
@@ -40,8 +40,44 @@ function screenSize(picture: ViewPicture): string {
 export function statsLine(stats: ViewStats, picture: ViewPicture | undefined): string {
   const parts = [`${stats.fps.toFixed(0)} fps`, `${megabits(stats.mbitPerS)} Mbit/s`];
   if (picture !== undefined) parts.push(`${picture.widthPx} × ${picture.heightPx}`);
-  parts.push(`decode ${stats.decodeMs.toFixed(1)} ms`);
   return parts.join('  ·  ');
+}
+
+const WAYS = { lossless: 'lossless tiles', jpeg: 'JPEG', video: 'video' } as const;
+const CODECS = { h264: 'H.264', vp8: 'VP8' } as const;
+
+/** How the picture travels, who decodes it, and what was passed over. */
+export function encodingLine(stats: ViewStats, obstacle: EncodingObstacle | undefined): string {
+  const { encodings, video, dropped } = stats;
+  const ways = encodings.map((encoding) =>
+    encoding === 'video' && video !== undefined ? CODECS[video.codec] : WAYS[encoding],
+  );
+  const parts = [ways.length === 0 ? 'Nothing has been sent yet' : ways.join(' and ')];
+  if (encodings.includes('video') && video !== undefined) {
+    const drawn = video.drawnBy === 'track' ? 'on its own layer' : 'on the canvas';
+    parts.push(`WebCodecs, ${drawn}`);
+  }
+  if (dropped > 0) parts.push(`${dropped} dropped`);
+  if (obstacle === 'insecure') parts.push('no video over plain http');
+  return capital(parts.join('  ·  '));
+}
+
+/** Why an encoding cannot be chosen, and what to do about it. */
+export function obstacleText(obstacle: EncodingObstacle): string {
+  switch (obstacle) {
+    case 'insecure':
+      return 'Browsers decode video only on pages that came safely. Open this page over https, or through an SSH tunnel as http://localhost.';
+    case 'no-decoder':
+      return 'This browser has no video decoder for pages (WebCodecs). A newer one, or another, may have it.';
+    case 'no-codec':
+      return 'This browser decodes none of the codecs that the relay has.';
+    case 'not-offered':
+      return 'The relay does not offer it.';
+  }
+}
+
+function capital(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
 function megabits(value: number): string {

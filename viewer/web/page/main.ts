@@ -1,9 +1,17 @@
-import { defineKvmfrView, type EncodingChoice, KvmfrView, type ScaleMode } from '../index.ts';
-import { guestParticulars, snapshotName, statsLine } from './info.ts';
+import {
+  defineKvmfrView,
+  type Encoding,
+  type EncodingChoice,
+  KvmfrView,
+  type ScaleMode,
+} from '../index.ts';
+import { guestParticulars, obstacleText, snapshotName } from './info.ts';
+import { StatisticsOverlay } from './overlay.ts';
 import { remember, remembered } from './settings.ts';
 import { roveFocus, watchIdle } from './toolbar.ts';
 
 const TOAST_MS = 2600;
+const LONG_TOAST_MS = 9000;
 
 function find<Kind extends Element>(selector: string, kind: new () => Kind): Kind {
   const found = document.querySelector(selector);
@@ -16,7 +24,7 @@ const view = find('#view', KvmfrView);
 const bar = find('#bar', HTMLElement);
 const sheet = find('#sheet', HTMLElement);
 const guest = find('#guest', HTMLElement);
-const stats = find('#stats', HTMLElement);
+const overlay = new StatisticsOverlay(view, find('#stats', HTMLElement));
 const toast = find('#toast', HTMLElement);
 const rotateButton = find('#rotate', HTMLButtonElement);
 const snapshotButton = find('#snapshot', HTMLButtonElement);
@@ -25,13 +33,21 @@ const detailsButton = find('#details', HTMLButtonElement);
 const fullscreenButton = find('#fullscreen', HTMLButtonElement);
 
 let toastTimer: ReturnType<typeof setTimeout> | undefined;
+let toldInsecure = false;
 let showStats = remembered('statistics') === 'on';
 
-function say(text: string): void {
+function say(text: string, forMs: number = TOAST_MS): void {
   toast.textContent = text;
   toast.classList.add('shown');
   clearTimeout(toastTimer);
-  toastTimer = setTimeout(() => toast.classList.remove('shown'), TOAST_MS);
+  toastTimer = setTimeout(() => toast.classList.remove('shown'), forMs);
+}
+
+// The relay could send video, but the way the page came keeps the browser from decoding it.
+function tellInsecure(): void {
+  if (toldInsecure || view.obstacle('video') !== 'insecure') return;
+  toldInsecure = true;
+  say(`No video on this page. ${obstacleText('insecure')}`, LONG_TOAST_MS);
 }
 
 function setScale(scale: ScaleMode): void {
@@ -57,11 +73,20 @@ function setEncoding(encoding: EncodingChoice): void {
     input.checked = input.value === encoding;
 }
 
-// The relay may have been told to offer one of them only.
+function isEncoding(value: string): value is Encoding {
+  return value === 'lossless' || value === 'video' || value === 'jpeg';
+}
+
+// What cannot be chosen says why, and what to do about it.
 function updateEncodings(): void {
-  const offered: readonly string[] = view.encodings;
-  for (const input of sheet.querySelectorAll<HTMLInputElement>('input[name="encoding"]'))
-    input.disabled = input.value !== 'auto' && offered.length > 0 && !offered.includes(input.value);
+  for (const input of sheet.querySelectorAll<HTMLInputElement>('input[name="encoding"]')) {
+    const obstacle = isEncoding(input.value) ? view.obstacle(input.value) : undefined;
+    input.disabled = obstacle !== undefined;
+    const note = input.parentElement?.querySelector('small');
+    if (note == null) continue;
+    note.dataset['plain'] ??= note.textContent;
+    note.textContent = obstacle === undefined ? note.dataset['plain'] : obstacleText(obstacle);
+  }
 }
 
 function watchEncoding(): void {
@@ -94,10 +119,7 @@ function watchSnapshot(): void {
 }
 
 function updateStats(): void {
-  const line = view.stats;
-  const shown = showStats && view.state === 'showing' && line !== undefined;
-  stats.hidden = !shown;
-  if (shown) stats.textContent = statsLine(line, view.picture);
+  overlay.shown = showStats && view.state === 'showing';
 }
 
 function watchStats(): void {
@@ -108,7 +130,6 @@ function watchStats(): void {
     remember('statistics', showStats ? 'on' : 'off');
     updateStats();
   });
-  view.addEventListener('stats', updateStats);
 }
 
 function updateGuest(): void {
@@ -132,6 +153,7 @@ function updateGuest(): void {
 }
 
 function openSheet(open: boolean): void {
+  if (open) updateEncodings();
   sheet.hidden = !open;
   detailsButton.setAttribute('aria-expanded', String(open));
 }
@@ -174,6 +196,7 @@ function updateState(): void {
   updateGuest();
   updateEncodings();
   updateStats();
+  tellInsecure();
 }
 
 rotateButton.addEventListener('click', () => {
