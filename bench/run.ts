@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { BROWSER_CASES, BROWSER_SIZE_CASES } from './browser/cases.ts';
 import { DETECTION_CASES } from './detect/cases.ts';
 import { ENCODE_CASES } from './encode/cases.ts';
+import { TILE_CASES } from './encode/tiles.ts';
 import { VIDEO_CASES } from './encode/video.ts';
 import { LATENCY_CASES } from './latency/cases.ts';
 import { HDR_CASES } from './micro/hdr.ts';
@@ -29,6 +30,7 @@ const SHORT: readonly BenchCase[] = [
 /** The rest: every kernel and coding, other sizes, more viewers and guests, for longer. */
 const LONG: readonly BenchCase[] = [
   ...ENCODE_CASES,
+  ...TILE_CASES,
   ...VIDEO_CASES,
   ...MICRO_CASES,
   ...HDR_CASES,

@@ -50,7 +50,7 @@ async function code(
 ): Promise<void> {
   const before = process.cpuUsage();
   const startMs = performance.now();
-  const update = encoder.encode(picture, from);
+  const update = encoder.encode(picture, from, 'ops');
   if (update === undefined) throw new Error('nothing else is being coded, yet it was refused');
   const messages = await Promise.all(update.parts);
   const ms = performance.now() - startMs;
