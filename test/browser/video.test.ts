@@ -314,6 +314,22 @@ needs('chromium').describe('video in Chromium', () => {
     });
   });
 
+  it('works without workers as well', async () => {
+    const before = (page: Page) =>
+      page.addInitScript(() => Reflect.deleteProperty(globalThis, 'Worker'));
+    await using at = await attach({ before });
+    await begin(at.viewer);
+    await play(at.viewer, 2, h264[0], [0, 1]);
+    await play(at.viewer, 3, h264[1]);
+    check(await readBack(at.page), pictures[1], [0, 1]);
+    await displays(at.page, (shown) => {
+      check(shown, pictures[1], [0, 1]);
+      return true;
+    });
+    expect(await sinkOf(at.page)).toBe('track');
+    expect(at.problems).toEqual([]);
+  });
+
   it('is told of in the statistics, stage by stage', async () => {
     await using at = await attach();
     await begin(at.viewer);

@@ -43,6 +43,12 @@ describe('TileSet', () => {
     expect(set.bits).toEqual(tiles(1, 9).bits);
   });
 
+  it('knows which of its tiles a rect touches', () => {
+    const set = tiles(0, 1, 5, 11);
+    expect(set.touching({ x: 1, y: 1, width: 3, height: 2 }).bits).toEqual(tiles(0, 1, 5).bits);
+    expect(set.bits).toEqual(tiles(0, 1, 5, 11).bits);
+  });
+
   it('loses each tile that a rect touches, if only by a pixel', () => {
     const set = tiles(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11);
     set.removeRect({ x: 1, y: 1, width: 2, height: 1 });

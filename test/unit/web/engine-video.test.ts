@@ -14,6 +14,7 @@ import { FakeChunk, FakeImageData, settle } from './fakes.ts';
 import { bytes, sentJson, setUp } from './test-engine.ts';
 
 const ACK = 0x82;
+const VIEW = 0x83;
 const PING = 0x84;
 const NEED_KEY = 0x87;
 const HELLO = helloBytes({ encodings: ['lossless', 'video'], codecs: ['h264', 'vp8'] });
@@ -107,6 +108,20 @@ describe('Engine, with video', () => {
     engine.handle({ kind: 'trace', on: false });
     await update(11);
     expect(kinds().filter((kind) => kind === 'latency')).toHaveLength(1);
+  });
+
+  it('asks for video only where it decodes a codec of the relay', async () => {
+    const asked = async (codecs: readonly ('h264' | 'vp8')[]) => {
+      const at = setUp({ codecs });
+      await settle();
+      at.engine.handle({ kind: 'encoding', encoding: 'video' });
+      at.connect();
+      at.receive(helloBytes({ encodings: ['lossless', 'video'], codecs: ['h264'] }));
+      return at.network.last.sentOf(VIEW).map(sentJson);
+    };
+    expect(await asked(['h264'])).toEqual([{ encoding: 'video' }]);
+    expect(await asked(['vp8'])).toEqual([]);
+    expect(await asked([])).toEqual([]);
   });
 
   it('says which stream it decodes, and who draws it', async () => {

@@ -197,10 +197,6 @@ export class FakeDecoder {
     this.book = book;
   }
 
-  get decodeQueueSize(): number {
-    return this.chunks.length;
-  }
-
   configure(config: VideoDecoderConfig): void {
     if (this.refuses) throw new TypeError('no such codec');
     this.configs.push(config);

@@ -25,6 +25,7 @@ const CLEAR = 0;
 const exact = (serial: number) => 0xff01_0000 + serial;
 const video = (timestamp: number) => 0xff02_0000 + timestamp;
 const BLACK = 0xff00_0000;
+const IMAGE = 0xff03_0000;
 
 /** A canvas of numbers. */
 class NumberCanvas implements PictureCanvas {
@@ -90,8 +91,11 @@ class NumberCanvas implements PictureCanvas {
       },
       clearRect: (x, y, width, height) => this.#fill({ x, y, width, height }, CLEAR),
       fillRect: (x, y, width, height) => this.#fill({ x, y, width, height }, BLACK),
-      drawImage: (image) => {
-        if (!(image instanceof FakeFrame)) throw new Error('only frames are drawn here');
+      drawImage: (image, x, y) => {
+        if (!(image instanceof FakeFrame)) {
+          this.#fill({ x, y, width: 1, height: 1 }, IMAGE);
+          return;
+        }
         if (image.isClosed) throw new Error(`picture ${image.timestamp} is drawn after its end`);
         const { width, height } = this.canvas;
         const areas = this.#clip.length > 0 ? this.#clip : [{ x: 0, y: 0, width, height }];
@@ -364,6 +368,22 @@ describe('Screen and Presenter', () => {
     at.presenter.setVisible(true);
     await settle();
     expect(at.track.writes).toBe(writes + 1);
+  });
+
+  it('keep what is seen beside an image that ends within a tile', async () => {
+    const at = setUp('track');
+    at.submit(1, [at.size, at.tiles(1, ALL), at.picture(10, 0b000011)]);
+    await settle();
+    at.display();
+    const bitmap = { width: 1, height: 1, close: () => undefined };
+    at.submit(2, [{ kind: 'bitmap', rect: { x: 0, y: 0, width: 1, height: 1 }, bitmap }]);
+    at.refresh();
+    // One pixel of tile 0 is the image's, the others hold what was seen; tile 1 is a hole still.
+    expect([...at.canvas.pixels.slice(0, 5)]).toEqual([IMAGE, video(10), CLEAR, CLEAR, exact(1)]);
+    at.submit(3, [at.picture(20, 0b000011)]);
+    await settle();
+    at.display();
+    expect(at.seen().slice(0, 2)).toEqual([video(20), video(20)]);
   });
 
   it('read both layers as one', async () => {

@@ -1,6 +1,4 @@
-import { KvmfrError } from '../../../protocol/error.ts';
 import {
-  type AckMessage,
   type Bye,
   decodeBye,
   decodeCursor,
@@ -10,28 +8,26 @@ import {
   decodeState,
   decodeStats,
   type Envelope,
-  encodeAck,
   encodeNeedKey,
   encodePing,
   encodeView,
   type Hello,
   type PongMessage,
   readEnvelope,
-  UNKNOWN_US,
   type VideoStream,
   WIRE_TYPES,
-  wireMicroseconds,
 } from '../../../protocol/wire/index.ts';
 import { Connection, type Link } from './connection.ts';
 import { plainBytes } from './decode/bytes.ts';
+import { describeFault } from './fault.ts';
 import { Greeting } from './greeting.ts';
 import { Intake } from './intake.ts';
-import { latencySample, viewerTimes } from './latency.ts';
 import type { Command, EncodingChoice, Report } from './messages.ts';
 import type { Platform } from './platform.ts';
+import { Receipts } from './receipts.ts';
 import { RefreshMeter } from './refresh.ts';
 import { RelayClock } from './relay-clock.ts';
-import { type PresentedUpdate, Presenter } from './render/presenter.ts';
+import { Presenter } from './render/presenter.ts';
 import { Screen } from './render/screen.ts';
 import type { Part, PictureCanvas } from './render/surface.ts';
 import { TrackSink } from './render/track-sink.ts';
@@ -68,6 +64,7 @@ export class Engine {
   readonly #presenter: Presenter;
   readonly #intake: Intake;
   readonly #relayClock: RelayClock;
+  readonly #receipts: Receipts;
   readonly #greeting: Greeting;
   readonly #standing: Standing;
   readonly #stats: StatsCounter;
@@ -79,8 +76,6 @@ export class Engine {
   #turns = 0;
   #encoding: EncodingChoice = 'auto';
   #hello: Hello | undefined;
-  /** Whether each update's times are told. */
-  #tracing = false;
   #cancelStats: (() => void) | undefined;
 
   /** @throws ERR_KVMFR_UNSUPPORTED when the canvas cannot be drawn on */
@@ -103,7 +98,7 @@ export class Engine {
         waited: () => this.#screen.waited(),
         wake: () => this.#screen.wake(),
       },
-      presented: (updates) => this.#presented(updates),
+      presented: (updates) => this.#receipts.presented(updates),
       dropped: () => this.#stats.dropped(),
       failed: (error) => this.#fail(error),
     });
@@ -121,12 +116,19 @@ export class Engine {
       clock,
       ping: (viewerMs) => this.#connection.send(encodePing(viewerMs)),
     });
+    this.#receipts = new Receipts({
+      relayClock: this.#relayClock,
+      stats: this.#stats,
+      originMs: platform.originMs,
+      send: (message) => this.#connection.send(message),
+      report: (report) => this.#report(report),
+    });
     this.#intake = new Intake({
       clock,
       makeBitmap: platform.makeBitmap,
       newDecoder: platform.newDecoder,
       ready: (update) => this.#presenter.submit(update),
-      void: (name) => this.#acknowledge({ ...name, decodeUs: 0, presentUs: 0 }),
+      void: (name) => this.#receipts.void(name),
       needKey: (stream) => this.#connection.send(encodeNeedKey(stream)),
       gaveUp: (stream) => this.#giveUp(stream),
       failed: (error) => this.#fail(error),
@@ -186,7 +188,7 @@ export class Engine {
         this.#askForEncoding();
         break;
       case 'trace':
-        this.#tracing = command.on;
+        this.#receipts.tracing = command.on;
         break;
       case 'pixels':
         this.#readPixels(command.ask);
@@ -309,12 +311,15 @@ export class Engine {
     if (this.#encoding !== 'auto') this.#askForEncoding();
   }
 
-  // A relay may offer less than this viewer can; what is not offered must not be asked for.
+  // A relay may offer less than this viewer can, and the other way round: what one of them has not
+  // must not be asked for.
   #askForEncoding(): void {
-    const offered = this.#hello?.encodings;
+    const hello = this.#hello;
     const encoding = this.#encoding;
-    if (encoding === 'auto' ? offered !== undefined : offered?.includes(encoding))
-      this.#connection.send(encodeView({ encoding }));
+    if (hello === undefined) return;
+    if (encoding !== 'auto' && !hello.encodings.includes(encoding)) return;
+    if (encoding === 'video' && !this.#greeting.hasOneOf(hello.codecs)) return;
+    this.#connection.send(encodeView({ encoding }));
   }
 
   #giveUp({ codec, codecString }: VideoStream): void {
@@ -349,34 +354,8 @@ export class Engine {
     this.#report({ kind: 'picture', picture: part.picture });
   }
 
-  #presented(updates: readonly PresentedUpdate[]): void {
-    this.#stats.frame();
-    for (const update of updates) {
-      const { epoch, serial, presentedMs } = update;
-      const relay = update.times === undefined ? undefined : this.#relayClock.now();
-      const times = viewerTimes(update, relay);
-      this.#stats.update(times, update.parts);
-      this.#acknowledge({
-        epoch,
-        serial,
-        networkUs: wireMicroseconds(times.networkMs),
-        boundUs: wireMicroseconds(times.boundMs),
-        decodeUs: wireMicroseconds(times.decodeMs),
-        presentUs: wireMicroseconds(times.presentMs),
-      });
-      this.#report({ kind: 'presented', epoch, serial });
-      if (!this.#tracing) continue;
-      const atMs = this.#options.platform.originMs + presentedMs;
-      this.#report({ kind: 'latency', sample: latencySample(atMs, update.times, times) });
-    }
-  }
-
-  #acknowledge(ack: Omit<AckMessage, 'networkUs' | 'boundUs'> & Partial<AckMessage>): void {
-    this.#connection.send(encodeAck({ networkUs: UNKNOWN_US, boundUs: UNKNOWN_US, ...ack }));
-  }
-
   #fail(error: unknown): void {
-    const { code, message } = describe(error);
+    const { code, message } = describeFault(error);
     this.#report({ kind: 'error', code, message });
     this.#standing.failed({ code, message });
     this.#connection.retry('later', { code: CLOSE_WIRE, reason: code });
@@ -403,7 +382,7 @@ export class Engine {
       const pixels = this.#screen.read();
       this.#options.report({ kind: 'pixels', ask, ...pixels }, [pixels.rgba.buffer]);
     } catch (error) {
-      this.#report({ kind: 'refused', ask, ...describe(error) });
+      this.#report({ kind: 'refused', ask, ...describeFault(error) });
     }
   }
 
@@ -411,17 +390,11 @@ export class Engine {
     this.#presenter.flush();
     this.#screen.png(this.#turns).then(
       (png) => this.#report({ kind: 'snapshot', ask, png }),
-      (error: unknown) => this.#report({ kind: 'refused', ask, ...describe(error) }),
+      (error: unknown) => this.#report({ kind: 'refused', ask, ...describeFault(error) }),
     );
   }
 
   #report(report: Report): void {
     this.#options.report(report, []);
   }
-}
-
-function describe(error: unknown): { readonly code: string; readonly message: string } {
-  if (KvmfrError.is(error)) return { code: error.code, message: error.message };
-  const message = error instanceof Error ? error.message : String(error);
-  return { code: 'ERR_KVMFR_IMAGE', message };
 }

@@ -44,6 +44,11 @@ export class Greeting {
     this.#options.learnt(this.#codecs);
   }
 
+  /** Whether this browser decodes one of these codecs. */
+  hasOneOf(codecs: readonly Codec[]): boolean {
+    return this.#codecs?.some((codec) => codecs.includes(codec)) === true;
+  }
+
   /** The message; undefined until it is known what to say. */
   message(view: {
     readonly visible: boolean;

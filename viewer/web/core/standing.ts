@@ -1,5 +1,6 @@
 import type { Bye, SessionSummary, State } from '../../../protocol/wire/index.ts';
 import type { Link } from './connection.ts';
+import type { Fault } from './fault.ts';
 import { sameStatus, type ViewStatus, viewStatus } from './status.ts';
 
 /** What a standing works with. */
@@ -18,7 +19,7 @@ export class Standing {
   #state: State | undefined;
   #session: SessionSummary | undefined;
   #bye: Bye | undefined;
-  #fault: { readonly code: string; readonly message: string } | undefined;
+  #fault: Fault | undefined;
   #status: ViewStatus | undefined;
 
   constructor(options: StandingOptions) {
@@ -40,7 +41,7 @@ export class Standing {
   }
 
   /** Something ended the connection from this side. */
-  failed(fault: { readonly code: string; readonly message: string }): void {
+  failed(fault: Fault): void {
     this.#bye = undefined;
     this.#fault = fault;
   }

@@ -56,6 +56,13 @@ export class TileSet {
       this.bits[at] = (this.bits[at] ?? 0) | (other.bits[at] ?? 0);
   }
 
+  /** Its tiles that a rect touches. */
+  touching(rect: Rect): TileSet {
+    const rest = new TileSet(this.grid, this.bits);
+    rest.removeRect(rect);
+    return this.without(rest);
+  }
+
   /** Takes out all tiles that a rect touches. */
   removeRect(rect: Rect): void {
     const { tilePx, widthPx } = this.grid;

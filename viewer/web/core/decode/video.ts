@@ -4,7 +4,6 @@ import type { Clock } from '../clock.ts';
 /** What is used of the browser's `VideoDecoder`. */
 export interface PictureDecoder {
   readonly state: CodecState;
-  readonly decodeQueueSize: number;
   configure(config: VideoDecoderConfig): void;
   decode(chunk: EncodedVideoChunk): void;
   close(): void;

@@ -1,3 +1,4 @@
+import type { Rect } from '../../../../protocol/rect.ts';
 import { type Part, type PictureCanvas, type PicturePixels, Surface } from './surface.ts';
 import type { TrackSink } from './track-sink.ts';
 
@@ -76,6 +77,8 @@ export class Screen {
   paint(part: Part, onScreen: boolean): void {
     const { track } = this.#options;
     if (track?.isLost === true) this.#freeze();
+    // Unlike tiles an image may end within a tile, and the rest of a hole would stay one.
+    if (part.kind === 'bitmap') this.#freeze(part.rect);
     if (part.kind !== 'uncover') this.#surface.paint(part);
     else if (onScreen && track?.isLost === false) this.#surface.uncover(part.cover);
     else if (track?.last !== undefined) this.#surface.paintVideo(track.last, part.cover);
@@ -102,10 +105,10 @@ export class Screen {
     return whole.png(turns);
   }
 
-  /** Fills the holes with what is seen through them. */
-  #freeze(): void {
+  /** Fills holes with what is seen through them: all, or those that a rect touches. */
+  #freeze(touching?: Rect): void {
     const { track } = this.#options;
-    if (track?.last !== undefined) this.#surface.fillHoles(track.last);
+    if (track?.last !== undefined) this.#surface.fillHoles(track.last, touching);
   }
 }
 

@@ -144,12 +144,18 @@ export class Surface {
     holes.add(cover);
   }
 
-  /** Paints over all holes what is seen through them. Ownership: the frame stays the caller's. */
-  fillHoles(frame: VideoFrame): void {
+  /**
+   * Paints over holes what is seen through them: all, or those that a rect touches.
+   *
+   * Ownership: the frame stays the caller's.
+   */
+  fillHoles(frame: VideoFrame, touching?: Rect): void {
     const holes = this.#holes;
     if (holes === undefined || holes.isEmpty) return;
     // Painting takes tiles out of the set of holes: this is another one.
-    this.paintVideo(frame, new TileSet(holes.grid, holes.bits));
+    const some =
+      touching === undefined ? new TileSet(holes.grid, holes.bits) : holes.touching(touching);
+    this.paintVideo(frame, some);
   }
 
   /** Paints all of a frame. Ownership: the frame stays the caller's. */
