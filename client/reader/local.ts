@@ -28,16 +28,21 @@ export class LocalReader implements PictureReader {
   /** What is wrong on our side with frames that the source takes for good. */
   #refusal: ClientState | undefined;
 
-  /** @param options `after`: the serial and epoch that the picture counts on from */
+  /**
+   * @param options `after`: the serial and epoch that the picture counts on from; `mustShare`: a
+   * picture that others cannot read is of no use
+   */
   constructor(
     source: GuestSource,
     options: {
       readonly log?: (line: string) => void;
       readonly after?: { readonly serial: number; readonly epoch: number };
+      readonly mustShare?: boolean;
     } = {},
   ) {
     const { after = { serial: 0, epoch: 0 } } = options;
-    this.picture = new Picture({ memory: new PictureMemory({ shared: true }), after });
+    const shared = options.mustShare === true ? 'must' : true;
+    this.picture = new Picture({ memory: new PictureMemory({ shared }), after });
     const log = options.log ?? (() => {});
     this.#source = source;
     this.#base = source.state;

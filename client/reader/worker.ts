@@ -38,6 +38,7 @@ class ReaderThread {
     this.#client = new Client(start.path, { assume: start.assume, looks: 'loop' });
     this.#reader = new LocalReader(this.#client, {
       after: start.after,
+      mustShare: true,
       log: (line) => this.#say({ say: 'log', line }),
     });
     this.#mailboxes = {

@@ -35,6 +35,7 @@ const ALL_ROWS = 0xffff_ffff;
  */
 export class PictureMemory {
   readonly #shared: boolean;
+  readonly #mustShare: boolean;
   #mapping: Mapping | undefined;
   #region: Region = new Region(new ArrayBuffer(MemoryHeader.$sizeBytes));
   #epoch = 0;
@@ -45,9 +46,13 @@ export class PictureMemory {
   #tileSerials: Uint32Array<ArrayBuffer> = new Uint32Array(0);
   #rowSerials: Uint32Array<ArrayBuffer> = new Uint32Array(0);
 
-  /** @param options `shared`: others are to read it, where the system has a way, and it may keep planes */
-  constructor(options: { readonly shared: boolean } = { shared: false }) {
-    this.#shared = options.shared;
+  /**
+   * @param options `shared`: others are to read it, and it may keep planes. Where the system has no
+   * way, only this thread reads it; with `must`, {@link begin} throws then
+   */
+  constructor(options: { readonly shared: boolean | 'must' } = { shared: false }) {
+    this.#shared = options.shared !== false;
+    this.#mustShare = options.shared === 'must';
   }
 
   /** What leads others to it; undefined when it is not shared, and before the first epoch. */
@@ -176,7 +181,7 @@ export class PictureMemory {
   #fit(bytes: number): void {
     const { byteLength } = this.#region;
     if (bytes <= byteLength && bytes * 4 >= byteLength) return;
-    const mapping = this.#shared ? sharedMemory(bytes) : undefined;
+    const mapping = this.#shared ? sharedMemory(bytes, this.#mustShare) : undefined;
     const region = new Region(mapping?.buffer ?? new ArrayBuffer(bytes));
     storeU32(region, MemoryHeader.magic.offsetBytes, MEMORY_MAGIC);
     storeU32(region, MemoryHeader.version.offsetBytes, MEMORY_VERSION);
@@ -198,12 +203,12 @@ export class PictureMemory {
   }
 }
 
-/** Other systems than Linux have none: there nobody else reads it. */
-function sharedMemory(bytes: number): Mapping | undefined {
+/** Other systems than Linux have none, nor has one without /proc. */
+function sharedMemory(bytes: number, must: boolean): Mapping | undefined {
   try {
     return createSharedMemory(bytes);
   } catch (error) {
-    if (KvmfrError.is(error) && error.code === 'ERR_KVMFR_UNSUPPORTED') return undefined;
+    if (!must && KvmfrError.is(error) && error.code === 'ERR_KVMFR_UNSUPPORTED') return undefined;
     throw error;
   }
 }
