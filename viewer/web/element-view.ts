@@ -120,6 +120,11 @@ export class ElementView {
     return canvas;
   }
 
+  /** Takes the canvas off the screen while all of it is holes: laying it over a video costs as much as the video. */
+  hidePicture(isHidden: boolean): void {
+    if (this.#picture !== undefined) this.#picture.style.visibility = isHidden ? 'hidden' : '';
+  }
+
   /** Puts a fresh `<video>` below the canvas. */
   newVideo(): HTMLVideoElement {
     const video = element('video', 'video', 'video');

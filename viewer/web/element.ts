@@ -322,6 +322,9 @@ export class KvmfrView extends ElementBase {
         this.#showNotice();
         this.#emit('picture', report.picture);
         break;
+      case 'clear':
+        this.#view.hidePicture(report.isClear);
+        break;
       case 'presented':
         this.#emit('presented', { epoch: report.epoch, serial: report.serial });
         break;

@@ -55,4 +55,25 @@ describe('TileSet', () => {
     set.removeRect({ x: 6, y: 4, width: 1, height: 1 });
     expect(set.bits).toEqual(tiles(2, 3, 4, 5, 6, 7, 8, 9, 10).bits);
   });
+
+  it('is full only with every tile of its grid, whatever is beyond the last', () => {
+    for (const [widthPx, heightPx] of [
+      [64, 64],
+      [512, 64],
+      [576, 64],
+      [1920, 1080],
+    ] as const) {
+      const grid = { widthPx, heightPx, tilePx: 64 };
+      const count = tileCount(grid);
+      const set = new TileSet(grid);
+      expect(set.isFull).toBe(false);
+      for (let tile = 0; tile < count; tile++) {
+        expect(set.isFull).toBe(false);
+        set.bits[tile >> 3] = (set.bits[tile >> 3] ?? 0) | (1 << (tile & 7));
+      }
+      expect(set.isFull).toBe(true);
+      set.removeRect({ x: widthPx - 1, y: heightPx - 1, width: 1, height: 1 });
+      expect(set.isFull).toBe(false);
+    }
+  });
 });

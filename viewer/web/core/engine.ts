@@ -71,6 +71,7 @@ export class Engine {
   /** Measures the display; undefined where the browser does not tell. */
   readonly #meter: RefreshMeter | undefined;
 
+  #isClear = false;
   #visible: boolean;
   /** Quarter turns of what is on the canvas, which the canvas does not have. */
   #turns = 0;
@@ -349,6 +350,11 @@ export class Engine {
 
   #paint(part: Part, onScreen: boolean): void {
     this.#screen.paint(part, onScreen);
+    const { isClear } = this.#screen;
+    if (isClear !== this.#isClear) {
+      this.#isClear = isClear;
+      this.#report({ kind: 'clear', isClear });
+    }
     if (part.kind !== 'size') return;
     this.#turns = part.picture.rotation;
     this.#report({ kind: 'picture', picture: part.picture });

@@ -69,6 +69,8 @@ export type Report =
   | { readonly kind: 'stream' }
   /** The first update of this picture is on the canvas. */
   | { readonly kind: 'picture'; readonly picture: PictureMessage }
+  /** Whether nothing is on the canvas any more, because the video is seen everywhere. */
+  | { readonly kind: 'clear'; readonly isClear: boolean }
   | { readonly kind: 'presented'; readonly epoch: number; readonly serial: number }
   | { readonly kind: 'cursor'; readonly cursor: CursorPosition }
   | { readonly kind: 'cursorShape'; readonly shape: CursorShape }

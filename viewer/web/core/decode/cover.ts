@@ -33,6 +33,15 @@ export class TileSet {
     return this.bits.every((byte) => byte === 0);
   }
 
+  /** Whether every tile is in it. */
+  get isFull(): boolean {
+    const count = tileCount(this.grid);
+    const whole = count >> 3;
+    for (let at = 0; at < whole; at++) if (this.bits[at] !== 0xff) return false;
+    return (count & 7) === 0 || this.bits[whole] === (1 << (count & 7)) - 1;
+  }
+
+  /** Whether a tile is in it. */
   has(index: number): boolean {
     return ((this.bits[index >> 3] ?? 0) & (1 << (index & 7))) !== 0;
   }

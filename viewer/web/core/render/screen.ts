@@ -35,6 +35,11 @@ export class Screen {
     return this.#options.track?.isLost === false ? this.#options.track : undefined;
   }
 
+  /** Whether the video is all that is seen, so that the canvas need not be drawn. */
+  get isClear(): boolean {
+    return this.#surface.isClear;
+  }
+
   /**
    * Sends a picture of the video on its way below the canvas. The answer is its timestamp, by which
    * the page tells that it is on the screen; undefined when the canvas has to draw it.

@@ -104,6 +104,11 @@ export class Surface {
     return this.#holes?.isEmpty === false;
   }
 
+  /** Whether nothing of the canvas is seen: it is all holes. */
+  get isClear(): boolean {
+    return this.#holes?.isFull === true;
+  }
+
   /** Paints one part and lets it go. */
   paint(part: Part): void {
     switch (part.kind) {
