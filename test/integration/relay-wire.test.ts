@@ -102,19 +102,24 @@ describe('encodings', () => {
     const viewer = stage.join({ hello: { encodings: ['jpeg', 'lossless'] } });
     await eventually(() => stage.guest.watched);
     await stage.show(noisy(1));
-    await viewer.until(() => viewer.updates.length === 1);
-    expect(viewer.updates[0]?.images).toBeGreaterThan(0);
+    const images = (from: number): boolean =>
+      viewer.updates.slice(from).some((update) => update.images > 0);
+    await viewer.until(() => images(0));
     viewer.send(encodeView({ encoding: 'lossless' }));
     await viewer.settle(PING);
+    const exactFrom = viewer.updates.length;
     const screen = noisy(2);
     await stage.show(screen);
     await viewer.untilShows(screen.rgb);
-    expect(viewer.updates[1]?.images).toBe(0);
+    expect(images(exactFrom)).toBe(false);
     viewer.send(encodeView({ encoding: 'auto' }));
     await viewer.settle(PING);
-    await stage.show(noisy(3));
-    await viewer.until(() => viewer.updates.length === 3);
-    expect(viewer.updates[2]?.images).toBeGreaterThan(0);
+    const autoFrom = viewer.updates.length;
+    const last = noisy(3);
+    await stage.show(last);
+    await viewer.until(() => images(autoFrom));
+    // What a JPEG has blurred is repaired when it is at rest.
+    await viewer.untilShows(last.rgb);
   });
 
   it('are those the relay was made with', async () => {
