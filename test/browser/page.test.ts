@@ -564,7 +564,8 @@ needs('chromium').describe('the page in Chromium', () => {
           document.dispatchEvent(new Event('visibilitychange'));
         }, state);
       await turn('hidden');
-      expect(await at.viewer.saidJson(VIEW)).toEqual({ visible: false });
+      const told = at.viewer.saidJson(VIEW, (text) => text.includes('visible'));
+      expect(await told).toEqual({ visible: false });
       at.viewer.send(tilesBytes({ epoch: 1, serial: 2 }, NOISE, { coding: 'raw', tiles: [3] }));
       await at.viewer.acknowledged(2);
       await turn('visible');
@@ -623,11 +624,12 @@ needs('chromium').describe('the page in Chromium', () => {
       const details = at.page.getByRole('button', { name: 'Guest and picture quality' });
       await details.press('Enter');
       const sheet = at.page.locator('#sheet');
-      expect(await sheet.locator('dl').textContent()).toMatch(
-        /Windows 11.*B7-1-g0.*LGMP 6, KVMFR 20.*300 × 200/s,
-      );
+      await expect
+        .poll(() => sheet.locator('dl').textContent(), { timeout: 10_000 })
+        .toMatch(/Windows 11.*B7-1-g0.*LGMP 6, KVMFR 20.*300 × 200/s);
       await sheet.getByRole('radio', { name: /^Lossless/ }).check();
-      expect(await at.viewer.saidJson(VIEW)).toEqual({ encoding: 'lossless' });
+      const asked = at.viewer.saidJson(VIEW, (text) => text.includes('encoding'));
+      expect(await asked).toEqual({ encoding: 'lossless' });
       await at.page.keyboard.press('Escape');
       expect(await sheet.isVisible()).toBe(false);
       expect(await details.evaluate((button) => button === document.activeElement)).toBe(true);
