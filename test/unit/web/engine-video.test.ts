@@ -30,8 +30,8 @@ const STREAM = {
 const CHUNK = Uint8Array.of(0, 0, 0, 1, 0x67);
 const UPDATE = { epoch: 7, serial: 9 };
 
-async function begin() {
-  const at = setUp({ codecs: ['h264', 'vp8'] });
+async function begin(track?: WritableStream<VideoFrame>) {
+  const at = setUp({ codecs: ['h264', 'vp8'], ...(track === undefined ? {} : { track }) });
   await settle();
   at.connect();
   at.receive(HELLO, stateBytes('showing'), PICTURE, videoStreamBytes(STREAM));
@@ -217,6 +217,32 @@ describe('Engine, with video', () => {
     await settle();
     refresh();
     expect(drawn).toEqual([]);
+  });
+
+  it('puts the canvas back on the screen before a picture of another size is played below it', async () => {
+    const writable = new WritableStream<VideoFrame>({ write: (frame) => frame.close() });
+    const { receive, decoder, engine, clock, reports } = await begin(writable);
+    const clear = () =>
+      reports.flatMap((report) => (report.kind === 'clear' ? [report.isClear] : []));
+    const play = async () => {
+      const { timestamp: timestampUs } = decoder().output();
+      await settle();
+      return () => engine.handle({ kind: 'onScreen', timestampUs, atMs: clock.now() });
+    };
+    receive(coverBytes(UPDATE, { tileCount: 2, tiles: [0, 1] }), video(9, true));
+    (await play())();
+    expect(clear()).toEqual([true]);
+    const next = { epoch: 8, serial: 10 };
+    receive(
+      pictureBytes({ epoch: 8, widthPx: 100, heightPx: 64 }),
+      videoStreamBytes({ ...STREAM, stream: 4, epoch: 8 }),
+      coverBytes(next, { tileCount: 2, tiles: [0, 1] }),
+      videoBytes(next, { stream: 4, key: true, chunk: CHUNK }),
+    );
+    const onScreen = await play();
+    expect(clear()).toEqual([true, false]);
+    onScreen();
+    expect(clear()).toEqual([true, false, true]);
   });
 
   it('closes what is under way when the connection ends', async () => {

@@ -59,6 +59,7 @@ export function setUp(
     readonly visible?: boolean;
     readonly probe?: LossReason;
     readonly codecs?: readonly Codec[];
+    readonly track?: WritableStream<VideoFrame>;
   } = {},
 ): TestEngine {
   const clock = new FakeClock();
@@ -75,7 +76,7 @@ export function setUp(
     newCanvas: () => {
       throw new Error('no other canvas here');
     },
-    track: undefined,
+    track: options.track,
     visible: options.visible ?? true,
     report: (report) => reports.push(report),
     platform: {

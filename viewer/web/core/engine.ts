@@ -94,7 +94,11 @@ export class Engine {
       requestFrame: platform.requestFrame,
       layers: {
         paint: (part, onScreen) => this.#paint(part, onScreen),
-        show: (frame, isFirst) => this.#screen.show(frame, isFirst),
+        show: (frame, isFirst) => {
+          const shownUs = this.#screen.show(frame, isFirst);
+          this.#tellClear();
+          return shownUs;
+        },
         seen: () => this.#screen.seen(),
         waited: () => this.#screen.waited(),
         wake: () => this.#screen.wake(),
@@ -350,14 +354,17 @@ export class Engine {
 
   #paint(part: Part, onScreen: boolean): void {
     this.#screen.paint(part, onScreen);
-    const { isClear } = this.#screen;
-    if (isClear !== this.#isClear) {
-      this.#isClear = isClear;
-      this.#report({ kind: 'clear', isClear });
-    }
+    this.#tellClear();
     if (part.kind !== 'size') return;
     this.#turns = part.picture.rotation;
     this.#report({ kind: 'picture', picture: part.picture });
+  }
+
+  #tellClear(): void {
+    const { isClear } = this.#screen;
+    if (isClear === this.#isClear) return;
+    this.#isClear = isClear;
+    this.#report({ kind: 'clear', isClear });
   }
 
   #fail(error: unknown): void {
