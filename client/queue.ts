@@ -55,7 +55,7 @@ export class Queue {
   readonly #bit: number;
   /** Names us in the table of owners: another one for each subscription, since slots are reused. */
   readonly #clientId: number;
-  /** Our own place in the ring: of the message that we hold, or after the last one that we finished. */
+  /** Our own place in the ring: of the message that we hold, or where we expect the next. */
   #position: number;
   /** The publisher's position, when we looked last. */
   #end: number;
@@ -333,62 +333,102 @@ export class Queue {
   }
 
   /**
-   * Before LGMP 12: looks from our place to the publisher's position. What lies there was posted
-   * before that was stored, so it may be taken as it comes; places without our bit were posted while
-   * we were not counted, or the position was wrong: we stay where we are. From where the ring starts
-   * nothing is told, because the lock of 10 does not keep that right, but for a ring that is full.
+   * Before LGMP 12: looks from our own place to the publisher's position. What lies there was posted
+   * before that was stored, and is not used again before we finish it, so it may be taken as it comes.
    */
   #walk(): QueueStatus {
-    const { numMessages } = this.#geometry;
-    if (this.#position === this.#end && !this.#isFullBefore(this.#position)) return 'empty';
-    let index = this.#position;
-    for (let i = 0; i < numMessages; i++) {
-      if (this.#isPending(index)) {
-        this.#position = index;
-        return this.#hold();
-      }
-      index = this.#after(index);
-      if (index === this.#end) return 'empty';
-    }
-    return 'empty';
+    const isFull = this.#position === this.#end && this.#isFull();
+    const index = isFull
+      ? this.#end
+      : (this.#firstPending(this.#position, this.#steps(this.#position)) ?? this.#leftBehind());
+    this.#position = index ?? this.#end;
+    return index === undefined ? 'empty' : this.#hold();
   }
 
-  /** Whether all places of a ring of LGMP 10 are in use, and this one has waited longest. */
-  #isFullBefore(index: number): boolean {
+  /**
+   * Whether a ring of LGMP 10 is full and all of it unread: its position is where it begins, as in one
+   * that is empty.
+   */
+  #isFull(): boolean {
     const { region, lgmp } = this.#session;
     const { at, numMessages } = this.#geometry;
     return (
       lgmp.powerOfTwoRings &&
       loadU32(region, at + lgmp.queue.count) === numMessages &&
-      loadU32(region, at + lgmp.queue.start) === index
+      loadU32(region, at + lgmp.queue.start) === this.#end &&
+      this.#isPending(this.#end)
     );
   }
 
   /**
-   * On LGMP 12, where a position may go back: looks for our oldest message in all of the ring.
-   *
-   * From the newest place to the oldest, all of them: messages are posted while we look, and whoever
-   * sees one and then goes back sees all that were posted before it.
+   * A message of ours that our place is past: when the position was wrong for a moment, or another
+   * client finished in our name what we were waiting for.
    */
-  #search(): QueueStatus {
+  #leftBehind(): number | undefined {
     const { region, lgmp } = this.#session;
     const { at, numMessages } = this.#geometry;
     const startAt = at + lgmp.queue.start;
     for (let tries = 0; tries < SEARCH_TRIES; tries++) {
       const start = loadU32(region, startAt);
-      // Nothing is older than the front.
-      if (start === this.#position && this.#isOurs(start)) return this.#hold();
-      let found: number | undefined;
-      for (let i = numMessages - 1; i >= 0; i--) {
-        const index = (start + i) & (numMessages - 1);
-        if (this.#isOurs(index)) found = index;
-      }
-      // Places before the start are used again for what is newest: their order was another.
-      if (loadU32(region, startAt) !== start) continue;
-      this.#position = found ?? this.#end;
-      return found === undefined ? 'empty' : this.#hold();
+      const used = this.#steps(start);
+      if (start >= numMessages || used > loadU32(region, at + lgmp.queue.count)) return undefined;
+      const index = this.#firstPending(start, used);
+      // Places that were freed meanwhile may be used again, for what is newest.
+      if (loadU32(region, startAt) === start) return index;
     }
-    return 'empty';
+    return undefined;
+  }
+
+  /** How many places lie before the publisher's position, from one on. */
+  #steps(from: number): number {
+    const { numMessages } = this.#geometry;
+    return (((this.#end - from) % numMessages) + numMessages) % numMessages;
+  }
+
+  /** The first of these places that our bit is set in. */
+  #firstPending(from: number, places: number): number | undefined {
+    let index = from;
+    for (let i = 0; i < places; i++, index = this.#after(index))
+      if (this.#isPending(index)) return index;
+    return undefined;
+  }
+
+  /**
+   * On LGMP 12, where a position may go back: looks for our oldest message in all of the ring. Under
+   * the lock when there is one, because what we have looked at is used again meanwhile.
+   */
+  #search(): QueueStatus {
+    const { region, lgmp } = this.#session;
+    const { at } = this.#geometry;
+    // Nothing is older than the front; once seen to be ours it stays the front until we finish it.
+    const isFront =
+      this.#isPending(this.#position) &&
+      loadU32(region, at + lgmp.queue.start) === this.#position &&
+      loadU32(region, at + lgmp.queue.count) !== 0;
+    if (isFront) return this.#hold();
+    let index = this.#oldest();
+    if (index !== undefined && this.#lock()) {
+      index = this.#oldest();
+      unlock(region, at + lgmp.queue.lock, lgmp.lockBytes);
+    }
+    this.#position = index ?? this.#end;
+    return index === undefined ? 'empty' : this.#hold();
+  }
+
+  /**
+   * From the newest place to the oldest, all of them: whoever sees a message and then goes back sees
+   * all that were posted before it.
+   */
+  #oldest(): number | undefined {
+    const { region, lgmp } = this.#session;
+    const { at, numMessages } = this.#geometry;
+    const start = loadU32(region, at + lgmp.queue.start);
+    let found: number | undefined;
+    for (let i = numMessages - 1; i >= 0; i--) {
+      const index = (start + i) & (numMessages - 1);
+      if (this.#isOurs(index)) found = index;
+    }
+    return found;
   }
 
   #after(index: number): number {
