@@ -53,6 +53,7 @@ const MAX_KBITS = 80_000;
 const PX_1080P = 1920 * 1080;
 const VIDEO_FPS = 60;
 const SLOW_FPS = 15;
+const MIN_CODED_PX = 16;
 /** Part of the full stream's bits that the slow one has. */
 const SLOW_SHARE = 0.2;
 /** The planes are kept current for this long after the last viewer of video. */
@@ -153,7 +154,10 @@ export class Coding {
 
   /** Whether pictures can be coded in a codec now. */
   canCode(codec: Codec): boolean {
-    if (this.#refusedEpoch === this.#options.picture.epoch) return false;
+    const { epoch, grid } = this.#options.picture;
+    if (this.#refusedEpoch === epoch) return false;
+    // Smaller pictures would be coded larger than they are: codecs have blocks of 16 pixels.
+    if (Math.min(grid.widthPx, grid.heightPx) < MIN_CODED_PX) return false;
     const lane = this.#lane(codec, 'full');
     return lane?.encoder.state.kind === 'ready';
   }
