@@ -47,7 +47,7 @@ const FIRST_COST: TileCost = { msPerTile: 0.02, bytesPerTile: 1400 };
 const REST_TICK_MS = 100;
 const REST_AFTER_MS = 3000;
 /** Rate at which 1080p is coded when all moves, unless told otherwise. */
-const KBITS_1080P = 20_000;
+const KBITS_1080P = 12_000;
 const MIN_KBITS = 500;
 const MAX_KBITS = 80_000;
 const PX_1080P = 1920 * 1080;

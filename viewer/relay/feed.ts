@@ -322,7 +322,7 @@ export class Feed implements LaneMember {
       if (count > 0) return hub.coding.encode('jpeg', this.#tiles, count);
     }
     if (way === 'jpeg' || way === 'video') {
-      if (!repairs) return this.#bare(way);
+      if (!repairs || (way === 'video' && this.#screen.flooded)) return this.#bare(way);
       return this.#repair(REPAIR_MOVING) ?? this.#bare(way);
     }
     const count = this.#screen.inexact(
@@ -388,7 +388,7 @@ export class Feed implements LaneMember {
       this.#stream = picture.stream;
       this.#options.send(picture.announcement);
     }
-    const isOther = this.#screen.tookVideo(hub.picture, serial);
+    const isOther = this.#screen.tookVideo(hub.picture, serial, hub.coding.serialBefore(REST_MS));
     if (isOther || picture.key)
       this.#options.send(encodeCover({ epoch, serial, bits: this.#screen.cover }));
     this.#serial = Math.max(this.#serial, serial);

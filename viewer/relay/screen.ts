@@ -1,5 +1,8 @@
 import { coverBytes } from '../../protocol/wire/index.ts';
 
+/** Part of the tiles that must be moving for the video to take all of the screen. */
+const FLOOD = 0.9;
+
 /** What is needed of a picture to tell what of it a viewer lacks. */
 export interface TileAges {
   /** Serial of the update that changed each tile last. */
@@ -23,6 +26,7 @@ export class Screen {
   /** Cover as the viewer was told it last: what tiles have drawn since is not in it. */
   #told: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   #blank = true;
+  #flooded = false;
 
   /** Begins again with an empty screen. */
   reset(tileCount: number): void {
@@ -39,6 +43,7 @@ export class Screen {
     }
     this.#videoSerial = 0;
     this.#blank = true;
+    this.#flooded = false;
   }
 
   /** Whether nothing has been shown yet. */
@@ -121,21 +126,32 @@ export class Screen {
     }
   }
 
+  /** Whether all shows the video, because nearly all has moved a moment ago. */
+  get flooded(): boolean {
+    return this.#flooded;
+  }
+
   /**
-   * A picture of the video was sent: it shines through wherever a tile is not exact.
+   * A picture of the video was sent: it shines through wherever a tile is not exact; and everywhere
+   * when nearly all tiles have changed after `restSerial`. A corner that is kept exact beside a film
+   * that fills the screen would make the browser lay two whole screens over each other.
    *
    * @returns whether {@link cover} is another one than this said last
    */
-  tookVideo(picture: TileAges, serial: number): boolean {
+  tookVideo(picture: TileAges, serial: number, restSerial: number = serial): boolean {
     const { tileSerials } = picture;
     let changed = false;
+    let moving = 0;
+    for (let tile = 0; tile < this.#exact.length; tile++)
+      if ((tileSerials[tile] ?? 0) > restSerial) moving++;
+    this.#flooded = moving >= this.#exact.length * FLOOD;
     this.#blank = false;
     for (let at = 0; at < this.#cover.length; at++) {
       let bits = 0;
       const first = at * 8;
       const end = Math.min(first + 8, this.#exact.length);
       for (let tile = first; tile < end; tile++) {
-        if ((tileSerials[tile] ?? 0) <= (this.#exact[tile] ?? 0)) continue;
+        if (!this.#flooded && (tileSerials[tile] ?? 0) <= (this.#exact[tile] ?? 0)) continue;
         bits |= 1 << (tile - first);
         this.#exact[tile] = 0;
         this.#shown[tile] = 0;

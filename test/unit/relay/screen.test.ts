@@ -54,6 +54,24 @@ describe('a screen', () => {
     expect(inexact(screen, ages, 7)).toEqual([2, 3]);
   });
 
+  it('is all video while nearly all of it moves, and keeps what is exact once less does', () => {
+    const screen = screenOf(20);
+    const all = Uint32Array.from({ length: 20 }, (_, tile) => tile);
+    screen.tookTiles(all, 1, true);
+    const moved = (count: number, serial: number): TileAges =>
+      picture(...Array.from({ length: 20 }, (_, tile) => (tile < count ? serial : 1)));
+    screen.tookVideo(moved(17, 5), 5, 4);
+    expect(screen.flooded).toBe(false);
+    expect([...screen.cover]).toEqual([0xff, 0xff, 0x01]);
+    screen.tookVideo(moved(18, 6), 6, 4);
+    expect(screen.flooded).toBe(true);
+    expect([...screen.cover]).toEqual([0xff, 0xff, 0x0f]);
+    // What the video has covered is owed again.
+    expect(inexact(screen, moved(18, 6), 6)).toEqual([...all]);
+    screen.tookVideo(moved(18, 6), 6, 6);
+    expect(screen.flooded).toBe(false);
+  });
+
   it('tells the cover again after a tile was drawn over the video, and changed again', () => {
     const screen = screenOf(1);
     expect(screen.tookVideo(picture(1), 1)).toBe(true);
