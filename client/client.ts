@@ -42,6 +42,8 @@ export interface ClientOptions {
 const SEARCH_MS = 20;
 /** Between two looks at the heartbeat of the publisher we are attached to, or cannot read. */
 const PULSE_MS = 100;
+/** The same while no stream waits for what it tells. */
+const IDLE_PULSE_MS = 250;
 /** Between two attempts to open a region that is not there. */
 const OPEN_MS = 250;
 /** Between two looks at whether the path still names what is mapped. */
@@ -307,7 +309,8 @@ export class Client implements AsyncDisposable {
       // A header whose heart has not had the time to beat is not dead yet.
       const early = look.kind === 'none' && look.sighting.kind === 'silent' && nowMs < settledMs;
       if (!early || this.stats.sessions > 0) this.#seen(look);
-      await this.#pause(look.kind === 'none' ? SEARCH_MS : PULSE_MS);
+      const pulseMs = this.#subscriptions.size === 0 ? IDLE_PULSE_MS : PULSE_MS;
+      await this.#pause(look.kind === 'none' ? SEARCH_MS : pulseMs);
     }
   }
 
