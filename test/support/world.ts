@@ -45,8 +45,13 @@ export class World {
     });
   }
 
-  /** A pause, in the place of `node:timers/promises`. */
-  async sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  /** Settles at the first moment at which something holds. */
+  async when(holds: () => boolean): Promise<void> {
+    await this.#until(() => (holds() ? true : undefined), Number.POSITIVE_INFINITY, undefined);
+  }
+
+  /** A pause of this world's time, in the place of `node:timers/promises`. */
+  async elapse(ms: number, signal: AbortSignal | undefined): Promise<void> {
     if ((await this.#until(() => undefined, ms, signal)) === 'aborted')
       throw new Error('the pause was aborted');
   }
@@ -103,7 +108,7 @@ export const worldTimers = {
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<unknown> => {
     if (current === undefined) throw new Error('no world has begun');
-    await current.sleep(ms, options.signal);
+    await current.elapse(ms, options.signal);
     return value;
   },
   setImmediate: (): Promise<void> => new Promise((resolve) => turn(resolve)),

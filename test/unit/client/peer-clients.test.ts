@@ -111,9 +111,7 @@ describe('another client that', () => {
       const next = frames.next();
       await world.within(
         2000,
-        (async () => {
-          while (host.watchers === 0) await world.sleep(10, undefined);
-        })(),
+        world.when(() => host.watchers > 0),
       );
       host.publish(picture(1));
       const first = (await world.within(2000, next)).value as Frame;
