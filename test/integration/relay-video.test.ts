@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
-import { encodeAck, encodeNeedKey, encodeView } from '../../protocol/wire/index.ts';
+import { encodeAck, encodeNeedKey, encodeRefresh, encodeView } from '../../protocol/wire/index.ts';
 import { closeStages, eventually, noisy, PING, Stage } from '../unit/relay/stage.ts';
 import type { TestViewer } from '../unit/relay/test-viewer.ts';
 import { Screen } from '../unit/tiles/guest.ts';
@@ -183,6 +183,22 @@ describe('one stream', () => {
     bad.ack(bad.updates.length - 1);
     await good.untilShows(screen.rgb);
     await bad.untilShows(screen.rgb);
+  });
+
+  it('is announced again to who has lost its picture, with a key picture', async () => {
+    const stage = await Stage.open();
+    const viewer = stage.join({ hello: VIDEO });
+    await watched(stage);
+    const screen = await play(stage, noise, () => viewer.videos.length >= 3);
+    const { length } = viewer.pictures;
+    const announced = viewer.streams.length;
+    viewer.send(encodeRefresh());
+    await viewer.until(() => viewer.pictures.length > length);
+    const count = viewer.videos.length;
+    await play(stage, noise, () => viewer.videos.length > count, screen);
+    expect(viewer.streams.length).toBeGreaterThan(announced);
+    expect(viewer.videos[count]?.key).toBe(true);
+    await viewer.untilShows(screen.rgb);
   });
 
   it('survives the death of its encoder: a key picture follows, and nothing else is lost', async () => {

@@ -1,3 +1,5 @@
+import { monotonicMs } from '../../client/clock.ts';
+import type { PictureTimes } from '../../client/reader/reader.ts';
 import type { PictureView } from '../../client/tiles/view.ts';
 import type { Codec, Encoding, TileCodingName } from '../../protocol/wire/index.ts';
 import type {
@@ -8,7 +10,7 @@ import type {
   VideoSettings,
 } from '../encode/index.ts';
 import { type Content, ContentMeter, type TileCost } from './content-meter.ts';
-import { monotonicMs, type PictureTimes, Timeline } from './timeline.ts';
+import { Timeline } from './timeline.ts';
 import { VideoLane } from './video-lane.ts';
 
 /** Which of the streams of a codec: the one for everybody, or the one for slow lines. */
@@ -69,7 +71,7 @@ export class Coding {
   readonly #encoders: ReadonlyMap<Encoding, Encoder>;
   readonly #meter = new ContentMeter({ bytesPerSecond: MAX_EXACT_BYTES });
   readonly #lanes = new Map<string, VideoLane>();
-  readonly #failed = new Map<Codec, string>();
+  readonly #failed = new Set<Codec>();
   #tiles: Uint32Array<ArrayBuffer> = new Uint32Array(0);
   #serial = 0;
   #epoch = 0;
@@ -85,7 +87,7 @@ export class Coding {
   #restTimer: NodeJS.Timeout | undefined;
   #wantedMs = 0;
   #wanted = false;
-  #closing: Promise<unknown>[] = [];
+  readonly #closing = new Set<Promise<void>>();
 
   constructor(options: CodingOptions) {
     this.#options = options;
@@ -95,11 +97,6 @@ export class Coding {
   /** The encoders of tiles and images. */
   get encoders(): readonly Encoder[] {
     return this.#options.encoders;
-  }
-
-  /** The streams of video that run, by name. */
-  get lanes(): ReadonlyMap<string, VideoLane> {
-    return this.#lanes;
   }
 
   /** What the picture does. */
@@ -185,7 +182,7 @@ export class Coding {
     for (const encoder of this.#options.encoders) encoder.rest();
     this.#options.planes.want(false);
     this.#wanted = false;
-    for (const lane of this.#lanes.values()) this.#closing.push(lane.close());
+    for (const lane of this.#lanes.values()) this.#closeLane(lane);
     this.#lanes.clear();
   }
 
@@ -255,14 +252,20 @@ export class Coding {
   /** A codec cannot be had any more: viewers go on with tiles. */
   #fail(codec: Codec, message: string): void {
     if (this.#failed.has(codec)) return;
-    this.#failed.set(codec, message);
+    this.#failed.add(codec);
     this.#options.log(`video ${codec}: ${message}; going on without it`);
     for (const [name, lane] of this.#lanes) {
       if (!name.startsWith(codec)) continue;
       this.#lanes.delete(name);
-      this.#closing.push(lane.close());
+      this.#closeLane(lane);
     }
     this.#options.pump();
+  }
+
+  /** Ends a stream; what has ended is not kept. */
+  #closeLane(lane: VideoLane): void {
+    const closing = lane.close().finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
   }
 
   #want(): void {

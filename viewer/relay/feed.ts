@@ -1,3 +1,4 @@
+import { monotonicMs } from '../../client/clock.ts';
 import {
   type AckMessage,
   type Codec,
@@ -13,7 +14,6 @@ import type { Hub } from './hub.ts';
 import { Line, type LineState } from './line.ts';
 import type { Outlet } from './outlet.ts';
 import { Screen } from './screen.ts';
-import { monotonicMs } from './timeline.ts';
 import type { LaneMember, LanePicture, VideoLane } from './video-lane.ts';
 import type { ViewerTotals } from './viewer-info.ts';
 
@@ -169,6 +169,8 @@ export class Feed implements LaneMember {
     this.#epoch = epoch;
     this.#serial = 0;
     this.#toldSerial = 0;
+    // What it knew of the video it may have lost with the picture.
+    this.#stream = 0;
     this.#screen.reset(this.#options.hub.picture.grid.tileCount);
   }
 
@@ -446,7 +448,8 @@ export class Feed implements LaneMember {
   #leaveLane(): void {
     this.#lane?.leave(this);
     this.#lane = undefined;
-    for (const picture of this.#waiting.splice(0)) this.#sendVideo(picture);
+    // Sent now they would come between the messages of another update; who comes back gets a key.
+    this.#waiting = [];
   }
 
   /** It did not keep up with its lane: after a few times it is given a slower one. */

@@ -25,7 +25,6 @@ export class Screen {
   #cover: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   /** Cover as the viewer was told it last: what tiles have drawn since is not in it. */
   #told: Uint8Array<ArrayBuffer> = new Uint8Array(0);
-  #blank = true;
   #flooded = false;
 
   /** Begins again with an empty screen. */
@@ -42,13 +41,7 @@ export class Screen {
       this.#told = new Uint8Array(coverBytes(tileCount));
     }
     this.#videoSerial = 0;
-    this.#blank = true;
     this.#flooded = false;
-  }
-
-  /** Whether nothing has been shown yet. */
-  get blank(): boolean {
-    return this.#blank;
   }
 
   /** Bits of the tiles that show the video. Ownership: valid until the next call. */
@@ -109,7 +102,6 @@ export class Screen {
 
   /** Tiles were sent as they were at a serial. They cover the video where it shone through. */
   tookTiles(tiles: Uint32Array, serial: number, exact: boolean): void {
-    this.#blank = false;
     for (const tile of tiles) {
       this.#shown[tile] = serial;
       this.#exact[tile] = exact ? serial : 0;
@@ -145,7 +137,6 @@ export class Screen {
     for (let tile = 0; tile < this.#exact.length; tile++)
       if ((tileSerials[tile] ?? 0) > restSerial) moving++;
     this.#flooded = moving >= this.#exact.length * FLOOD;
-    this.#blank = false;
     for (let at = 0; at < this.#cover.length; at++) {
       let bits = 0;
       const first = at * 8;

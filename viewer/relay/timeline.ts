@@ -1,22 +1,5 @@
+import type { PictureTimes } from '../../client/reader/reader.ts';
 import { type RelayTimes, UNKNOWN_US, wireMicroseconds } from '../../protocol/wire/index.ts';
-
-/**
- * When a frame passed the stages before the picture.
- *
- * Units: milliseconds of the monotonic clock that all threads and processes of the machine share.
- */
-export interface PictureTimes {
-  /** What the publisher says of itself; undefined when it says nothing. A span, not a time. */
-  readonly producerMs?: number | undefined;
-  /** The last look at which the frame was not there yet; undefined when it was not waited for. */
-  readonly beforeMs?: number | undefined;
-  /** The frame was seen. */
-  readonly seenMs: number;
-  /** Its last row was there. */
-  readonly arrivedMs: number;
-  /** The picture was brought up to it. */
-  readonly appliedMs: number;
-}
 
 /** When an update passed the stages after the picture, by the same clock. */
 export interface UpdateTimes {
@@ -26,11 +9,6 @@ export interface UpdateTimes {
 }
 
 const KEPT = 128;
-
-/** Now, on the clock of {@link PictureTimes}. */
-export function monotonicMs(): number {
-  return Number(process.hrtime.bigint()) / 1e6;
-}
 
 /** Remembers when the newest pictures passed their stages. */
 export class Timeline {
