@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type PatternContent, spawnPattern } from '../../host/index.ts';
+import { RELAY_STAGES, VIEWER_STAGES } from '../../protocol/wire/index.ts';
 import type { BenchCase, RunOptions } from '../support/bench-case.ts';
 import { Child } from '../support/child.ts';
 import { PlainChromium } from '../support/chromium.ts';
@@ -14,17 +15,7 @@ const MIN_FPS = 55;
 const MAX_P50_MS = 20;
 const MAX_P95_MS = 40;
 const TOKEN = 'bench-browser';
-const STAGES = [
-  'notice',
-  'arrive',
-  'apply',
-  'queue',
-  'encode',
-  'send',
-  'network',
-  'decode',
-  'present',
-];
+const STAGES: readonly string[] = [...RELAY_STAGES, ...VIEWER_STAGES];
 const CONNECT_MS = 15_000;
 
 /** One content in one size. */

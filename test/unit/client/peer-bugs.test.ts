@@ -1,16 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { Queue } from '../../../client/queue.ts';
-import { Session } from '../../../client/session.ts';
+import type { Session } from '../../../client/session.ts';
 import { SessionWatch } from '../../../client/session-watch.ts';
-import { KvmfrError } from '../../../protocol/error.ts';
-import { LGMP_LAYOUTS } from '../../../protocol/lgmp/detect.ts';
 import { CClient } from '../../support/c-client.ts';
 import { C_VERSIONS, cOffsets } from '../../support/c-offsets.ts';
 import { CPublisher } from '../../support/c-publisher.ts';
 import { makeRegion } from '../../support/region-factory.ts';
 import { interrupted } from '../../support/word-hook.ts';
 import { noWaiter } from './bare.ts';
+import { attached, codeOf, drained, subscribed } from './c-reader.ts';
 
 // One test for each known bug and race of the C library, by what goes wrong: its publisher, or its
 // other clients, have it, and our reader stays right.
@@ -19,40 +18,6 @@ vi.mock('../../../protocol/memory/word.ts', async (original) => {
   const { hookedWords } = await import('../../support/word-hook.ts');
   return hookedWords(await original());
 });
-
-function attached(p: CPublisher): Session {
-  const lgmp = LGMP_LAYOUTS.get(p.version);
-  if (lgmp === undefined) throw new Error('no such version');
-  const session = Session.attach({ mapping: noWaiter, region: p.region, lgmp }, 0);
-  if (session === undefined) throw new Error('not attached');
-  return session;
-}
-
-function subscribed(session: Session): Queue {
-  const queue = Queue.subscribe(session, 2);
-  if (typeof queue === 'string') throw new Error(`refused: ${queue}`);
-  return queue;
-}
-
-/** What an error of ours is called; anything else is thrown on. */
-function codeOf(call: () => unknown): unknown {
-  try {
-    return call();
-  } catch (error) {
-    if (KvmfrError.is(error)) return error.code;
-    throw error;
-  }
-}
-
-/** All messages there are, finished. */
-function drained(queue: Queue): number[] {
-  const seen: number[] = [];
-  while (queue.next() === 'ok') {
-    seen.push(queue.message.udata);
-    queue.done();
-  }
-  return seen;
-}
 
 /**
  * A reader that subscribes as often as it takes, beside a publisher whose time passes; what it has

@@ -3,9 +3,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Frame } from '../../../client/frame.ts';
 import { openRegion } from '../../../client/open.ts';
 import { Queue } from '../../../client/queue.ts';
-import { Session } from '../../../client/session.ts';
-import { KvmfrError } from '../../../protocol/error.ts';
-import { LGMP_LAYOUTS } from '../../../protocol/lgmp/detect.ts';
+import type { Session } from '../../../client/session.ts';
 import { CClient } from '../../support/c-client.ts';
 import { C_VERSIONS, type CField } from '../../support/c-offsets.ts';
 import { CPublisher } from '../../support/c-publisher.ts';
@@ -13,7 +11,7 @@ import { Reader } from '../../support/reader.ts';
 import { interrupted } from '../../support/word-hook.ts';
 import { World } from '../../support/world.ts';
 import { hostOnMemory } from '../host/fixture.ts';
-import { noWaiter } from './bare.ts';
+import { attached, codeOf, drained, subscribed } from './c-reader.ts';
 import { picture, temporaryPath } from './guest.ts';
 
 // The known bugs of the C library's readers, one test for each by what goes wrong: others of our
@@ -25,42 +23,10 @@ vi.mock('../../../protocol/memory/word.ts', async (original) => {
 });
 vi.mock('node:timers/promises', async () => (await import('../../support/world.ts')).worldTimers);
 
-function attached(p: CPublisher): Session {
-  const lgmp = LGMP_LAYOUTS.get(p.version);
-  if (lgmp === undefined) throw new Error('no such version');
-  const session = Session.attach({ mapping: noWaiter, region: p.region, lgmp }, 0);
-  if (session === undefined) throw new Error('not attached');
-  return session;
-}
-
-function subscribed(session: Session): Queue {
-  const queue = Queue.subscribe(session, 2);
-  if (typeof queue === 'string') throw new Error(`refused: ${queue}`);
-  return queue;
-}
-
 function clientOf(p: CPublisher, ...rest: [Parameters<typeof CClient.subscribe>[2]?]): CClient {
   const client = CClient.subscribe(p.region, p.version, ...rest);
   if (client === undefined) throw new Error('no slot for a C client');
   return client;
-}
-
-function drained(queue: Queue): number[] {
-  const seen: number[] = [];
-  while (queue.next() === 'ok') {
-    seen.push(queue.message.udata);
-    queue.done();
-  }
-  return seen;
-}
-
-function codeOf(call: () => unknown): unknown {
-  try {
-    return call();
-  } catch (error) {
-    if (KvmfrError.is(error)) return error.code;
-    throw error;
-  }
 }
 
 const BEFORE_12 = [5, 6, 7, 10] as const;
