@@ -5,7 +5,7 @@ import { DETECTION_CASES } from './detect/cases.ts';
 import { ENCODE_CASES } from './encode/cases.ts';
 import { TILE_CASES } from './encode/tiles.ts';
 import { VIDEO_CASES } from './encode/video.ts';
-import { LATENCY_CASES } from './latency/cases.ts';
+import { JITTER_CASES, LATENCY_CASES } from './latency/cases.ts';
 import { HDR_CASES } from './micro/hdr.ts';
 import { I420_CASES } from './micro/i420.ts';
 import { MICRO_CASES } from './micro/kernels.ts';
@@ -14,7 +14,8 @@ import { READER_CASES } from './reader/cases.ts';
 import { RELAY_CASES, RELAY_LONG_CASES } from './relay/cases.ts';
 import type { BenchCase } from './support/bench-case.ts';
 import { machineFacts } from './support/machine.ts';
-import { promiseText, type Row, reportText } from './support/report.ts';
+import { promiseText } from './support/promises.ts';
+import { type Row, reportText } from './support/report.ts';
 
 /** What the design promises, and what it is made of. */
 const SHORT: readonly BenchCase[] = [
@@ -29,6 +30,7 @@ const SHORT: readonly BenchCase[] = [
 
 /** The rest: every kernel and coding, other sizes, more viewers and guests, for longer. */
 const LONG: readonly BenchCase[] = [
+  ...JITTER_CASES,
   ...ENCODE_CASES,
   ...TILE_CASES,
   ...VIDEO_CASES,

@@ -18,6 +18,7 @@ const UNWATCHED_LIMIT_PERCENT = 0.5;
 /** Frames until both sides are compiled, as they are after the first minute of a real guest. */
 const WARM_UP_FPS = 250;
 const WARM_UP_MS = 6000;
+const QUICK_WARM_UP_MS = 3500;
 
 /** One way of measuring. */
 interface Setup {
@@ -60,7 +61,11 @@ async function measure(setup: Setup, options: RunOptions): Promise<Measured> {
   const reader = Child.start(script, [path, stampsPath, looks]);
   children.add(reader);
   const how = { partial: setup.whole === true ? 0 : 1, watch: 1, i420: setup.i420 ? 1 : 0 };
-  await reader.ask('follow', { ...how, warmUpMs: WARM_UP_MS, ms: 0 });
+  await reader.ask('follow', {
+    ...how,
+    warmUpMs: options.quick ? QUICK_WARM_UP_MS : WARM_UP_MS,
+    ms: 0,
+  });
   await publisher.ask('stop');
   const { fps, jitterUs = 0 } = setup;
   if (fps > 0) await publisher.ask('start', { fps, jitterUs, rectOnly });
@@ -69,7 +74,7 @@ async function measure(setup: Setup, options: RunOptions): Promise<Measured> {
     ...how,
     watch: setup.unwatched === true ? 0 : 1,
     warmUpMs: 2000,
-    ms: options.quick ? 8000 : 30_000,
+    ms: options.quick ? 6000 : 30_000,
   });
   const around = disturbance.text();
   return {
@@ -153,6 +158,38 @@ async function runIdle(setup: Setup, options: RunOptions): Promise<readonly Row[
   ];
 }
 
+/**
+ * What the machine takes by itself: a reader that sleeps between frames, and a program that is woken,
+ * can be no quicker and no cheaper than this.
+ */
+async function runFloor(options: RunOptions): Promise<readonly Row[]> {
+  await using children = new Children();
+  const floor = Child.start('latency/floor.js', []);
+  children.add(floor);
+  const count = options.quick ? 240 : 1200;
+  const disturbance = new Disturbance([floor.pid]);
+  const slept = await floor.ask('sleep', { count: count * 4 });
+  const woken = await floor.ask('wake', { count });
+  const timer = await floor.ask('timer', { ms: options.quick ? 4000 : 20_000 });
+  const around = disturbance.text();
+  const us = (report: Report, name: string): number => numberOf(report, name) / 1000;
+  const late = (name: string, report: Report, samples: number, note: string): readonly Row[] => [
+    row({ name: `${name}/p50`, unit: 'us', value: us(report, 'p50Ns'), samples, note }),
+    row({ name: `${name}/p99`, unit: 'us', value: us(report, 'p99Ns'), samples }),
+  ];
+  return [
+    ...late('latency/floor/sleep', slept, count * 4, 'how late a sleep of 1 ms in the kernel ends'),
+    ...late('latency/floor/wake', woken, count, 'a thread posts -> the event loop of another runs'),
+    row({
+      name: 'latency/floor/timer/cpu',
+      unit: '% of a core',
+      value: numberOf(timer, 'cpuPercent'),
+      samples: 1,
+      note: `a bare setInterval of 60 Hz that does nothing; ${around}`,
+    }),
+  ];
+}
+
 const SETUPS: readonly Setup[] = [
   { name: 'held', by: 'client', fps: 60 },
   { name: 'whole', by: 'client', fps: 60, whole: true },
@@ -167,7 +204,19 @@ const SETUPS: readonly Setup[] = [
 ];
 
 /** From the guest's publishing to a program that holds the frame: 1080p at 60 Hz. */
-export const LATENCY_CASES: readonly BenchCase[] = SETUPS.map((setup) => ({
-  name: `latency/${setup.name}`,
-  run: (options) => (setup.fps === 0 ? runIdle(setup, options) : runFrames(setup, options)),
-}));
+export const LATENCY_CASES: readonly BenchCase[] = [
+  { name: 'latency/floor', run: runFloor },
+  ...SETUPS.filter(({ jitterUs }) => jitterUs === undefined).map(caseOf),
+];
+
+/** The same with a publisher that does not keep time. */
+export const JITTER_CASES: readonly BenchCase[] = SETUPS.filter(
+  ({ jitterUs }) => jitterUs !== undefined,
+).map(caseOf);
+
+function caseOf(setup: Setup): BenchCase {
+  return {
+    name: `latency/${setup.name}`,
+    run: (options) => (setup.fps === 0 ? runIdle(setup, options) : runFrames(setup, options)),
+  };
+}

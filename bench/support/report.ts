@@ -60,12 +60,18 @@ export function tableText(rows: readonly Row[]): string {
     number(each.samples),
     each.note,
   ]);
-  const table = [head, ...cells];
-  const widths = head.map((_, column) =>
-    Math.max(...table.map((line) => line[column]?.length ?? 0)),
+  return columnsText([head, ...cells], new Set([1, 2, 4]));
+}
+
+/** Lines of cells, each column as wide as its widest cell. */
+export function columnsText(
+  lines: readonly (readonly string[])[],
+  toTheRight: ReadonlySet<number> = new Set(),
+): string {
+  const widths = (lines[0] ?? []).map((_, column) =>
+    Math.max(...lines.map((line) => line[column]?.length ?? 0)),
   );
-  const toTheRight = new Set([1, 2, 4]);
-  return table
+  return lines
     .map((line) =>
       line
         .map((cell, column) => {
@@ -78,19 +84,8 @@ export function tableText(rows: readonly Row[]): string {
     .join('\n');
 }
 
-/** The figures that have a limit, and how many of them keep it. */
-export function promiseText(rows: readonly Row[]): string {
-  const limited = rows.filter(({ limit }) => limit !== null);
-  if (limited.length === 0) return 'No figure of these has a limit.';
-  const kept = limited.filter(({ ok }) => ok === true).length;
-  const lines = limited.map(
-    ({ name, value, unit, limit, ok }) =>
-      `${ok ? 'ok    ' : 'MISSED'}  ${name}: ${number(value)} ${unit}, limit ${number(limit ?? 0)}`,
-  );
-  return `${kept} of ${limited.length} limits are kept\n${lines.join('\n')}`;
-}
-
-function number(value: number): string {
+/** A figure for people. */
+export function number(value: number): string {
   return value.toLocaleString('en-US', { maximumFractionDigits: 4 });
 }
 
