@@ -1,0 +1,215 @@
+import { isDeepStrictEqual } from 'node:util';
+import * as wire from '../../../protocol/wire/index.ts';
+import type { ParserTarget } from '../loop/parser-target.ts';
+import { claim } from './claim.ts';
+
+/** A picture whose last tiles are cut: what tiles, images and covers are read for. */
+const GRID = { widthPx: 150, heightPx: 90, tilePx: 64 } as const;
+const TILE_COUNT = 6;
+const PIXELS = GRID.widthPx * GRID.heightPx * 3;
+
+const SESSION = {
+  release: 'B7',
+  lgmpVersion: 6,
+  kvmfrVersion: 20,
+  hostVersion: 'B7-1',
+  os: 'Windows 11',
+  capture: 'D3D12',
+  cpu: 'a processor',
+};
+const TIMES: wire.RelayTimes = {
+  producer: wire.UNKNOWN_US,
+  notice: 1,
+  arrive: 2,
+  apply: 3,
+  queue: 4,
+  encode: 5,
+  send: 6,
+};
+
+/** Reads a message by its type, and writes it again where the writer takes what the reader gives. */
+type Reader = (envelope: wire.Envelope) => Uint8Array | undefined;
+
+const FROM_RELAY: { readonly [type: number]: Reader } = {
+  [wire.WIRE_TYPES.hello]: (e) => wire.encodeHello(wire.decodeHello(e)),
+  [wire.WIRE_TYPES.state]: (e) => wire.encodeState(wire.decodeState(e)),
+  [wire.WIRE_TYPES.picture]: (e) => {
+    const picture = wire.decodePicture(e);
+    claim(picture.widthPx * picture.heightPx <= 8192 * 8192, 'a picture is not too large');
+    return wire.encodePicture(picture);
+  },
+  [wire.WIRE_TYPES.tiles]: (e) => {
+    const tiles = wire.decodeTiles(e, GRID);
+    claim(tiles.tiles.length <= TILE_COUNT && tiles.rawBytes <= PIXELS, 'tiles are of the picture');
+    for (const index of tiles.tiles) {
+      const { x, y, width, height } = wire.tileRect(index, GRID);
+      claim(x + width <= GRID.widthPx && y + height <= GRID.heightPx, 'a tile is in the picture');
+    }
+    return wire.encodeTiles(tiles);
+  },
+  [wire.WIRE_TYPES.image]: (e) => {
+    const image = wire.decodeImage(e, GRID);
+    claim(image.rect.x + image.rect.width <= GRID.widthPx, 'an image is in the picture');
+    return wire.encodeImage(image);
+  },
+  [wire.WIRE_TYPES.cursor]: (e) => wire.encodeCursor(wire.decodeCursor(e)),
+  [wire.WIRE_TYPES.cursorShape]: (e) => {
+    const shape = wire.decodeCursorShape(e);
+    claim(shape.rgba.byteLength === shape.widthPx * shape.heightPx * 4, 'a shape is whole');
+    return wire.encodeCursorShape(shape);
+  },
+  [wire.WIRE_TYPES.pong]: (e) => wire.encodePong(wire.decodePong(e)),
+  [wire.WIRE_TYPES.stats]: (e) => wire.encodeStats(wire.decodeStats(e)),
+  [wire.WIRE_TYPES.bye]: (e) => wire.encodeBye(wire.decodeBye(e)),
+  [wire.WIRE_TYPES.videoStream]: (e) => wire.encodeVideoStream(wire.decodeVideoStream(e)),
+  [wire.WIRE_TYPES.cover]: (e) => wire.encodeCover(wire.decodeCover(e, TILE_COUNT)),
+  [wire.WIRE_TYPES.video]: (e) => wire.encodeVideo(wire.decodeVideo(e)),
+  [wire.WIRE_TYPES.times]: (e) => wire.encodeTimes(wire.decodeTimes(e)),
+};
+
+const FROM_VIEWER: { readonly [type: number]: Reader } = {
+  [wire.WIRE_TYPES.viewerHello]: (e) => wire.encodeViewerHello(wire.decodeViewerHello(e)),
+  [wire.WIRE_TYPES.ack]: (e) => wire.encodeAck(wire.decodeAck(e)),
+  [wire.WIRE_TYPES.view]: (e) => wire.encodeView(wire.decodeView(e)),
+  [wire.WIRE_TYPES.ping]: (e) => wire.encodePing(wire.decodePing(e)),
+  [wire.WIRE_TYPES.needKey]: (e) => wire.encodeNeedKey(wire.decodeNeedKey(e)),
+  [wire.WIRE_TYPES.refresh]: () => undefined,
+};
+
+/** What is read stays the same when it is written and read again. */
+function readMessage(readers: { readonly [type: number]: Reader }, bytes: Uint8Array): string {
+  const envelope = wire.readEnvelope(bytes);
+  const again = readers[envelope.type]?.(envelope);
+  if (again === undefined) return 'nothing is written';
+  const written = readers[envelope.type]?.(wire.readEnvelope(again));
+  claim(isDeepStrictEqual(written, again), 'what was read and written is read the same');
+  return `type ${envelope.type}`;
+}
+
+const words = [
+  ...[
+    '"state"',
+    '"message"',
+    '"hint"',
+    '"needMib"',
+    '"session"',
+    '"os"',
+    '"wire":1',
+    '"tilePx":64',
+  ],
+  ...['"encodings"', '["lossless"]', '"codecs"', '"h264"', '"visible"', 'true', 'null', '{}', '[]'],
+  ...['"encoding"', '"auto"', '"refreshHz":60', '1e999', '-0', '\\ud800', '"__proto__"', '[[[[[['],
+  ...['"codecString":"avc1.42C028"', '"stream":1', '"tileCodings":["ops"]', '"showing"', '\u0000'],
+];
+
+/** The messages of docs/wire.md that the relay sends. */
+export const RELAY_MESSAGES: ParserTarget = {
+  name: 'wire: what the relay sends',
+  words,
+  maxBytes: 2048,
+  seeds: [
+    wire.encodeHello({
+      wire: 1,
+      version: '0.1.0',
+      tilePx: 64,
+      viewOnly: true,
+      encodings: ['lossless', 'video', 'jpeg'],
+      codecs: ['h264', 'vp8'],
+    }),
+    wire.encodeState({ state: 'showing', message: 'the guest is there', session: SESSION }),
+    wire.encodeState({ state: 'too-small', message: 'x', hint: 'y', code: 'z', needMib: 64 }),
+    wire.encodePicture({
+      epoch: 1,
+      widthPx: 150,
+      heightPx: 90,
+      screenWidthPx: 150,
+      screenHeightPx: 90,
+      rotation: 3,
+    }),
+    tilesOf(wire.TILE_CODINGS.ops, [0, 5], Uint8Array.of(0xdf, 0xff, 0xc0)),
+    tilesOf(wire.TILE_CODINGS.raw, [5], new Uint8Array(22 * 26 * 3)),
+    wire.encodeImage({
+      epoch: 1,
+      serial: 2,
+      kind: wire.IMAGE_KINDS.jpeg,
+      last: true,
+      rect: { x: 64, y: 64, width: 86, height: 26 },
+      data: Uint8Array.of(0xff, 0xd8, 0xff, 0xd9),
+    }),
+    wire.encodeCursor({ visible: true, x: -3, y: 7, shapeId: 1 }),
+    wire.encodeCursorShape({
+      shapeId: 1,
+      widthPx: 4,
+      heightPx: 3,
+      hotspotX: -1,
+      hotspotY: 2,
+      rgba: new Uint8Array(48),
+    }),
+    wire.encodePong({ viewerMs: 1.5, relayMs: 2.5 }),
+    wire.encodeStats({ viewers: 1, guestFps: 60, framesSkipped: 0, framesGivenUp: 0 }),
+    wire.encodeBye({ code: 'ERR_KVMFR_WIRE', message: 'x', retry: false }),
+    wire.encodeVideoStream({
+      stream: 1,
+      epoch: 1,
+      codec: 'h264',
+      codecString: 'avc1.42C028',
+      codedWidthPx: 150,
+      codedHeightPx: 90,
+    }),
+    wire.encodeCover({ epoch: 1, serial: 2, bits: Uint8Array.of(0x3f) }),
+    wire.encodeVideo({
+      epoch: 1,
+      serial: 2,
+      stream: 1,
+      key: true,
+      last: true,
+      data: Uint8Array.of(0, 0, 0, 1, 0x65, 0x88),
+    }),
+    wire.encodeTimes({ epoch: 1, serial: 2, stages: TIMES, sentMs: 3.5 }),
+  ],
+  read: (bytes) => readMessage(FROM_RELAY, bytes),
+};
+
+/** The messages of docs/wire.md that a viewer sends. */
+export const VIEWER_MESSAGES: ParserTarget = {
+  name: 'wire: what a viewer sends',
+  words,
+  maxBytes: 1024,
+  seeds: [
+    wire.encodeViewerHello({
+      wire: 1,
+      encodings: ['video', 'lossless', 'jpeg'],
+      codecs: ['h264'],
+      tileCodings: ['ops'],
+      visible: true,
+      refreshHz: 60,
+    }),
+    wire.encodeAck({
+      epoch: 1,
+      serial: 2,
+      networkUs: 3,
+      boundUs: 4,
+      decodeUs: 5,
+      presentUs: wire.UNKNOWN_US,
+    }),
+    wire.encodeView({ visible: false, encoding: 'lossless', refreshHz: 144 }),
+    wire.encodePing(17.5),
+    wire.encodeRefresh(),
+    wire.encodeNeedKey(1),
+  ],
+  read: (bytes) => readMessage(FROM_VIEWER, bytes),
+};
+
+/** Tiles of the picture that the targets are read for. */
+export function tilesOf(
+  coding: number,
+  indices: readonly number[],
+  pixels: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  const rawBytes = indices.reduce((sum, index) => {
+    const { width, height } = wire.tileRect(index, GRID);
+    return sum + width * height * 3;
+  }, 0);
+  const tiles = Uint32Array.from(indices);
+  return wire.encodeTiles({ epoch: 1, serial: 2, coding, last: true, rawBytes, tiles, pixels });
+}
