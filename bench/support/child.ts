@@ -49,6 +49,14 @@ export class Child implements AsyncDisposable {
     this.#process.send({ kind, values } satisfies Report);
   }
 
+  /** Ends it as a crash does; settled when it is gone. */
+  async kill(): Promise<void> {
+    if (this.#ended !== undefined) return;
+    const exit = once(this.#process, 'exit');
+    this.#process.kill('SIGKILL');
+    await exit;
+  }
+
   /** Waits for the next report of a kind. */
   async hear(kind: string): Promise<Report> {
     for (;;) {
@@ -111,7 +119,8 @@ export function serve(handlers: {
 export function say(kind: string, values: { readonly [name: string]: number } = {}): Promise<void> {
   return new Promise((resolve, reject) => {
     const done = (error: Error | null): void => (error === null ? resolve() : reject(error));
-    if (process.send === undefined) throw new Error('this script is started by npm run bench');
+    if (process.send === undefined)
+      throw new Error('this script is started by npm run bench or npm run soak');
     process.send({ kind, values } satisfies Report, undefined, undefined, done);
   });
 }

@@ -1,0 +1,47 @@
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { accountText, promises } from './account.ts';
+import { Soak } from './soak.ts';
+
+const HELP = `npm run soak [-- FLAGS]    a guest at 60 Hz, a relay, viewers that come and go, and one fault after the other
+
+  --minutes N     how long (default 2)
+  --seed S        which faults, in which order (default: another one each time, printed)
+  --browser       one Chromium among the viewers
+  --json FILE     write what was found
+
+Exit status 0 when every promise was kept; 1 when not.
+`;
+
+const { values: flags } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '2' },
+    seed: { type: 'string' },
+    browser: { type: 'boolean', default: false },
+    json: { type: 'string' },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+});
+
+if (flags.help) process.stdout.write(HELP);
+else process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const minutes = Number(flags.minutes);
+  const seed = Number(flags.seed ?? Math.floor(Math.random() * 2 ** 31));
+  if (!(minutes > 0) || !Number.isInteger(seed))
+    throw new Error('--minutes takes a number above 0, and --seed a whole number');
+  const say = (line: string): void => void process.stdout.write(`${line}\n`);
+  say(`soak of ${minutes} minutes, seed ${seed}`);
+  try {
+    const account = await Soak.run({ minutes, seed, browser: flags.browser, say });
+    say(`\n${accountText(account)}`);
+    const kept = promises(account);
+    if (flags.json !== undefined)
+      writeFileSync(flags.json, `${JSON.stringify({ ...account, promises: kept }, null, 2)}\n`);
+    return kept.every((each) => each.kept) ? 0 : 1;
+  } catch (error) {
+    say(`\nBROKEN  ${error instanceof Error ? error.message : String(error)}`);
+    return 1;
+  }
+}
