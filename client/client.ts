@@ -245,15 +245,17 @@ export class Client implements AsyncDisposable {
         continue;
       }
       this.#open = open;
+      let pauseMs = SEARCH_MS;
       try {
         await this.#watch(open);
       } catch (error) {
         // Whatever a region did to us, the next look starts afresh.
         this.#setBase(stateOfError(error));
+        pauseMs = OPEN_MS;
       } finally {
         await this.#letGo(open);
       }
-      await this.#pause(SEARCH_MS);
+      await this.#pause(pauseMs);
     }
   }
 
@@ -291,7 +293,11 @@ export class Client implements AsyncDisposable {
     await Promise.all([...this.#subscriptions].map((stream) => stream.close()));
   }
 
-  /** Looks after one mapping until the path names something else. */
+  /**
+   * Looks after one mapping until the path names something else.
+   *
+   * @throws ERR_KVMFR_REGION_LOST when its memory went away
+   */
   async #watch(open: OpenRegion): Promise<void> {
     const watch = new SessionWatch({ ...open, assume: this.#assume });
     let presenceMs = performance.now();
@@ -306,6 +312,8 @@ export class Client implements AsyncDisposable {
         }
       }
       const look = watch.look(nowMs);
+      // What was seen may be zeros in the place of what is gone.
+      if (open.mapping.lost) throw open.mapping.lossError();
       // A header whose heart has not had the time to beat is not dead yet.
       const early = look.kind === 'none' && look.sighting.kind === 'silent' && nowMs < settledMs;
       if (!early || this.stats.sessions > 0) this.#seen(look);

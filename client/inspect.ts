@@ -82,7 +82,8 @@ const STEP_MS = 20;
  * Looks at a region and writes nothing to it: the mapping is read-only and no queue is subscribed.
  *
  * @throws what opening throws: ERR_KVMFR_ABSENT, ERR_KVMFR_DENIED, ERR_KVMFR_NOT_A_REGION,
- *   ERR_KVMFR_SIZE; and what the signal was aborted with
+ *   ERR_KVMFR_SIZE; ERR_KVMFR_REGION_LOST when its memory went away meanwhile; and what the signal was
+ *   aborted with
  */
 export async function inspectRegion(
   path: string,
@@ -93,7 +94,10 @@ export async function inspectRegion(
     const recovery = new RecoveryWatch(open.region);
     const { candidate, alive } = await lookForLife(open, recovery, options);
     const found = describe(path, { ...open, assume: options.assume }, candidate, alive);
-    return { ...found, recovery: recovery.summary(performance.now()) };
+    const inspection = { ...found, recovery: recovery.summary(performance.now()) };
+    // What was read may be zeros in the place of what is gone.
+    if (open.mapping.lost) throw open.mapping.lossError();
+    return inspection;
   } finally {
     open.mapping.close();
   }
@@ -109,6 +113,7 @@ async function lookForLife(
   const endMs = performance.now() + LOOK_MS;
   for (;;) {
     signal?.throwIfAborted();
+    if (open.mapping.lost) throw open.mapping.lossError();
     const nowMs = performance.now();
     const sighting = watch.look(nowMs);
     const rescue = recovery.look(nowMs);

@@ -9,7 +9,7 @@ import {
   requestRecovery,
 } from '../protocol/kvmfr/recovery.ts';
 import type { Region } from '../protocol/memory/region.ts';
-import { openRegion } from './open.ts';
+import { type OpenRegion, openRegion } from './open.ts';
 
 /** What the recovery region tells: it outlives changes of every other version. */
 export interface RecoverySummary {
@@ -96,8 +96,8 @@ const LIFE_MS = 1500;
  * (`normal`), and waits for the answer. Works while no frames come.
  *
  * @throws ERR_KVMFR_NO_HOST when the region has no live recovery region, ERR_KVMFR_UNSUPPORTED when the
- *   publisher cannot switch, ERR_KVMFR_BUSY when all request slots are taken, ERR_KVMFR_TIMEOUT; what
- *   opening throws; and what the signal was aborted with
+ *   publisher cannot switch, ERR_KVMFR_BUSY when all request slots are taken, ERR_KVMFR_TIMEOUT,
+ *   ERR_KVMFR_REGION_LOST; what opening throws; and what the signal was aborted with
  */
 export async function requestDisplay(
   path: string,
@@ -108,7 +108,7 @@ export async function requestDisplay(
   const open = openRegion(path);
   try {
     const { region } = open;
-    const view = await whenAlive(path, region, signal);
+    const view = await whenAlive(open, path, signal);
     if (!view.canSwitch)
       throw new KvmfrError(
         'ERR_KVMFR_UNSUPPORTED',
@@ -118,20 +118,21 @@ export async function requestDisplay(
     if (ticket === 'busy')
       throw new KvmfrError('ERR_KVMFR_BUSY', `all request slots of ${path} are taken: try again`);
     if (ticket === 'ended') throw noRecovery(path);
-    return await whenAnswered({ path, region, at: view.at, ticket, timeoutMs, signal });
+    return await whenAnswered({ path, open, at: view.at, ticket, timeoutMs, signal });
   } finally {
     open.mapping.close();
   }
 }
 
 async function whenAlive(
+  { mapping, region }: OpenRegion,
   path: string,
-  region: Region,
   signal: AbortSignal | undefined,
 ): Promise<RecoveryView> {
   const watch = new RecoveryWatch(region);
   const endMs = performance.now() + LIFE_MS;
   while (performance.now() < endMs) {
+    if (mapping.lost) throw mapping.lossError();
     const found = watch.look(performance.now());
     if (found?.alive === true) return found.view;
     await pause(signal);
@@ -141,15 +142,17 @@ async function whenAlive(
 
 async function whenAnswered(wait: {
   readonly path: string;
-  readonly region: Region;
+  readonly open: OpenRegion;
   readonly at: number;
   readonly ticket: number;
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
 }): Promise<RecoveryOutcome> {
+  const { mapping, region } = wait.open;
   const endMs = performance.now() + wait.timeoutMs;
   while (performance.now() < endMs) {
-    const status = readRecoveryStatus(wait.region, wait.at);
+    const status = readRecoveryStatus(region, wait.at);
+    if (mapping.lost) throw mapping.lossError();
     if (status?.ackSerial === wait.ticket && status.state !== 'switching')
       return { state: status.state, error: status.error };
     await pause(wait.signal);

@@ -32,8 +32,11 @@ export interface SessionInfo {
   readonly os: OsRecord | undefined;
 }
 
-/** What a session needs of a mapping: waiting for a word of the region to change. */
-export type RegionWaiter = Pick<Mapping, 'wait'>;
+/**
+ * What a session needs of a mapping: waiting for a word of the region to change, and whether the
+ * memory is still there.
+ */
+export type RegionWaiter = Pick<Mapping, 'wait' | 'lost'>;
 
 /** How a session is doing. */
 export type Pulse = 'alive' | 'stale' | 'ended';
@@ -151,9 +154,12 @@ export class Session {
     );
   }
 
-  /** Whether what is read now still belongs to this session. One that ever did not is over. */
+  /**
+   * Whether what was read until now belongs to this session. One that ever did not is over, and so is
+   * one whose memory went away: zeros may have been read in its place.
+   */
   holds(): boolean {
-    if (!this.#ended && !this.present()) this.#ended = true;
+    if (!this.#ended && (!this.present() || this.mapping.lost)) this.#ended = true;
     return !this.#ended;
   }
 

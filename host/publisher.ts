@@ -74,7 +74,10 @@ export interface HostEvents {
   session: [id: number];
   /** The host was closed, by its owner, its signal or itself. */
   close: [];
-  /** The region's file was removed or replaced (the host closes itself then), or a source failed. */
+  /**
+   * The region's file was removed, replaced or cut, or has no room (the host closes itself then); or a
+   * source failed.
+   */
   error: [error: KvmfrError];
 }
 
@@ -239,12 +242,13 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
    * in steps of 1 MiB, so readers work while we copy. Only what changed is copied.
    *
    * @returns false when every slot is still being read: the picture was not published, and its
-   *   damage is added to the next one's
+   *   damage is added to the next one's; and when the memory of the region went away
    * @throws ERR_KVMFR_ARGUMENT, ERR_KVMFR_FORMAT, ERR_KVMFR_SIZE, ERR_KVMFR_CLOSED
    */
   publish(frame: FrameInput): boolean {
     this.#checkOpen();
-    return this.#frames.publish(frame, this.#now());
+    const published = this.#frames.publish(frame, this.#now());
+    return !this.#memoryLost() && published;
   }
 
   /**
@@ -279,7 +283,10 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
     if (this.#closed) return;
     const now = this.#now();
     if (this.#regionLost(now)) return;
-    if (this.#sessionLost(now)) this.#restart(now);
+    const sessionLost = this.#sessionLost(now);
+    // A header that is gone with its memory is not to be written anew.
+    if (this.#memoryLost()) return;
+    if (sessionLost) this.#restart(now);
     this.#session.beat(now);
     for (const { queue, name } of this.#session.queues) this.#serve(queue, name, now);
     if (this.#closed) return;
@@ -350,8 +357,16 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
     if (request !== undefined) this.emit('recovery-request', request);
   }
 
+  // What we write there nobody sees.
+  #memoryLost(): boolean {
+    if (this.#mapping?.lost !== true) return false;
+    this.#fail(this.#mapping.lossError());
+    return true;
+  }
+
   // Whoever opens the path from now on gets another file: nobody would ever see us.
   #regionLost(now: number): boolean {
+    if (this.#memoryLost()) return true;
     if (this.#mapping === undefined || now - this.#lookedAt < LOOK_INTERVAL_MS) return false;
     this.#lookedAt = now;
     let presence: RegionPresence;
@@ -367,9 +382,13 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
     const error = new KvmfrError('ERR_KVMFR_ABSENT', `the region ${path} must stay, but ${found}`, {
       path,
     });
+    this.#fail(error);
+    return true;
+  }
+
+  #fail(error: KvmfrError): void {
     if (this.listenerCount('error') > 0) this.emit('error', error);
     void this.close();
-    return true;
   }
 
   #sessionLost(now: number): boolean {
@@ -413,8 +432,8 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
 /**
  * Starts publishing in a region: a path (file or kvmfr device) or a {@link Region} in this process.
  *
- * @throws ERR_KVMFR_SIZE when the region is too small, ERR_KVMFR_ARGUMENT, and what opening a
- *   region throws
+ * @throws ERR_KVMFR_SIZE when the region is too small, ERR_KVMFR_REGION_LOST when there is no room for
+ *   its pages, ERR_KVMFR_ARGUMENT, and what opening a region throws
  */
 export async function createHost(
   region: string | Region,
@@ -426,7 +445,11 @@ export async function createHost(
       ? { region, mapping: undefined }
       : openRegion(region, options.regionMib);
   try {
-    return new Host(opened.region, opened.mapping, options);
+    const host = new Host(opened.region, opened.mapping, options);
+    if (opened.mapping?.lost !== true) return host;
+    const error = opened.mapping.lossError();
+    await host.close();
+    throw error;
   } catch (error) {
     opened.mapping?.close();
     throw error;

@@ -145,7 +145,11 @@ export interface NativeMapping {
   readonly device: bigint;
   /** The same ArrayBuffer each time; undefined when the engine allows no external memory. */
   buffer(): ArrayBuffer | undefined;
-  /** Index into same, replaced, resized, gone; or a negative errno. */
+  /** Whether memory went away under it. */
+  readonly lost: boolean;
+  /** What the open file has now; undefined when that cannot be told. */
+  bytesNow(): number | undefined;
+  /** Index into same, replaced, resized, gone, lost; or a negative errno. */
   look(): number;
   /**
    * Returns 0 or an errno. `finished` gets the id and outcome (1 changed, 2 timed out) of waits, and

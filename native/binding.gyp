@@ -5,6 +5,7 @@
       'sources': [
         'src/addon.cc',
         'src/mapping.cc',
+        'src/guard.cc',
         'src/region.cc',
         'src/loop-timer.cc',
         'src/wait.cc',
@@ -45,6 +46,8 @@
             '-isystem', '<!(node -p "require(\'path\').dirname(require.resolve(\'node-addon-api\'))")',
           ],
           'libraries': ['-pthread'],
+          # The handler of SIGBUS outlives the thread that loaded the module.
+          'ldflags': ['-Wl,-z,nodelete'],
         }, {
           'include_dirs': ['<!(node -p "require(\'path\').dirname(require.resolve(\'node-addon-api\'))")'],
         }],

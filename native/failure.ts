@@ -88,6 +88,25 @@ export function systemError(path: string, syscall: string, errorNumber: number):
   }
 }
 
+/** The error for a mapping under which memory went away. Sizes in bytes; `now` where it can be told. */
+export function lossError(
+  path: string,
+  sizes: { readonly mapped: number; readonly now: number | undefined },
+): KvmfrError {
+  const { mapped, now } = sizes;
+  if (now !== undefined && now < mapped)
+    return new KvmfrError(
+      'ERR_KVMFR_REGION_LOST',
+      `expected ${path} to keep its ${mapped} bytes while it is mapped, but it shrank to ${now}`,
+      { path, hint: `give the file its ${mapped} bytes again, or start the VM again` },
+    );
+  return new KvmfrError(
+    'ERR_KVMFR_REGION_LOST',
+    `expected every page of ${path} to be there, but one was not to be had: its file system is full, it was cut for a moment, or the memory is faulty`,
+    { path, hint: 'make room in the file system that holds it' },
+  );
+}
+
 function notARegion(
   path: string,
   found: string,

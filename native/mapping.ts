@@ -1,6 +1,13 @@
 import { KvmfrError } from '../protocol/error.ts';
 import type { NativeMapping } from './addon.ts';
-import { errorName, fileAtDevicePath, isDevicePath, openError, systemError } from './failure.ts';
+import {
+  errorName,
+  fileAtDevicePath,
+  isDevicePath,
+  lossError,
+  openError,
+  systemError,
+} from './failure.ts';
 import { addon } from './load.ts';
 
 /** How a mapping may use its region. */
@@ -23,7 +30,7 @@ export interface MappingOptions {
 export type RegionKind = 'file' | 'kvmfr-device';
 
 /** What {@link Mapping.stillThere} finds at the path. */
-export type RegionPresence = 'same' | 'replaced' | 'resized' | 'gone';
+export type RegionPresence = 'same' | 'replaced' | 'resized' | 'gone' | 'lost';
 
 /** A word of the region that a wait watches: the wait ends when the word is no longer `value`. */
 export interface WatchedWord {
@@ -78,7 +85,7 @@ export type WaitOutcome = 'changed' | 'timed-out' | 'closed';
 /** Most words that one wait can watch. */
 export const MAX_WATCHED_WORDS: number = 32;
 
-const PRESENCES: readonly RegionPresence[] = ['same', 'replaced', 'resized', 'gone'];
+const PRESENCES: readonly RegionPresence[] = ['same', 'replaced', 'resized', 'gone', 'lost'];
 const CHANGED = 1;
 const TIMED_OUT = 2;
 const MAX_OFFSET_BYTES = 0xffff_ffff;
@@ -208,7 +215,25 @@ export class Mapping implements Disposable {
   }
 
   /**
-   * Compares what the path names now, and the size of the open file, with what was mapped.
+   * Whether memory went away under the mapping: its file was cut, or the file system had no room for
+   * a page that was touched for the first time. It cannot be read any more: from the page of the
+   * fault to its end there are zeros, which nobody shares.
+   *
+   * Who has copied something out asks afterwards: what was copied before a false was there.
+   */
+  get lost(): boolean {
+    return !this.#closed && this.#native.lost;
+  }
+
+  /** What to tell of a mapping that is {@link lost}. */
+  lossError(): KvmfrError {
+    const now = this.#closed ? undefined : this.#native.bytesNow();
+    return lossError(this.path, { mapped: this.byteLength, now });
+  }
+
+  /**
+   * Compares what the path names now, and the size of the open file, with what was mapped. `lost` is
+   * told whatever the path names.
    *
    * @throws ERR_KVMFR_CLOSED, ERR_KVMFR_DENIED, ERR_KVMFR_SYSCALL
    */

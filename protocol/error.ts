@@ -11,6 +11,7 @@ export const ERROR_CODES = {
   ERR_KVMFR_DENIED: 'the system refused access',
   ERR_KVMFR_NOT_A_REGION: 'a path that is neither a regular file nor a kvmfr device',
   ERR_KVMFR_SIZE: 'a region whose size cannot hold the protocol',
+  ERR_KVMFR_REGION_LOST: 'memory of a region went away while it was mapped',
   ERR_KVMFR_SYSCALL: 'a system call failed',
   ERR_KVMFR_CLOSED: 'used after close',
   ERR_KVMFR_NO_HOST: 'no live LGMP host in the region',

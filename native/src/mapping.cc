@@ -46,6 +46,8 @@ Napi::Function Mapping::Define(Napi::Env env) {
                          InstanceAccessor<&Mapping::IsDevice>("isDevice"),
                          InstanceAccessor<&Mapping::Inode>("inode"),
                          InstanceAccessor<&Mapping::Device>("device"),
+                         InstanceAccessor<&Mapping::Lost>("lost"),
+                         InstanceMethod<&Mapping::BytesNow>("bytesNow"),
                          InstanceMethod<&Mapping::Buffer>("buffer"),
                          InstanceMethod<&Mapping::Look>("look"),
                          InstanceMethod<&Mapping::StartWaiter>("startWaiter"),
@@ -131,7 +133,18 @@ Napi::Value Mapping::Buffer(const Napi::CallbackInfo& info) {
   return buffer;
 }
 
-// 0 same, 1 replaced, 2 resized, 3 gone; a negative errno when the path cannot be looked at.
+Napi::Value Mapping::Lost(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), region_ != nullptr && region_->lost());
+}
+
+// What the open file has now; undefined when that cannot be told.
+Napi::Value Mapping::BytesNow(const Napi::CallbackInfo& info) {
+  std::uint64_t bytes = 0;
+  if (region_ == nullptr || !region_->BytesNow(&bytes)) return info.Env().Undefined();
+  return Napi::Number::New(info.Env(), static_cast<double>(bytes));
+}
+
+// 0 same, 1 replaced, 2 resized, 3 gone, 4 lost; a negative errno when the path cannot be looked at.
 Napi::Value Mapping::Look(const Napi::CallbackInfo& info) {
   int error = EBADF;
   Region::Presence presence = Region::Presence::kUnknown;

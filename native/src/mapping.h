@@ -33,6 +33,8 @@ class Mapping : public Napi::ObjectWrap<Mapping> {
   Napi::Value Inode(const Napi::CallbackInfo& info);
   Napi::Value Device(const Napi::CallbackInfo& info);
   Napi::Value Buffer(const Napi::CallbackInfo& info);
+  Napi::Value Lost(const Napi::CallbackInfo& info);
+  Napi::Value BytesNow(const Napi::CallbackInfo& info);
   Napi::Value Look(const Napi::CallbackInfo& info);
   Napi::Value StartWaiter(const Napi::CallbackInfo& info);
   Napi::Value Wait(const Napi::CallbackInfo& info);

@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -34,6 +35,18 @@ bool DeviceBytes(int fd, std::uint64_t* bytes) {
   if (result == -1) return false;
   *bytes = static_cast<std::uint32_t>(result);
   return true;
+}
+
+// Source: linux/magic.h.
+constexpr auto kHugetlbfs = 0x958458f6;
+
+// Size of the pages that a mapping of a file consists of.
+std::size_t GranuleOf(int fd) {
+  struct statfs found;
+  if (fstatfs(fd, &found) == 0 && static_cast<std::uint32_t>(found.f_type) == kHugetlbfs) {
+    return static_cast<std::size_t>(found.f_bsize);
+  }
+  return static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
 }
 
 // What keeps memory at its size.
@@ -175,6 +188,12 @@ bool Region::Map(bool read_only, const struct stat& found, std::uint64_t bytes,
     *failure = {OpenFailure::Step::kMap, "mmap", errno, found.st_mode, bytes};
     return false;
   }
+  guard_ = Guard(base, static_cast<std::size_t>(bytes), GranuleOf(fd_));
+  if (guard_ == nullptr) {
+    munmap(base, static_cast<std::size_t>(bytes));
+    *failure = {OpenFailure::Step::kMap, "mmap", ENOMEM, found.st_mode, bytes};
+    return false;
+  }
   base_ = static_cast<std::uint8_t*>(base);
   bytes_ = static_cast<std::size_t>(bytes);
   inode_ = found.st_ino;
@@ -184,7 +203,17 @@ bool Region::Map(bool read_only, const struct stat& found, std::uint64_t bytes,
 
 Region::~Region() { Unmap(); }
 
+bool Region::BytesNow(std::uint64_t* bytes) const {
+  if (is_device_) return DeviceBytes(fd_, bytes);
+  struct stat now;
+  if (fstat(fd_, &now) != 0) return false;
+  *bytes = static_cast<std::uint64_t>(now.st_size);
+  return true;
+}
+
 Region::Presence Region::Look(int* error) const {
+  KeepGuard();
+  if (lost()) return Presence::kLost;
   struct stat now;
   if (stat(path_.c_str(), &now) != 0) {
     if (errno == ENOENT || errno == ENOTDIR) return Presence::kGone;
@@ -192,20 +221,21 @@ Region::Presence Region::Look(int* error) const {
     return Presence::kUnknown;
   }
   if (now.st_ino != inode_ || now.st_dev != device_) return Presence::kReplaced;
+  std::uint64_t bytes = 0;
   if (is_device_) {
-    std::uint64_t bytes = 0;
     if (!S_ISCHR(now.st_mode)) return Presence::kReplaced;
-    return DeviceBytes(fd_, &bytes) && bytes == bytes_ ? Presence::kSame : Presence::kResized;
+    return BytesNow(&bytes) && bytes == bytes_ ? Presence::kSame : Presence::kResized;
   }
-  struct stat held;
-  if (fstat(fd_, &held) != 0) {
+  if (!BytesNow(&bytes)) {
     *error = errno;
     return Presence::kUnknown;
   }
-  return static_cast<std::uint64_t>(held.st_size) == bytes_ ? Presence::kSame : Presence::kResized;
+  return bytes == bytes_ ? Presence::kSame : Presence::kResized;
 }
 
 void Region::Unmap() {
+  if (guard_ != nullptr) Unguard(guard_);
+  guard_ = nullptr;
   if (base_ != nullptr) munmap(base_, bytes_);
   base_ = nullptr;
   if (fd_ >= 0) close(fd_);

@@ -8,6 +8,8 @@
 #include <memory>
 #include <string>
 
+#include "guard.h"
+
 namespace kvmfr {
 
 // Why a region could not be opened. The words a person reads are made in TypeScript.
@@ -23,7 +25,7 @@ struct OpenFailure {
 // One mmap of one region, and the open file it came from.
 class Region {
  public:
-  enum class Presence { kSame, kReplaced, kResized, kGone, kUnknown };
+  enum class Presence { kSame, kReplaced, kResized, kGone, kLost, kUnknown };
 
   enum class Seals { kAny, kFixedSize };
 
@@ -45,6 +47,12 @@ class Region {
   std::uint64_t inode() const { return inode_; }
   std::uint64_t device() const { return device_; }
 
+  // Whether memory went away under the mapping. What was read since may be zeros in its place.
+  bool lost() const { return guard_ != nullptr && IsLost(guard_); }
+
+  // Bytes that the open file or device has now; false when that cannot be told.
+  bool BytesNow(std::uint64_t* bytes) const;
+
   // Compares what the path names now, and how large the open file is now, with what was mapped.
   // On kUnknown, *error holds the errno of stat().
   Presence Look(int* error) const;
@@ -62,6 +70,7 @@ class Region {
   int fd_ = -1;
   std::uint8_t* base_ = nullptr;
   std::size_t bytes_ = 0;
+  GuardedRange* guard_ = nullptr;
   bool is_device_ = false;
   std::uint64_t inode_ = 0;
   std::uint64_t device_ = 0;

@@ -98,9 +98,11 @@ int Waiter::Start(Wake wake, void* context) {
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setstacksize(&attributes, kStackBytes);
-  // Signals are for the threads of the process that expect them; this one has all of them blocked.
+  // Signals are for the threads of the process that expect them; this one has all of them blocked
+  // but those of its own faults, which would end the process before anybody could handle them.
   sigset_t all, before;
   sigfillset(&all);
+  for (const int fault : {SIGBUS, SIGSEGV, SIGILL, SIGFPE}) sigdelset(&all, fault);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   const int error = pthread_create(&thread_, &attributes, &Waiter::Run, this);
   pthread_sigmask(SIG_SETMASK, &before, nullptr);

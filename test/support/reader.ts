@@ -32,6 +32,7 @@ export class Reader implements StreamHost {
     this.region = region;
     this.world = world;
     const mapping: ConstructorParameters<typeof SessionWatch>[0]['mapping'] = {
+      lost: false,
       wait: (
         words: Parameters<World['wait']>[1],
         options: { readonly timeoutMs: number; readonly signal?: AbortSignal },

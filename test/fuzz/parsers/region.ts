@@ -275,7 +275,10 @@ const RECOVERY: ParserTarget = {
   },
 };
 
-const noWaiter = { wait: () => Promise.reject(new Error('nobody waits here')) };
+const noWaiter = {
+  lost: false,
+  wait: () => Promise.reject(new Error('nobody waits here')),
+};
 
 const LGMP_BYTES = 16 * 1024;
 const lgmpRegion = new Region(new ArrayBuffer(LGMP_BYTES));

@@ -42,6 +42,7 @@ export const FIELD = {
 
 /** A waiter for tests in which nobody waits. */
 export const noWaiter: RegionWaiter = {
+  lost: false,
   wait: () => Promise.reject(new Error('nobody waits in this test')),
 };
 

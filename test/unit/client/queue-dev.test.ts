@@ -56,7 +56,7 @@ class Publisher {
     view.setUint32(QUEUE + 304, RING, true);
     view.setUint32(QUEUE + 308, 1000, true);
     view.setUint32(QUEUE + 132, 16, true);
-    const mapping = { wait: async (): Promise<'timed-out'> => 'timed-out' };
+    const mapping = { lost: false, wait: async (): Promise<'timed-out'> => 'timed-out' };
     const session = Session.attach({ mapping, region: this.region, lgmp: v.lgmp }, 0);
     if (session === undefined) throw new Error('not attached');
     this.session = session;

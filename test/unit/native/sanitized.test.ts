@@ -58,6 +58,20 @@ describe('the native code under a sanitizer', () => {
     expect(result).toMatchObject({ status: 0, stderr: '' });
     expect(result.stdout).toMatch(/^[1-9]\d{2,} waits\n$/);
   }, 120_000);
+
+  test.each([
+    ['guard-main.cc', ['guard.cc', 'region.cc'], 'thread', /^[1-9]\d* lost\n$/],
+    ['guard-main.cc', ['guard.cc', 'region.cc'], 'address,undefined', /^[1-9]\d* lost\n$/],
+    ['guard-chain-main.cc', ['guard.cc'], 'address,undefined', /^16 cases\n$/],
+  ] as const)(
+    'memory that goes away under threads that read it: %s, %s, %s',
+    async (program, sources, sanitizer, said) => {
+      const result = await runSanitized(program, sources, sanitizer);
+      expect(result).toMatchObject({ status: 0, stderr: '' });
+      expect(result.stdout).toMatch(said);
+    },
+    120_000,
+  );
 });
 
 describe('the moments at which the waiter looks', () => {
