@@ -32,6 +32,14 @@ export const WIRE_TYPES = {
   needKey: 0x87,
 } as const;
 
+/**
+ * Whether a viewer's message acts on the guest. Types 0xc0 to 0xdf are kept for those: a relay
+ * refuses all of them from a viewer that may only look, also those it does not know yet.
+ */
+export function actsOnGuest(type: number): boolean {
+  return type >= 0xc0 && type <= 0xdf;
+}
+
 /** The name of a message type. */
 export type WireTypeName = keyof typeof WIRE_TYPES;
 

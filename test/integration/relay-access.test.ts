@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { connect as connectSocket } from 'node:net';
 import { hostname } from 'node:os';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createViewer, type Viewer } from '../../viewer/relay/index.ts';
+import { encodeView } from '../../protocol/wire/index.ts';
+import { createViewer, type Viewer, type ViewerOptions } from '../../viewer/relay/index.ts';
 import { FakeGuest } from '../unit/relay/fake-guest.ts';
 import {
   closeHttpStages,
@@ -11,6 +12,8 @@ import {
   type Question,
   TOKEN,
 } from '../unit/relay/http-stage.ts';
+import { PING } from '../unit/relay/stage.ts';
+import { TestViewer } from '../unit/relay/test-viewer.ts';
 
 const relays: Viewer[] = [];
 
@@ -50,6 +53,7 @@ describe('the token', () => {
       expect(await asked({ path, headers: { authorization: 'Bearer simple' } })).toBe(status);
       expect(await asked({ path: `${path}?token=simple` })).toBe(status);
       for (const wrong of [
+        // No more than nine different secrets of one address are looked at.
         { path },
         { path: `${path}?token=` },
         { path: `${path}?token=Simple` },
@@ -110,6 +114,137 @@ describe('the token', () => {
     const answer = await stage.ask({ path: '/healthz' });
     expect([answer.status, String(answer.body)]).toEqual([200, 'ok\n']);
   });
+});
+
+describe('wrong tokens', () => {
+  it('make their address wait after ten, whatever token it brings then; nobody else, and no cookie', async () => {
+    const lines: string[] = [];
+    const stage = await new HttpStage({
+      token: 'simple',
+      log: (line) => lines.push(line),
+    }).listen();
+    const { headers } = await stage.ask({ path: '/?token=simple' });
+    const cookie = headers['set-cookie']?.[0]?.split(';')[0] ?? '';
+    for (let i = 0; i < 9; i++) {
+      const path = `/api/session?token=guess-${i}`;
+      expect((await stage.ask({ path })).status).toBe(401);
+    }
+    expect(await stage.upgrade('/ws', { authorization: 'Bearer guess-9' })).toBe(429);
+    const locked = await stage.ask({ path: '/api/session?token=simple' });
+    expect([locked.status, locked.headers['retry-after']]).toEqual([429, '60']);
+    expect(JSON.parse(String(locked.body))).toMatchObject({ code: 'ERR_KVMFR_BUSY' });
+    expect((await stage.ask({ path: '/?token=simple' })).status).toBe(429);
+    expect(await stage.upgrade('/ws?token=simple')).toBe(429);
+    expect((await stage.ask({ path: '/api/session' })).status).toBe(401);
+    expect((await stage.ask({ path: '/healthz' })).status).toBe(200);
+    expect((await stage.ask({ path: '/api/session', headers: { cookie } })).status).toBe(200);
+    expect(await stage.upgrade('/ws', { cookie })).toBe(101);
+    const from = '127.0.0.2';
+    expect((await stage.ask({ path: '/api/session?token=simple', from })).status).toBe(200);
+    expect(await stage.upgrade('/ws?token=simple', { from })).toBe(101);
+    expect(lines.join('\n')).not.toMatch(/guess|simple/);
+  });
+
+  it('are one mistake when they are the same, as of a page that was open before a restart', async () => {
+    const stage = await new HttpStage({ token: 'simple' }).listen();
+    const cookie = `kvmfr-${stage.port}=${'0'.repeat(64)}`;
+    for (let i = 0; i < 20; i++) {
+      expect(await stage.upgrade('/ws?token=of-yesterday')).toBe(401);
+      expect(await stage.upgrade('/ws', { cookie })).toBe(401);
+    }
+    expect(await stage.upgrade('/ws?token=simple')).toBe(101);
+  });
+
+  it('are counted by the address that a proxy tells only where it is believed', async () => {
+    const guess = async (stage: HttpStage, forwarded: string): Promise<number> => {
+      const path = `/api/session?token=${encodeURIComponent(forwarded)}`;
+      return (await stage.ask({ path, headers: { 'x-forwarded-for': forwarded } })).status;
+    };
+    const strict = await new HttpStage({ token: 'simple' }).listen();
+    for (let i = 0; i < 9; i++) expect(await guess(strict, `192.0.2.${i}`)).toBe(401);
+    expect(await guess(strict, '192.0.2.9')).toBe(429);
+    const behind = await new HttpStage({ token: 'simple', trustProxy: true }).listen();
+    for (let i = 0; i < 20; i++) expect(await guess(behind, `192.0.2.${i}`)).toBe(401);
+    // Only what the proxy has added itself, which stands last.
+    for (let i = 0; i < 9; i++)
+      expect(await guess(behind, `198.51.100.${i}, 203.0.113.1`)).toBe(401);
+    expect(await guess(behind, '198.51.100.9, 203.0.113.1')).toBe(429);
+    expect(await guess(behind, 'nonsense')).toBe(401);
+  });
+});
+
+describe('a cookie', () => {
+  it('outlives a restart under the same key, and no other', async () => {
+    const cookieKey = new Uint8Array(32).fill(7);
+    const cookieOf = async (options: Partial<ViewerOptions>): Promise<string> => {
+      const stage = await new HttpStage({ token: 'simple', ...options }).listen();
+      const { headers } = await stage.ask({ path: '/?token=simple' });
+      return headers['set-cookie']?.[0]?.split(/[=;]/)[1] ?? '';
+    };
+    const value = await cookieOf({ cookieKey });
+    expect(await cookieOf({ cookieKey })).toBe(value);
+    expect(await cookieOf({ cookieKey: new Uint8Array(32).fill(8) })).not.toBe(value);
+    expect(await cookieOf({})).not.toBe(await cookieOf({}));
+  });
+
+  it('is for TLS alone under a name that was given as an https origin', async () => {
+    const stage = await new HttpStage({
+      token: 'simple',
+      allowOrigins: [
+        'https://console.example',
+        'https://other.example:8443',
+        'http://plain.example',
+      ],
+    }).listen();
+    const setFor = async (host: string): Promise<string> => {
+      const headers = { host, 'x-forwarded-proto': 'https' };
+      return (
+        (await stage.ask({ path: '/?token=simple', headers })).headers['set-cookie']?.[0] ?? ''
+      );
+    };
+    for (const host of ['console.example', 'CONSOLE.example:443', 'other.example:8443'])
+      expect(await setFor(host)).toMatch(/; SameSite=Strict; Secure$/);
+    for (const host of ['127.0.0.1', 'plain.example', 'other.example', 'console.example:8400'])
+      expect(await setFor(host)).toMatch(/; SameSite=Strict$/);
+  });
+});
+
+describe('who may only look', () => {
+  /** A message that would act on the guest, of no kind that there is yet. */
+  const ACTING = new Uint8Array([0xc0, 0, 0, 0]);
+
+  it.each([
+    ['full', false, false],
+    ['view', false, true],
+    ['full', true, true],
+    ['view', true, true],
+  ] as const)(
+    'with the %s token of a relay with viewOnly %s: told so %s, and refused what acts on the guest',
+    async (role, viewOnly, only) => {
+      const stage = await new HttpStage({
+        token: 'full-token',
+        viewToken: 'view-token',
+        viewOnly,
+      }).listen();
+      const byCookie = await stage.ask({ path: `/?token=${role}-token` });
+      const cookie = byCookie.headers['set-cookie']?.[0]?.split(';')[0] ?? '';
+      const url = `ws://127.0.0.1:${stage.port}/ws`;
+      for (const viewer of [
+        new TestViewer(`${url}?token=${role}-token`),
+        new TestViewer(url, { headers: { cookie } }),
+      ]) {
+        await viewer.until(() => viewer.state !== undefined);
+        expect(viewer.hello?.viewOnly).toBe(only);
+        expect(stage.relay.viewers.at(-1)?.mayAct).toBe(!only);
+        viewer.send(encodeView({ encoding: 'lossless' }));
+        await viewer.settle(PING);
+        viewer.send(ACTING);
+        await viewer.untilClosed();
+        expect(viewer.bye?.code).toBe(only ? 'ERR_KVMFR_DENIED' : 'ERR_KVMFR_WIRE');
+        expect(viewer.closeCode).toBe(only ? 1008 : 1002);
+      }
+    },
+  );
 });
 
 describe('Host', () => {

@@ -42,8 +42,25 @@ describe('every answer', () => {
         'referrer-policy': 'no-referrer',
         'cross-origin-opener-policy': 'same-origin',
         'cross-origin-resource-policy': 'same-origin',
+        'permissions-policy': expect.stringContaining('camera=()'),
       });
     }
+  });
+
+  it('may be framed by its own pages, and by those of an allowed origin', async () => {
+    const stage = await new HttpStage({ allowOrigins: ['https://console.example'] }).listen();
+    const { headers } = await stage.ask();
+    expect(headers['content-security-policy']).toContain(
+      "frame-ancestors 'self' https://console.example;",
+    );
+  });
+
+  it('is not to be kept by anybody on the way, unless it is a file of the page', async () => {
+    const stage = await new HttpStage({}).listen();
+    for (const path of ['/', '/api/session', '/nothing', '/healthz', '/metrics', '/snapshot.png'])
+      expect((await stage.ask({ path })).headers['cache-control']).toBe('no-store');
+    for (const path of ['/api/session', '/metrics'])
+      expect((await stage.askIn(path)).headers['cache-control']).toBe('no-store');
   });
 
   it.each(['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'])('to %s is 405', async (method) => {
@@ -277,6 +294,11 @@ describe('createViewer()', () => {
     '{"encode":"gif"}',
     '{"token":""}',
     '{"token":5}',
+    '{"viewToken":""}',
+    '{"token":"same","viewToken":"same"}',
+    '{"password":""}',
+    '{"password":"scrypt$32768$8$1$short"}',
+    '{"cookieKey":{"byteLength":15}}',
     '{"mount":"vm/"}',
     '{"mount":"/vm"}',
     '{"mount":"/a/../b/"}',

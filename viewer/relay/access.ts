@@ -1,115 +1,215 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
-import { hostname } from 'node:os';
+import { addressBlock, isLoopbackAddress } from './address-block.ts';
+import { Attempts } from './attempts.ts';
+import { type NameOptions, Names } from './names.ts';
+import { type Pass, Passes } from './passes.ts';
+import { Password } from './password.ts';
+import type { Role } from './role.ts';
 
 /** Who may talk to a relay. */
-export interface AccessOptions {
-  /** The secret every request must carry; false when whoever embeds the relay keeps strangers out. */
-  readonly token: string | false;
-  /** Origins besides the relay's own whose pages may connect, as `https://name:port`. */
-  readonly allowOrigins: readonly string[];
-  /** Names besides loopback and the address connected to that a browser may use; `*` for any. */
-  readonly allowHosts: readonly string[];
+export interface AccessOptions extends NameOptions {
+  /** The secret that opens everything; false when whoever embeds the relay keeps strangers out. */
+  readonly token: string | false | undefined;
+  /** Another secret, for those who may only look. */
+  readonly viewToken?: string | undefined;
+  /** A password, or its hash, for people who sign in. */
+  readonly password?: string | undefined;
+  /** What cookies that stand for a token are made with; a random one when left out. */
+  readonly cookieKey?: Uint8Array | undefined;
+  /** Whether a proxy on this machine is believed where a request comes from. */
+  readonly trustProxy?: boolean;
+  readonly log?: (line: string) => void;
 }
 
 /** How a request has shown that it may be served. */
 export type Proof = 'none-needed' | 'cookie' | 'bearer' | 'query';
 
-const LOOPBACK_NAMES: readonly string[] = ['localhost', '127.0.0.1', '[::1]'];
-const HOST_CHARACTERS = /^[a-z0-9.:[\]_-]{1,255}$/;
+/** Whether a request is served, and as whose. */
+export type Admission =
+  | {
+      readonly admitted: true;
+      readonly proof: Proof;
+      readonly role: Role;
+      /** What it came by, when somebody has signed in; it may end. */
+      readonly pass: Pass | undefined;
+      /** The cookie's value that stands for the token it brought. */
+      readonly cookie: string | undefined;
+    }
+  /** `waitS` is above 0 when its address has brought too much that is wrong. */
+  | { readonly admitted: false; readonly waitS: number };
 
-/**
- * The door: decides by Host, Origin and token whether a request is served.
- *
- * Host is checked against names that are ours, so that a page whose own name was made to point at
- * this machine (DNS rebinding) is refused; Origin, so that a foreign page in the same browser is.
- */
+/** How a sign-in ended. */
+export type SignIn =
+  | { readonly name: 'in'; readonly cookie: string }
+  | { readonly name: 'wrong' }
+  /** Not looked at: come back after so many seconds. */
+  | { readonly name: 'wait'; readonly waitS: number };
+
+interface Key {
+  readonly role: Role;
+  readonly digest: Buffer;
+  readonly cookie: string;
+  readonly cookieDigest: Buffer;
+}
+
+/** How long somebody waits who comes while many others sign in. */
+const BUSY_WAIT_S = 2;
+/** Longest token that is looked at: what is longer is none. */
+const MAX_SECRET_CHARACTERS = 1024;
+
+/** The door: decides by token, cookie and password whether a request is served. */
 export class Access {
-  readonly #tokenDigest: Buffer | undefined;
-  readonly #cookieValue: string;
-  readonly #cookieDigest: Buffer;
-  readonly #origins: ReadonlySet<string>;
-  readonly #hosts: Set<string>;
+  readonly names: Names;
+  readonly #open: boolean;
+  readonly #keys: readonly Key[];
+  readonly #password: Password | undefined;
+  readonly #passes = new Passes();
+  readonly #attempts = new Attempts();
+  readonly #signingIn = new Set<string>();
+  readonly #trustProxy: boolean;
+  readonly #log: (line: string) => void;
 
   constructor(options: AccessOptions) {
-    this.#tokenDigest = options.token === false ? undefined : digest(options.token);
-    // The cookie is derived from the token, so that whoever steals one does not have the other.
-    this.#cookieValue = digest(`kvmfr cookie ${options.token}`).toString('hex');
-    this.#cookieDigest = digest(this.#cookieValue);
-    this.#origins = new Set(options.allowOrigins.map((origin) => origin.toLowerCase()));
-    this.#hosts = new Set([...LOOPBACK_NAMES, ...options.allowHosts.map(hostKey)]);
-    // Behind a proxy the browser names the proxy: whoever trusts its pages trusts its name.
-    for (const origin of this.#origins) this.#hosts.add(nameOfHost(originHost(origin) ?? ''));
-    this.#hosts.delete('');
+    const { token, viewToken, password } = options;
+    this.names = new Names(options);
+    this.#open = token === false && password === undefined && viewToken === undefined;
+    const cookieKey = options.cookieKey ?? randomBytes(32);
+    this.#keys = [
+      ...(token === undefined || token === false ? [] : [keyOf(token, 'full', cookieKey)]),
+      ...(viewToken === undefined ? [] : [keyOf(viewToken, 'view', cookieKey)]),
+    ];
+    this.#password = password === undefined ? undefined : new Password(password);
+    this.#trustProxy = options.trustProxy ?? false;
+    this.#log = options.log ?? ((): void => {});
   }
 
-  /** Lets a name pass that a server listens on; all names of this machine for a wildcard address. */
-  addHost(host: string): void {
-    const key = hostKey(host);
-    this.#hosts.add(key);
-    if (key !== '0.0.0.0' && key !== '[::]') return;
-    const own = hostname().toLowerCase();
-    if (own === '') return;
-    this.#hosts.add(own);
-    this.#hosts.add(`${own}.local`);
+  /** Whether people may sign in by a password. */
+  get takesPassword(): boolean {
+    return this.#password !== undefined;
   }
 
-  /** The checked Host of a request, with its port; undefined when the name is not ours. */
-  hostOf(req: IncomingMessage): string | undefined {
-    const host = req.headers.host?.toLowerCase();
-    if (host === undefined || !HOST_CHARACTERS.test(host)) return undefined;
-    const name = nameOfHost(host);
-    if (this.#hosts.has(name) || this.#hosts.has('*')) return host;
-    const local = req.socket.localAddress;
-    return local !== undefined && hostKey(local.replace(/^::ffff:/, '')) === name
-      ? host
-      : undefined;
+  /** Where a request comes from. */
+  addressOf(req: IncomingMessage): string {
+    const peer = req.socket.remoteAddress ?? '';
+    if (!this.#trustProxy || !isLoopbackAddress(peer)) return peer;
+    // What the proxy has added is last; before it stands what anybody may have written.
+    const told = `${req.headers['x-forwarded-for'] ?? ''}`.split(',').at(-1)?.trim() ?? '';
+    return isIP(told) === 0 ? peer : told;
   }
 
-  /** Whether a request comes from a page that may make it, or from no page at all. */
-  originAllowed(req: IncomingMessage, host: string): boolean {
-    const origin = req.headers.origin?.toLowerCase();
-    return origin === undefined || originHost(origin) === host || this.#origins.has(origin);
-  }
-
-  /** The foreign origin that may read the answer, or undefined. */
-  foreignOrigin(req: IncomingMessage): string | undefined {
-    const origin = req.headers.origin;
-    return origin !== undefined && this.#origins.has(origin.toLowerCase()) ? origin : undefined;
-  }
-
-  /** What proves that a request may be served; undefined when nothing does. */
-  proofOf(req: IncomingMessage, query: URLSearchParams): Proof | undefined {
-    if (this.#tokenDigest === undefined) return 'none-needed';
+  /**
+   * Whether a request is served.
+   *
+   * A cookie of ours is let in always: nobody guesses one. An address that has brought too many
+   * wrong tokens is not listened to, whatever token it brings.
+   */
+  admit(req: IncomingMessage, query: URLSearchParams): Admission {
+    if (this.#open) return admission('none-needed', 'full');
+    const brought = cookieOf(req, cookieName(req));
+    if (brought !== undefined) {
+      const found = this.#byCookie(brought);
+      if (found !== undefined) return found;
+    }
     const inQuery = query.get('token');
-    if (inQuery !== null && sameDigest(inQuery, this.#tokenDigest)) return 'query';
     const bearer = /^Bearer +(\S+)$/i.exec(req.headers.authorization ?? '')?.[1];
-    if (bearer !== undefined && sameDigest(bearer, this.#tokenDigest)) return 'bearer';
-    const cookie = cookieOf(req, cookieName(req));
-    if (cookie !== undefined && sameDigest(cookie, this.#cookieDigest)) return 'cookie';
-    return undefined;
+    if (inQuery === null && bearer === undefined) return { admitted: false, waitS: 0 };
+    const block = addressBlock(this.addressOf(req));
+    const waitS = this.#attempts.waitS(block);
+    if (waitS > 0) return { admitted: false, waitS };
+    for (const [proof, secret] of [
+      ['query', inQuery],
+      ['bearer', bearer],
+    ] as const) {
+      if (secret === null || secret === undefined) continue;
+      const key = this.#keyOf(secret);
+      if (key !== undefined) return admission(proof, key.role, { cookie: key.cookie });
+      this.#wrong(block, secret);
+    }
+    return { admitted: false, waitS: this.#attempts.waitS(block) };
   }
 
-  /** The cookie that stands for the token from now on. */
-  cookieFor(req: IncomingMessage, path: string): string {
-    const secure = isTls(req) ? '; Secure' : '';
-    return `${cookieName(req)}=${this.#cookieValue}; Path=${path}; HttpOnly; SameSite=Strict${secure}`;
+  /** Looks at a password. Never more than one of the same address at a time. */
+  async signIn(req: IncomingMessage, password: string): Promise<SignIn> {
+    const block = addressBlock(this.addressOf(req));
+    const waitS = this.#attempts.waitS(block);
+    if (waitS > 0) return { name: 'wait', waitS };
+    // A known mistake is told at once: to hash it again would only be work.
+    if (this.#attempts.knows(block, password)) return { name: 'wrong' };
+    if (this.#signingIn.has(block)) return { name: 'wait', waitS: BUSY_WAIT_S };
+    this.#signingIn.add(block);
+    try {
+      const right = await this.#password?.verify(password);
+      if (right === undefined) return { name: 'wait', waitS: BUSY_WAIT_S };
+      if (right) return { name: 'in', cookie: this.#passes.issue('full') };
+      this.#wrong(block, password);
+      return { name: 'wrong' };
+    } finally {
+      this.#signingIn.delete(block);
+    }
+  }
+
+  /** Ends what the browser's cookie stands for, if it has signed in. */
+  signOut(req: IncomingMessage): void {
+    const brought = cookieOf(req, cookieName(req));
+    if (brought !== undefined) this.#passes.revoke(brought);
+  }
+
+  /** A cookie as a header; an empty value takes it back. */
+  cookieHeader(req: IncomingMessage, path: string, value: string): string {
+    const secure = this.names.isSecure(req) ? '; Secure' : '';
+    const age = value === '' ? '; Max-Age=0' : '';
+    return `${cookieName(req)}=${value}; Path=${path}; HttpOnly; SameSite=Strict${secure}${age}`;
+  }
+
+  /** Forgets who has signed in. */
+  close(): void {
+    this.#passes.clear();
+  }
+
+  #byCookie(value: string): Admission | undefined {
+    const digest = digestOf(value);
+    let found: Key | undefined;
+    for (const key of this.#keys) if (timingSafeEqual(digest, key.cookieDigest)) found = key;
+    if (found !== undefined) return admission('cookie', found.role);
+    const pass = this.#passes.find(value);
+    return pass === undefined ? undefined : admission('cookie', pass.role, { pass });
+  }
+
+  /** All keys are looked at, and by digests, which have one length: the time it takes tells nothing. */
+  #keyOf(secret: string): Key | undefined {
+    if (secret.length > MAX_SECRET_CHARACTERS) return undefined;
+    const digest = digestOf(secret);
+    let found: Key | undefined;
+    for (const key of this.#keys) if (timingSafeEqual(digest, key.digest)) found = key;
+    return found;
+  }
+
+  #wrong(block: string, secret: string): void {
+    if (!this.#attempts.wrong(block, secret)) return;
+    this.#log(
+      `${block} has brought too much that is wrong: it waits ${this.#attempts.waitS(block)} s`,
+    );
   }
 }
 
-/** Whether a request came over TLS to this process. */
-export function isTls(req: IncomingMessage): boolean {
-  return 'encrypted' in req.socket && req.socket.encrypted === true;
+function admission(
+  proof: Proof,
+  role: Role,
+  by: { readonly pass?: Pass; readonly cookie?: string } = {},
+): Admission {
+  return { admitted: true, proof, role, pass: by.pass, cookie: by.cookie };
 }
 
-function digest(text: string): Buffer {
+/** The cookie is made of the token under a key, so that whoever steals one does not have the other. */
+function keyOf(token: string, role: Role, cookieKey: Uint8Array): Key {
+  const cookie = createHmac('sha256', cookieKey).update(`${role} ${token}`).digest('hex');
+  return { role, digest: digestOf(token), cookie, cookieDigest: digestOf(cookie) };
+}
+
+function digestOf(text: string): Buffer {
   return createHash('sha256').update(text).digest();
-}
-
-/** Digests have one length, so the time of the comparison tells nothing of the token. */
-function sameDigest(text: string, expected: Buffer): boolean {
-  return timingSafeEqual(digest(text), expected);
 }
 
 /** Cookies are shared by all ports of a name, so two relays on one machine need two names. */
@@ -123,18 +223,4 @@ function cookieOf(req: IncomingMessage, name: string): string | undefined {
     if (at >= 0 && pair.slice(0, at).trim() === name) return pair.slice(at + 1).trim();
   }
   return undefined;
-}
-
-/** A host name or address as it stands in a Host header, without a port. */
-function hostKey(host: string): string {
-  const lower = host.toLowerCase();
-  return isIP(lower) === 6 ? `[${lower}]` : lower;
-}
-
-function nameOfHost(host: string): string {
-  return host.replace(/:\d{1,5}$/, '');
-}
-
-function originHost(origin: string): string | undefined {
-  return /^https?:\/\/([a-z0-9.:[\]_-]{1,255})$/.exec(origin)?.[1];
 }

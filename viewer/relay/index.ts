@@ -1,8 +1,15 @@
 /** Package `kvmfr/viewer`: show a guest's screen to browsers, in a server of one's own. */
 export type { PictureReader, PictureTimes, PictureUpdate } from '../../client/reader/reader.ts';
 export { LATENCY_STAGES, type LatencyStage } from './latency.ts';
-export { type Listening, type ListenOptions, listen } from './listen.ts';
+export {
+  type Listening,
+  type ListenLimits,
+  type ListenOptions,
+  listen,
+  type TlsFiles,
+} from './listen.ts';
 export type { ViewerOptions } from './options.ts';
+export { hashPassword } from './password.ts';
 export { createViewer, type Viewer } from './relay.ts';
 export type {
   GuestCursor,

@@ -20,15 +20,26 @@ export interface ViewerOptions {
   /** 1 to 100; 80 when left out. */
   readonly jpegQuality?: number;
   /**
-   * The secret viewers must bring; a random one when left out. `false`: whoever embeds the relay
-   * keeps strangers out.
+   * The secret that opens everything; a random one when neither it nor a password is given. `false`:
+   * whoever embeds the relay keeps strangers out.
    */
   readonly token?: string | false;
+  /** Another secret, for viewers that may only look. */
+  readonly viewToken?: string;
+  /** What people sign in with: a password, or its hash as {@link hashPassword} makes it. */
+  readonly password?: string;
+  /**
+   * At least 16 secret bytes that cookies are made with. Kept by who runs the relay, cookies of a
+   * token outlive a restart; random when left out.
+   */
+  readonly cookieKey?: Uint8Array;
+  /** Whether `X-Forwarded-For` of a proxy on this machine is believed. */
+  readonly trustProxy?: boolean;
   /** Origins besides the relay's own whose pages may connect, as `https://name:port`. */
   readonly allowOrigins?: readonly string[];
   /** Names besides loopback and the listening address under which the relay answers; `*`: any. */
   readonly allowHosts?: readonly string[];
-  /** Whether viewers may only look. True in this version: there is no way to send input yet. */
+  /** Whether viewers may only look; true when left out: there is no way to send input yet. */
   readonly viewOnly?: boolean;
   /** Most frames taken from the guest in a second; no bound when left out. */
   readonly maxFps?: number;
@@ -52,16 +63,31 @@ export interface ViewerOptions {
 
 /** The options with nothing left out. */
 export type Settings = Required<
-  Omit<ViewerOptions, 'signal' | 'maxFps' | 'jpegQuality' | 'bitrateKbits'>
+  Omit<
+    ViewerOptions,
+    | 'signal'
+    | 'maxFps'
+    | 'jpegQuality'
+    | 'bitrateKbits'
+    | 'token'
+    | 'viewToken'
+    | 'password'
+    | 'cookieKey'
+  >
 > & {
+  readonly token: string | false | undefined;
+  readonly viewToken: string | undefined;
+  readonly password: string | undefined;
+  readonly cookieKey: Uint8Array | undefined;
   readonly bitrateKbits: number | undefined;
   readonly signal: AbortSignal | undefined;
   readonly maxFps: number | undefined;
   readonly jpegQuality: number | undefined;
 };
 
-/** Random bytes in a token that is made up: nobody guesses it. */
+/** Random bytes in a token that is made up: 144 bits, which nobody guesses. */
 const TOKEN_BYTES = 18;
+const MIN_KEY_BYTES = 16;
 const ENCODE_NAMES: readonly string[] = ['auto', 'lossless', 'video', 'jpeg'];
 const ORIGIN = /^https?:\/\/[a-z0-9.:[\]_-]+$/i;
 const MOUNT = /^\/(?:(?!\.{1,2}\/)[A-Za-z0-9._~-]+\/)*$/;
@@ -72,7 +98,11 @@ export function settle(options: ViewerOptions): Settings {
     source: options.source,
     assume: options.assume,
     encode: options.encode ?? 'auto',
-    token: options.token ?? randomBytes(TOKEN_BYTES).toString('base64url'),
+    token: options.token ?? (options.password === undefined ? makeToken() : undefined),
+    viewToken: options.viewToken,
+    password: options.password,
+    cookieKey: options.cookieKey,
+    trustProxy: options.trustProxy ?? false,
     allowOrigins: options.allowOrigins ?? [],
     allowHosts: options.allowHosts ?? [],
     viewOnly: options.viewOnly ?? true,
@@ -92,12 +122,28 @@ export function settle(options: ViewerOptions): Settings {
   return settings;
 }
 
+function makeToken(): string {
+  return randomBytes(TOKEN_BYTES).toString('base64url');
+}
+
+function checkSecrets(settings: Settings): void {
+  const { token, viewToken, cookieKey } = settings;
+  // What is wrong with a secret is said without it.
+  if (token !== false && token !== undefined && (typeof token !== 'string' || token === ''))
+    throw badArgument('token', 'text that is not empty, or false', typeof token);
+  if (viewToken !== undefined && (typeof viewToken !== 'string' || viewToken === ''))
+    throw badArgument('viewToken', 'text that is not empty', typeof viewToken);
+  if (viewToken !== undefined && viewToken === token)
+    throw badArgument('viewToken', 'another text than token', 'the same');
+  if (cookieKey !== undefined && cookieKey.byteLength < MIN_KEY_BYTES)
+    throw badArgument('cookieKey', `${MIN_KEY_BYTES} bytes or more`, `${cookieKey.byteLength}`);
+}
+
 function check(settings: Settings): void {
-  const { token, encode, mount, maxFps, jpegQuality } = settings;
+  checkSecrets(settings);
+  const { encode, mount, maxFps, jpegQuality } = settings;
   if (!ENCODE_NAMES.includes(encode))
     throw badArgument('encode', ENCODE_NAMES.join(', '), String(encode));
-  if (token !== false && (typeof token !== 'string' || token === ''))
-    throw badArgument('token', 'text that is not empty, or false', String(token));
   for (const origin of settings.allowOrigins)
     if (!ORIGIN.test(origin)) throw badArgument('allowOrigins', 'https://NAME:PORT', origin);
   if (!MOUNT.test(mount)) throw badArgument('mount', 'a path like /screen/', mount);

@@ -7,6 +7,7 @@ import type { PictureReader } from '../../client/reader/reader.ts';
 import { ThreadReader } from '../../client/reader/thread.ts';
 import { MAX_VIEWER_MESSAGE_BYTES, TILE_PX } from '../../protocol/limits.ts';
 import {
+  type Bye,
   CODECS,
   type Encoding,
   encodeBye,
@@ -16,11 +17,14 @@ import {
 } from '../../protocol/wire/index.ts';
 import { type Encoder, JpegEncoder, LosslessEncoder, startVideoEncoder } from '../encode/index.ts';
 import { Access } from './access.ts';
+import { markAdmitted } from './crowd.ts';
 import { Hub } from './hub.ts';
 import { Latency, type LatencyStage } from './latency.ts';
 import type { MetricsSource } from './metrics.ts';
 import { type Settings, settle, type ViewerOptions } from './options.ts';
 import { Page } from './page.ts';
+import type { Pass } from './passes.ts';
+import type { Role } from './role.ts';
 import { HttpFace, splitTarget } from './server.ts';
 import { ViewerSocket } from './viewer.ts';
 import type { Departure, ViewerInfo, ViewerTotals } from './viewer-info.ts';
@@ -37,8 +41,10 @@ export interface Viewer extends AsyncDisposable {
    * Ownership: live; it changes with the next one.
    */
   readonly latency: StageHistograms<LatencyStage>;
-  /** The secret viewers must bring; undefined when they need none. */
+  /** The secret that opens everything; undefined when there is none. */
   readonly token: string | undefined;
+  /** Whether people sign in by a password. */
+  readonly takesPassword: boolean;
   /** Where it lies in its server. */
   readonly mount: string;
   /** Most viewers at the same time. */
@@ -65,6 +71,8 @@ export interface Viewer extends AsyncDisposable {
 const TICK_MS = 1000;
 /** How long viewers may take to close when the relay does. */
 const CLOSE_WAIT_MS = 500;
+/** Frames that one message of a viewer may come in. */
+const MAX_FRAGMENTS = 16;
 
 /**
  * Makes a relay. It watches the guest only while somebody looks.
@@ -77,8 +85,22 @@ export function createViewer(options: ViewerOptions): Viewer {
   return new Relay(settle(options));
 }
 
+/** Who asks for a socket. */
+interface Visitor {
+  readonly address: string;
+  readonly role: Role;
+  readonly pass: Pass | undefined;
+}
+
+const SIGNED_OUT: Bye = {
+  code: 'ERR_KVMFR_DENIED',
+  message: 'this browser has been signed out',
+  retry: false,
+};
+
 class Relay implements Viewer {
   readonly token: string | undefined;
+  readonly takesPassword: boolean;
   readonly mount: string;
   readonly maxViewers: number;
   readonly #settings: Settings;
@@ -109,6 +131,7 @@ class Relay implements Viewer {
     this.#settings = settings;
     const { source, assume, token, mount, log } = settings;
     this.token = token === false ? undefined : token;
+    this.takesPassword = settings.password !== undefined;
     this.mount = mount;
     this.maxViewers = settings.maxViewers;
     this.#access = new Access(settings);
@@ -146,6 +169,10 @@ class Relay implements Viewer {
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false,
+      // Pongs are ours to send: the library sends one for each ping, and keeps those that nobody reads.
+      autoPong: false,
+      // A viewer's messages fit one frame; few browsers send more, and none of them many.
+      maxFragments: MAX_FRAGMENTS,
       maxPayload: MAX_VIEWER_MESSAGE_BYTES,
       handleProtocols: (offered) => (offered.has(WIRE_SUBPROTOCOL) ? WIRE_SUBPROTOCOL : false),
     });
@@ -174,17 +201,30 @@ class Relay implements Viewer {
     if (target === undefined || !target.path.startsWith(this.mount)) return false;
     // Before anything else: a socket that breaks while it is being refused must not be an uncaught error.
     socket.on('error', () => socket.destroy());
-    const refusal = this.#refusal(req, target.path.slice(this.mount.length), target.query);
+    const refusal = this.#refusal(req, target.path.slice(this.mount.length));
     if (refusal !== undefined) {
       refuse(socket, refusal);
       return true;
     }
-    this.#server.handleUpgrade(req, socket, head, (opened) => this.#welcome(opened, req));
+    const admission = this.#access.admit(req, target.query);
+    if (!admission.admitted) {
+      const { waitS } = admission;
+      refuse(
+        socket,
+        waitS > 0 ? `429 Too Many Requests\r\nRetry-After: ${waitS}` : '401 Unauthorized',
+      );
+      return true;
+    }
+    markAdmitted(socket);
+    const { role, pass } = admission;
+    this.#server.handleUpgrade(req, socket, head, (opened) =>
+      this.#welcome(opened, { address: this.#access.addressOf(req), role, pass }),
+    );
     return true;
   }
 
   addHost(host: string): void {
-    this.#access.addHost(host);
+    this.#access.names.addHost(host);
   }
 
   async close(): Promise<void> {
@@ -202,6 +242,7 @@ class Relay implements Viewer {
     for (const viewer of this.#sockets) viewer.close(bye, 'closed');
     await this.#whenEmpty();
     await this.#hub.close();
+    this.#access.close();
     this.#server.close();
   }
 
@@ -218,40 +259,58 @@ class Relay implements Viewer {
   }
 
   /** Why a socket is not let in, as a status line; undefined when it is. */
-  #refusal(req: IncomingMessage, path: string, query: URLSearchParams): string | undefined {
+  #refusal(req: IncomingMessage, path: string): string | undefined {
     if (path !== 'ws') return '404 Not Found';
     if (this.#closed !== undefined) return '503 Service Unavailable';
-    const host = this.#access.hostOf(req);
-    if (host === undefined || !this.#access.originAllowed(req, host)) return '403 Forbidden';
-    if (this.#access.proofOf(req, query) === undefined) return '401 Unauthorized';
+    const { names } = this.#access;
+    const host = names.hostOf(req);
+    if (host === undefined || !names.originAllowed(req, host)) return '403 Forbidden';
     const offered = req.headers['sec-websocket-protocol'];
     if (offered !== undefined && !offered.split(/\s*,\s*/).includes(WIRE_SUBPROTOCOL))
       return '400 Bad Request';
     return undefined;
   }
 
-  #welcome(socket: WebSocket, req: IncomingMessage): void {
-    if (this.#sockets.size >= this.maxViewers) {
+  #welcome(socket: WebSocket, guest: Visitor): void {
+    const { address, role, pass } = guest;
+    if (this.#sockets.size >= this.maxViewers && !this.#makeRoom()) {
       turnAway(socket, this.maxViewers);
       return;
     }
-    const { credit, ackTimeoutMs, log } = this.#settings;
+    const { credit, ackTimeoutMs, log, viewOnly } = this.#settings;
+    const mayAct = role === 'full' && !viewOnly;
+    let signedIn: (() => void) | undefined;
     const viewer = new ViewerSocket({
       id: this.#nextId++,
       socket,
-      address: req.socket.remoteAddress ?? '',
+      address,
+      mayAct,
       hub: this.#hub,
-      hello: { ...this.#hello, ...offer(this.#settings, this.#hub) },
+      hello: { ...this.#hello, viewOnly: !mayAct, ...offer(this.#settings, this.#hub) },
       credit,
       ackTimeoutMs,
       totals: this.#totals,
       latency: this.#latency,
       log,
-      gone: (gone, why) => this.#gone(gone, why),
+      gone: (gone, why) => {
+        signedIn?.();
+        this.#gone(gone, why);
+      },
     });
+    signedIn = pass?.whenEnded(() => viewer.close(SIGNED_OUT, 'denied'));
     this.#sockets.add(viewer);
     this.#hub.attach(viewer);
     log(`viewer ${viewer.info.id} has come from ${viewer.info.address}`);
+  }
+
+  /** Ends the oldest viewer that has not said hello yet, if there is one. */
+  #makeRoom(): boolean {
+    for (const viewer of this.#sockets) {
+      if (!viewer.silent) continue;
+      viewer.terminate();
+      return true;
+    }
+    return false;
   }
 
   #gone(viewer: ViewerSocket, why: Departure): void {

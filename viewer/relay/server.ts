@@ -3,6 +3,17 @@ import type { PictureView } from '../../client/tiles/view.ts';
 import type { KvmfrErrorCode } from '../../protocol/error.ts';
 import { copyRect, encodePng } from '../encode/index.ts';
 import type { Access } from './access.ts';
+import { markAdmitted } from './crowd.ts';
+import {
+  DOOR_STYLE,
+  type DoorPage,
+  doorHtml,
+  signInPage,
+  signOutPage,
+  tokenPage,
+} from './door-pages.ts';
+import { readForm } from './form.ts';
+import { type HeaderFacts, setFormHeaders, setHeaders } from './headers.ts';
 import type { Hub } from './hub.ts';
 import { METRICS_TYPE, type MetricsSource, metricsText } from './metrics.ts';
 import type { Page, PageFile } from './page.ts';
@@ -20,6 +31,8 @@ export interface FaceOptions {
 
 /** How long a snapshot waits for a picture. */
 const SNAPSHOT_WAIT_MS = 2000;
+/** Paths that take a form. */
+const FORMS: readonly string[] = ['sign-in', 'sign-out'];
 
 /** A picture on its way to being a PNG file. */
 interface Snapshot {
@@ -35,7 +48,7 @@ interface Call {
   /** Without the mount: `''`, `api/session`, `assets/main.js`. */
   readonly path: string;
   readonly query: URLSearchParams;
-  readonly host: string;
+  readonly facts: HeaderFacts;
 }
 
 /** A path and query as they stand in a request line; undefined for any other form. */
@@ -49,7 +62,7 @@ export function splitTarget(
     : { path: target.slice(0, at), query: new URLSearchParams(target.slice(at + 1)) };
 }
 
-/** The HTTP face of a relay: page, snapshot, session, metrics, health. Changes nothing, so GET only. */
+/** The HTTP face of a relay: page, snapshot, session, metrics, health. All but signing in and out is GET. */
 export class HttpFace {
   readonly #options: FaceOptions;
   #snapshot: Snapshot | undefined;
@@ -86,44 +99,51 @@ export class HttpFace {
     res: ServerResponse,
     target: { readonly path: string; readonly query: URLSearchParams },
   ): Promise<void> {
-    const { access } = this.#options;
-    const host = access.hostOf(req);
-    setHeaders(res, host);
+    const { names } = this.#options.access;
+    const host = names.hostOf(req);
+    const facts = { host, origins: names.origins };
+    setHeaders(res, facts);
     if (host === undefined) {
       sendProblem(res, 403, 'ERR_KVMFR_DENIED', 'this relay does not answer to that name');
       return;
     }
-    if (!access.originAllowed(req, host)) {
+    if (!names.originAllowed(req, host)) {
       sendProblem(res, 403, 'ERR_KVMFR_DENIED', 'pages of this origin may not connect');
       return;
     }
-    if (req.method !== 'GET' && req.method !== 'HEAD') {
-      res.setHeader('allow', 'GET, HEAD');
-      sendProblem(res, 405, 'ERR_KVMFR_ARGUMENT', 'only GET and HEAD are answered');
+    const call: Call = { req, res, facts, ...target };
+    const posts = FORMS.includes(call.path) && this.#options.access.takesPassword;
+    if (posts && req.method === 'POST') {
+      await this.#post(call);
       return;
     }
-    const call: Call = { req, res, host, ...target };
+    if (req.method !== 'GET' && req.method !== 'HEAD') {
+      res.setHeader('allow', posts ? 'GET, HEAD, POST' : 'GET, HEAD');
+      sendProblem(res, 405, 'ERR_KVMFR_ARGUMENT', `${call.path} does not take this method`);
+      return;
+    }
     if (call.path === 'healthz') send(call, { type: 'text/plain; charset=utf-8', body: 'ok\n' });
     else await this.#serve(call);
   }
 
   async #serve(call: Call): Promise<void> {
     const { access, mount } = this.#options;
-    const proof = access.proofOf(call.req, call.query);
-    if (proof === undefined) {
-      sendDoor(call, mount);
+    const admission = access.admit(call.req, call.query);
+    if (!admission.admitted) {
+      this.#sendDoor(call, admission.waitS);
       return;
     }
-    if (call.path === '' && proof === 'query') {
+    markAdmitted(call.req.socket);
+    if (call.path === '' && admission.cookie !== undefined && admission.proof === 'query') {
       // Out of the address bar, the history and whatever the person copies from there.
       call.query.delete('token');
       const rest = call.query.toString();
-      call.res.setHeader('set-cookie', access.cookieFor(call.req, mount));
-      call.res.setHeader('cache-control', 'no-store');
-      call.res.writeHead(303, { location: rest === '' ? mount : `${mount}?${rest}` }).end();
+      redirect(call, rest === '' ? mount : `${mount}?${rest}`, {
+        cookie: access.cookieHeader(call.req, mount, admission.cookie),
+      });
       return;
     }
-    const foreign = access.foreignOrigin(call.req);
+    const foreign = access.names.foreignOrigin(call.req);
     if (foreign !== undefined) {
       call.res.setHeader('access-control-allow-origin', foreign);
       call.res.setHeader('vary', 'Origin');
@@ -138,9 +158,66 @@ export class HttpFace {
       case 'snapshot.png':
         await this.#sendSnapshot(call);
         break;
+      case 'sign-in':
+        redirect(call, mount);
+        break;
+      case 'sign-out':
+        if (access.takesPassword) sendDoorPage(call, signOutPage(mount), 200);
+        else redirect(call, mount);
+        break;
       default:
         await this.#sendPage(call);
     }
+  }
+
+  /** What a person sees, or a program is told, who has not shown that it may come in. */
+  #sendDoor(call: Call, waitS: number): void {
+    const { access, mount } = this.#options;
+    if (waitS > 0) call.res.setHeader('retry-after', waitS);
+    else call.res.setHeader('www-authenticate', 'Bearer realm="kvmfr"');
+    const status = waitS > 0 ? 429 : 401;
+    const person = call.path === '' || FORMS.includes(call.path);
+    if (!person) {
+      const [code, message] =
+        waitS > 0
+          ? ([
+              'ERR_KVMFR_BUSY',
+              `too much that is wrong has come from here: wait ${waitS} s`,
+            ] as const)
+          : (['ERR_KVMFR_DENIED', 'the token is missing or wrong'] as const);
+      sendProblem(call.res, status, code, message);
+      return;
+    }
+    const page = access.takesPassword ? signInPage(mount) : tokenPage(mount, waitS);
+    sendDoorPage(call, page, status);
+  }
+
+  /** Signs in or out. Only a page of ours may ask for it: its origin must be there, and be allowed. */
+  async #post(call: Call): Promise<void> {
+    const { access, mount } = this.#options;
+    const { req, res } = call;
+    if (req.headers.origin === undefined) {
+      sendProblem(res, 403, 'ERR_KVMFR_DENIED', 'only a page of this relay may send this');
+      return;
+    }
+    const form = await readForm(req);
+    if (typeof form === 'number') {
+      res.setHeader('connection', 'close');
+      sendProblem(res, form, 'ERR_KVMFR_ARGUMENT', 'only a short form is taken');
+      return;
+    }
+    if (call.path === 'sign-out') {
+      access.signOut(req);
+      redirect(call, mount, { cookie: access.cookieHeader(req, mount, '') });
+      return;
+    }
+    const outcome = await access.signIn(req, form.get('password') ?? '');
+    if (outcome.name === 'in') {
+      redirect(call, mount, { cookie: access.cookieHeader(req, mount, outcome.cookie) });
+      return;
+    }
+    if (outcome.name === 'wait') res.setHeader('retry-after', outcome.waitS);
+    sendDoorPage(call, signInPage(mount, outcome), outcome.name === 'wait' ? 429 : 401);
   }
 
   #session(): object {
@@ -195,19 +272,14 @@ export class HttpFace {
   }
 }
 
-function setHeaders(res: ServerResponse, host: string | undefined): void {
-  // Older browsers do not take 'self' for the socket's scheme.
-  const sockets = host === undefined ? '' : ` ws://${host} wss://${host}`;
-  res.setHeader(
-    'content-security-policy',
-    `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; ` +
-      `connect-src 'self'${sockets}; worker-src 'self'; frame-ancestors 'self'; base-uri 'none'; ` +
-      `form-action 'none'`,
-  );
-  res.setHeader('x-content-type-options', 'nosniff');
-  res.setHeader('referrer-policy', 'no-referrer');
-  res.setHeader('cross-origin-opener-policy', 'same-origin');
-  res.setHeader('cross-origin-resource-policy', 'same-origin');
+function sendDoorPage(call: Call, page: DoorPage, status: number): void {
+  setFormHeaders(call.res, call.facts, DOOR_STYLE);
+  send(call, { type: 'text/html; charset=utf-8', body: doorHtml(page), status });
+}
+
+function redirect(call: Call, location: string, set: { readonly cookie?: string } = {}): void {
+  if (set.cookie !== undefined) call.res.setHeader('set-cookie', set.cookie);
+  call.res.writeHead(303, { location, 'cache-control': 'no-store', 'content-length': 0 }).end();
 }
 
 function send(
@@ -242,26 +314,6 @@ function sendProblem(
     'cache-control': 'no-store',
   });
   res.end(res.req.method === 'HEAD' ? undefined : body);
-}
-
-/** What a person sees who comes without the token. */
-function sendDoor(call: Call, mount: string): void {
-  call.res.setHeader('www-authenticate', 'Bearer realm="kvmfr"');
-  if (call.path !== '') {
-    sendProblem(call.res, 401, 'ERR_KVMFR_DENIED', 'the token is missing or wrong');
-    return;
-  }
-  // A cookie of ours is held back when another site's link leads here; a link of our own mends that.
-  const body = `<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>kvmfr</title>
-<h1>This screen needs its full address</h1>
-<p>Open the address that <code>kvmfr</code> printed when it started: it ends in
-<code>?token=…</code>. You only need it once in this browser.</p>
-<p><a href="${mount}">I have opened it before: try again</a></p>
-</html>
-`;
-  send(call, { type: 'text/html; charset=utf-8', body, status: 401 });
 }
 
 function sendFile(call: Call, file: PageFile): void {

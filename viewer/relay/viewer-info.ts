@@ -3,7 +3,7 @@ import type { Encoding } from '../../protocol/wire/index.ts';
 // Apart from the socket, so that the package's types do not need those of ws.
 
 /** Why a viewer has gone. */
-export type Departure = 'left' | 'wire' | 'timeout' | 'error' | 'closed';
+export type Departure = 'left' | 'wire' | 'denied' | 'timeout' | 'error' | 'closed';
 
 /** What all viewers of a relay together have done. */
 export interface ViewerTotals {
@@ -21,6 +21,8 @@ export interface ViewerTotals {
 export interface ViewerInfo {
   readonly id: number;
   readonly address: string;
+  /** Whether what it sends may act on the guest. */
+  readonly mayAct: boolean;
   /** How changes travel to it now. */
   readonly encoding: Encoding;
   readonly visible: boolean;

@@ -3,6 +3,7 @@ import type { RawData, WebSocket } from 'ws';
 import { MAX_STAGE_US } from '../../client/stage-histograms.ts';
 import { KvmfrError, type KvmfrErrorCode } from '../../protocol/error.ts';
 import {
+  actsOnGuest,
   type Bye,
   decodeAck,
   decodeNeedKey,
@@ -30,6 +31,8 @@ export interface ViewerSocketOptions {
   readonly id: number;
   readonly socket: WebSocket;
   readonly address: string;
+  /** Whether what it sends may act on the guest; others only look. */
+  readonly mayAct: boolean;
   readonly hub: Hub;
   readonly hello: Hello;
   /** Updates that may be on the way without being acknowledged. */
@@ -61,6 +64,7 @@ const REFRESH_INTERVAL_MS = 1000;
 const CLOSE_CODES: { readonly [why in Departure]: number } = {
   left: 1000,
   wire: 1002,
+  denied: 1008,
   timeout: 1008,
   error: 1011,
   closed: 1001,
@@ -111,7 +115,8 @@ export class ViewerSocket implements Attached {
       failed: (error) => this.#fail(error),
     });
     this.#socket.on('message', (data, isBinary) => this.#receive(data, isBinary));
-    this.#socket.on('pong', () => this.#heard());
+    this.#socket.on('ping', (data) => this.#pong(data));
+    this.#socket.on('pong', () => this.#ponged());
     this.#socket.on('error', (error) => this.#fail(error));
     this.#socket.once('close', () => this.#closed());
     this.#send(encodeHello(options.hello));
@@ -125,11 +130,17 @@ export class ViewerSocket implements Attached {
     return this.#refreshHz;
   }
 
+  /** Whether it has not said hello yet, and is not going already. */
+  get silent(): boolean {
+    return !this.#ready && this.#departure === undefined;
+  }
+
   /** What is known of it now. */
   get info(): ViewerInfo {
     return {
       id: this.#options.id,
       address: this.#options.address,
+      mayAct: this.#options.mayAct,
       encoding: this.#feed.way,
       visible: this.#visible,
       inFlight: this.#feed.inFlight,
@@ -230,8 +241,26 @@ export class ViewerSocket implements Attached {
         this.#feed.needKey(decodeNeedKey(envelope));
         break;
       default:
-        throw wireError(`a viewer cannot send messages of type ${envelope.type}`);
+        if (actsOnGuest(envelope.type) && !this.#options.mayAct)
+          this.#drop('denied', 'ERR_KVMFR_DENIED', 'this viewer may look, and do nothing else');
+        else throw wireError(`a viewer cannot send messages of type ${envelope.type}`);
     }
+  }
+
+  #ponged(): void {
+    if (this.#departure !== undefined) return;
+    this.#heard();
+    this.#messages++;
+    if (this.#messages > MAX_MESSAGES_PER_TICK) this.#fail(wireError('too many pongs in a second'));
+  }
+
+  /** Answers the socket's own ping, unless what was sent before has not been read yet. */
+  #pong(data: Uint8Array): void {
+    if (this.#departure !== undefined) return;
+    this.#heard();
+    this.#messages++;
+    if (this.#messages > MAX_MESSAGES_PER_TICK) this.#fail(wireError('too many pings in a second'));
+    else if (this.#outlet.hasRoom) this.#socket.pong(data);
   }
 
   #welcome(envelope: Envelope): void {
@@ -364,7 +393,7 @@ export class ViewerSocket implements Attached {
   }
 
   #drop(why: Departure, code: KvmfrErrorCode, message: string): void {
-    this.close({ code, message, retry: why !== 'wire' }, why);
+    this.close({ code, message, retry: why !== 'wire' && why !== 'denied' }, why);
   }
 
   #closed(): void {

@@ -27,6 +27,9 @@ export interface Question {
   readonly path?: string;
   readonly method?: string;
   readonly headers?: { readonly [name: string]: string };
+  readonly body?: string;
+  /** The address of ours to come from; all of 127.0.0.0/8 is. */
+  readonly from?: string;
 }
 
 /** A relay whose HTTP face is asked. */
@@ -36,7 +39,8 @@ export class HttpStage {
   door: Listening | undefined;
 
   constructor(options: Partial<ViewerOptions>) {
-    this.relay = createViewer({ source: this.guest, token: TOKEN, idleGraceMs: 0, ...options });
+    const token = options.password === undefined ? { token: TOKEN } : {};
+    this.relay = createViewer({ source: this.guest, ...token, idleGraceMs: 0, ...options });
     stages.push(this);
   }
 
@@ -61,11 +65,11 @@ export class HttpStage {
 
   /** How an upgrade ends: 101, or the status that refused it. */
   async upgrade(path: string, options: { readonly [name: string]: string } = {}): Promise<number> {
-    const { protocol = 'kvmfr.1', ...headers } = options;
+    const { protocol = 'kvmfr.1', from, ...headers } = options;
     const socket = new WebSocket(
       `ws://127.0.0.1:${this.port}${path}`,
       protocol === '' ? [] : [protocol],
-      { headers },
+      { headers, ...(from === undefined ? {} : { localAddress: from }) },
     );
     socket.on('error', () => {});
     return await new Promise((resolve) => {
@@ -87,11 +91,13 @@ export async function answerOf(
   question: Question & { readonly port: number; readonly tls?: boolean },
 ): Promise<Answer> {
   const { path = '/', method = 'GET', headers = {}, port } = question;
-  const options = { host: '127.0.0.1', port, path, method, headers: { ...headers }, agent: false };
+  const from = question.from === undefined ? {} : { localAddress: question.from };
+  const to = { host: '127.0.0.1', port, path, ...from };
+  const options = { ...to, method, headers: { ...headers }, agent: false };
   const req = question.tls
     ? tlsRequest({ ...options, rejectUnauthorized: false })
     : request(options);
-  req.end();
+  req.end(question.body);
   const [res] = await once(req, 'response');
   const chunks: Buffer[] = [];
   for await (const chunk of res) chunks.push(chunk);
