@@ -70,8 +70,12 @@ function commandName(name: string | undefined): string {
   return COMMANDS.some(({ spec }) => spec.name === name) ? ` ${name}` : '';
 }
 
-// A reader that went away (a closed pipe) is no failure of ours.
-process.stdout.on('error', () => process.exit(EXIT.done));
+// A reader that went away (a closed pipe) is no failure of ours; a full disk is.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(EXIT.done);
+  say(`kvmfr: standard output could not be written: ${error.code ?? error.message}`);
+  process.exit(EXIT.failed);
+});
 
 const argv = process.argv.slice(2);
 // Should the event loop run dry before a command is through, that is no success.

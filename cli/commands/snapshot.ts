@@ -1,9 +1,8 @@
-import { once } from 'node:events';
 import { Client, type CursorState, defaultRegionPath } from '../../client/index.ts';
 import { Picture } from '../../client/tiles/picture.ts';
 import { KvmfrError } from '../../protocol/error.ts';
 import { copyRect, encodePng, type RgbImage } from '../../viewer/encode/image.ts';
-import { writeWhole } from '../output.ts';
+import { writeStdout, writeWhole } from '../output.ts';
 import {
   ASSUME_FLAG,
   type CommandSpec,
@@ -133,11 +132,7 @@ function drawCursor(
   }
 }
 
-/** Writes a file whole or not at all. */
 async function write(output: string, png: Uint8Array): Promise<void> {
-  if (output === '-') {
-    if (!process.stdout.write(png)) await once(process.stdout, 'drain');
-    return;
-  }
-  await writeWhole(output, png, 'ERR_KVMFR_IMAGE');
+  if (output === '-') await writeStdout(png, 'ERR_KVMFR_IMAGE');
+  else await writeWhole(output, png, 'ERR_KVMFR_IMAGE');
 }
