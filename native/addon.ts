@@ -121,6 +121,31 @@ export interface Addon {
     tiles: Uint32Array,
     count: number,
   ): number | Promise<number>;
+  /** Returns 1 when there is a move, else 0. */
+  findMove(
+    picture: Uint8Array,
+    pitchBytes: number,
+    widthPx: number,
+    heightPx: number,
+    tilePx: number,
+    serials: Uint32Array,
+    base: number,
+    before: Uint8Array,
+    beforePitchBytes: number,
+    rest: Uint32Array,
+    found: Uint32Array,
+  ): number;
+  copyChangedTiles(
+    picture: Uint8Array,
+    pitchBytes: number,
+    widthPx: number,
+    heightPx: number,
+    tilePx: number,
+    serials: Uint32Array,
+    base: number,
+    to: Uint8Array,
+    toPitchBytes: number,
+  ): number;
   kernelVariant(): 'avx2' | 'portable';
 }
 

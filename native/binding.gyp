@@ -17,6 +17,8 @@
         'src/pixels-binding.cc',
         'src/tile-ops.cc',
         'src/tile-ops-binding.cc',
+        'src/moves.cc',
+        'src/moves-binding.cc',
         'src/hdr.cc',
         'src/hdr-portable.cc',
         'src/hdr-avx2.cc',

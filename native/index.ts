@@ -1,6 +1,7 @@
 /** Layer 1: the only C++ and the only system calls. Importing it loads no binary. */
 export * from './i420.ts';
 export * from './mapping.ts';
+export * from './moves.ts';
 export * from './pixels.ts';
 export * from './region-file.ts';
 export * from './shared-memory.ts';

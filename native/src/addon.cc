@@ -1,6 +1,7 @@
 // The export table.
 #include <napi.h>
 
+#include "moves-binding.h"
 #include "pixels-binding.h"
 #include "tile-ops-binding.h"
 #ifdef __linux__
@@ -22,6 +23,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("packTiles", Napi::Function::New<kvmfr::PackTilesOf>(env));
   exports.Set("codeTiles", Napi::Function::New<kvmfr::CodeTilesOf>(env));
   exports.Set("codeTilesInPool", Napi::Function::New<kvmfr::CodeTilesInPoolOf>(env));
+  exports.Set("findMove", Napi::Function::New<kvmfr::FindMoveOf>(env));
+  exports.Set("copyChangedTiles", Napi::Function::New<kvmfr::CopyChangedTilesOf>(env));
   exports.Set("kernelVariant", Napi::Function::New<kvmfr::KernelVariantOf>(env));
   return exports;
 }
