@@ -97,6 +97,8 @@ export interface ViewerHello {
   readonly codecs: readonly Codec[];
   /** Codings of lossless tiles that it takes besides raw and deflate; none when left out. */
   readonly tileCodings?: readonly TileCodingName[];
+  /** Whether it takes moves; not when left out. */
+  readonly moves?: boolean;
   readonly visible: boolean;
   /** How often its display is refreshed in a second, when it knows. */
   readonly refreshHz?: number;
@@ -253,11 +255,13 @@ export function decodeViewerHello(envelope: Envelope): ViewerHello {
   const object = decodeJson(envelope, "viewer's hello");
   const refreshHz = refreshRate(object, "viewer's hello");
   const tileCodings = tileCodingList(object['tileCodings']);
+  const moves = booleanField(object, 'moves');
   return {
     wire: wireVersion(object, 'viewer'),
     encodings: encodingList(object['encodings'], "viewer's hello"),
     codecs: codecList(object['codecs']),
     ...(tileCodings === undefined ? {} : { tileCodings }),
+    ...(moves === undefined ? {} : { moves }),
     visible: booleanField(object, 'visible') ?? true,
     ...(refreshHz === undefined ? {} : { refreshHz }),
   };

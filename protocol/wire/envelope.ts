@@ -24,6 +24,7 @@ export const WIRE_TYPES = {
   cover: 0x0c,
   video: 0x0d,
   times: 0x0e,
+  moves: 0x0f,
   viewerHello: 0x81,
   ack: 0x82,
   view: 0x83,
