@@ -37,6 +37,7 @@ describe('Engine', () => {
       encodings: ['lossless', 'jpeg'],
       codecs: [],
       tileCodings: ['ops'],
+      moves: true,
       visible: false,
     });
     expect(rest.map((message) => message[0])).toEqual([PING]);
@@ -51,6 +52,7 @@ describe('Engine', () => {
       encodings: ['lossless', 'video', 'jpeg'],
       codecs: ['h264', 'vp8'],
       tileCodings: ['ops'],
+      moves: true,
       visible: true,
     });
   });

@@ -6,13 +6,16 @@ import type { SurfaceCanvas } from '../../../viewer/web/core/render/surface.ts';
 import { FakeClock, FakeDecoder, FakeNetwork, FrameBook } from './fakes.ts';
 
 /** A canvas that notes what is drawn on it. */
-function fakeCanvas(drawn: string[]): SurfaceCanvas {
+function fakeCanvas(drawn: string[], isReadable: boolean): SurfaceCanvas {
   return {
     width: 300,
     height: 150,
     getContext: () => ({
-      putImageData(image, x, y) {
-        drawn.push(`${image.width}x${image.height} at ${x},${y}: ${[...image.data.slice(0, 4)]}`);
+      putImageData(image: ImageData, x: number, y: number, ...dirty: number[]) {
+        const [left, top, width, height] = dirty;
+        if (left !== undefined) drawn.push(`moved to ${width}x${height} at ${left},${top}`);
+        else
+          drawn.push(`${image.width}x${image.height} at ${x},${y}: ${[...image.data.slice(0, 4)]}`);
       },
       drawImage: (_, x, y) => drawn.push(`image at ${x},${y}`),
       imageSmoothingEnabled: true,
@@ -24,8 +27,9 @@ function fakeCanvas(drawn: string[]): SurfaceCanvas {
       beginPath: () => undefined,
       rect: (x, y, width, height) => drawn.push(`clip ${width}x${height} at ${x},${y}`),
       clip: () => undefined,
-      getImageData: () => {
-        throw new Error('not read here');
+      getImageData: (_x, _y, width, height) => {
+        if (!isReadable) throw new Error('not read here');
+        return new ImageData(new Uint8ClampedArray(width * height * 4), width, height);
       },
     }),
   };
@@ -60,6 +64,8 @@ export function setUp(
     readonly probe?: LossReason;
     readonly codecs?: readonly Codec[];
     readonly track?: WritableStream<VideoFrame>;
+    /** Whether the canvas can be read; all of it is black. */
+    readonly isReadable?: boolean;
   } = {},
 ): TestEngine {
   const clock = new FakeClock();
@@ -70,7 +76,7 @@ export function setUp(
   const book = new FrameBook();
   const decoders: FakeDecoder[] = [];
   const refreshes: ((atMs: number) => void)[] = [];
-  const canvas = fakeCanvas(drawn);
+  const canvas = fakeCanvas(drawn, options.isReadable ?? false);
   const engine = new Engine({
     picture: { canvas, png: async () => new Blob(['png']) },
     newCanvas: () => {

@@ -269,6 +269,9 @@ export class Engine {
       case WIRE_TYPES.tiles:
         this.#intake.tiles(envelope);
         break;
+      case WIRE_TYPES.moves:
+        this.#intake.moves(envelope);
+        break;
       case WIRE_TYPES.image:
         this.#intake.image(envelope);
         break;

@@ -65,6 +65,7 @@ export class Greeting {
       encodings,
       codecs,
       tileCodings: TILE_CODING_NAMES,
+      moves: true,
       visible,
       ...(refreshHz === undefined ? {} : { refreshHz }),
     });

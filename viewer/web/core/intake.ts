@@ -1,6 +1,7 @@
 import {
   decodeCover,
   decodeImage,
+  decodeMoves,
   decodePicture,
   decodeTiles,
   decodeTimes,
@@ -103,6 +104,14 @@ export class Intake {
       const decoded = await decodeTilePixels(message, grid, this.#pool);
       return { kind: 'pixels', blocks: decoded.blocks, release: decoded.release };
     });
+  }
+
+  /** Takes a moves message. @throws ERR_KVMFR_WIRE */
+  moves(envelope: Envelope): void {
+    const { grid } = this.#needPicture('moves');
+    const { epoch, moves } = decodeMoves(envelope, grid);
+    if (epoch === this.#picture?.epoch)
+      this.#assembler.add(Promise.resolve({ kind: 'moves', moves }));
   }
 
   /** Takes an image message. @throws ERR_KVMFR_WIRE */

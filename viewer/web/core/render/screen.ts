@@ -84,6 +84,8 @@ export class Screen {
     if (track?.isLost === true) this.#freeze();
     // Unlike tiles an image may end within a tile, and the rest of a hole would stay one.
     if (part.kind === 'bitmap') this.#freeze(part.rect);
+    // Holes do not move: the video below stays where it is.
+    if (part.kind === 'moves') this.#freeze();
     if (part.kind !== 'uncover') this.#surface.paint(part);
     else if (onScreen && track?.isLost === false) this.#surface.uncover(part.cover);
     else if (track?.last !== undefined) this.#surface.paintVideo(track.last, part.cover);

@@ -1,15 +1,25 @@
 import { KvmfrError } from '../../../../protocol/error.ts';
-import type { Rect } from '../../../../protocol/rect.ts';
-import type { PictureMessage } from '../../../../protocol/wire/index.ts';
+import { type Rect, unionRect } from '../../../../protocol/rect.ts';
+import type { Move, PictureMessage } from '../../../../protocol/wire/index.ts';
 import { TileSet } from '../decode/cover.ts';
 import type { Grid } from '../decode/plan.ts';
 import type { PixelBlock } from '../decode/tiles.ts';
+import { PixelCopy } from './pixel-copy.ts';
 
 /** What the surface draws with: the part of a 2D context that a page and a worker share. */
 export interface Pen {
   imageSmoothingEnabled: boolean;
   fillStyle: unknown;
   putImageData(image: ImageData, x: number, y: number): void;
+  putImageData(
+    image: ImageData,
+    x: number,
+    y: number,
+    dirtyX: number,
+    dirtyY: number,
+    dirtyWidth: number,
+    dirtyHeight: number,
+  ): void;
   clearRect(x: number, y: number, width: number, height: number): void;
   fillRect(x: number, y: number, width: number, height: number): void;
   drawImage(image: ImageBitmap | VideoFrame, x: number, y: number): void;
@@ -57,11 +67,16 @@ export type Part =
   | { readonly kind: 'size'; readonly picture: PictureMessage; readonly grid: Grid }
   | { readonly kind: 'pixels'; readonly blocks: readonly PixelBlock[]; release(): void }
   | { readonly kind: 'bitmap'; readonly rect: Rect; readonly bitmap: ImageBitmap }
+  /** Pixels that are elsewhere in the picture now. Nothing of it may be a hole. */
+  | { readonly kind: 'moves'; readonly moves: readonly Move[] }
   | VideoPart
   /** The video shows through these tiles: its picture is on the screen, below the canvas. */
   | { readonly kind: 'uncover'; readonly cover: TileSet }
   /** A picture of the video that could not be decoded. */
   | { readonly kind: 'nothing' };
+
+/** Parts of pixels without a move after which the copy of a canvas is let go. */
+const COPY_KEPT_PARTS = 240;
 
 /** Lets go of a part that will not be painted. */
 export function discard(part: Part): void {
@@ -79,6 +94,10 @@ export class Surface {
   readonly #canvas: SurfaceCanvas;
   readonly #pen: Pen;
   #holes: TileSet | undefined;
+  /** What is on the canvas, while something moves in it. */
+  #copy: PixelCopy | undefined;
+  /** Parts of pixels since something has moved. */
+  #unmoved = 0;
 
   /** @throws ERR_KVMFR_UNSUPPORTED when the browser gives no 2D context */
   constructor(canvas: SurfaceCanvas, settings: { readonly alpha: boolean }) {
@@ -121,9 +140,14 @@ export class Surface {
           this.#pen.putImageData(new ImageData(rgba, rect.width, rect.height), rect.x, rect.y);
           this.#holes?.removeRect(rect);
         }
+        this.#follow(part.blocks);
         part.release();
         break;
+      case 'moves':
+        this.#move(part.moves);
+        break;
       case 'bitmap':
+        this.#copy = undefined;
         this.#pen.drawImage(part.bitmap, part.rect.x, part.rect.y);
         this.#holes?.removeRect(part.rect);
         part.bitmap.close();
@@ -144,6 +168,7 @@ export class Surface {
   uncover(cover: TileSet): void {
     const holes = this.#holes;
     if (holes === undefined || cover.grid !== holes.grid || cover.isWithin(holes)) return;
+    this.#copy = undefined;
     for (const { x, y, width, height } of cover.without(holes).blocks)
       this.#pen.clearRect(x, y, width, height);
     holes.add(cover);
@@ -165,17 +190,20 @@ export class Surface {
 
   /** Paints all of a frame. Ownership: the frame stays the caller's. */
   paintWhole(frame: VideoFrame): void {
+    this.#copy = undefined;
     this.#pen.drawImage(frame, 0, 0);
   }
 
   /** Paints all of a picture. */
   paintPixels({ widthPx, heightPx, rgba }: PicturePixels): void {
+    this.#copy = undefined;
     this.#pen.putImageData(new ImageData(rgba, widthPx, heightPx), 0, 0);
   }
 
   /** Paints the video where a set of tiles says. Ownership: the frame stays the caller's. */
   paintVideo(frame: VideoFrame, cover: TileSet): void {
     if (cover.isEmpty) return;
+    this.#copy = undefined;
     const pen = this.#pen;
     pen.save();
     // One picture through one clip: each call that draws a frame may convert all of it.
@@ -195,7 +223,29 @@ export class Surface {
     return { widthPx: width, heightPx: height, rgba: new Uint8ClampedArray(data) };
   }
 
+  #move(moves: readonly Move[]): void {
+    const [first, ...others] = moves;
+    if (first === undefined) return;
+    const { width, height } = this.#canvas;
+    this.#copy ??= new PixelCopy(this.#pen.getImageData(0, 0, width, height));
+    this.#unmoved = 0;
+    const copy = this.#copy;
+    for (const move of moves) copy.move(move);
+    let all = first.to;
+    for (const { to } of others) all = unionRect(all, to);
+    this.#pen.putImageData(copy.image, 0, 0, all.x, all.y, all.width, all.height);
+  }
+
+  /** Keeps the copy true, until nothing has moved for a while. */
+  #follow(blocks: readonly PixelBlock[]): void {
+    if (this.#copy === undefined) return;
+    this.#unmoved += 1;
+    if (this.#unmoved > COPY_KEPT_PARTS) this.#copy = undefined;
+    else for (const block of blocks) this.#copy.put(block);
+  }
+
   #resize(widthPx: number, heightPx: number): void {
+    this.#copy = undefined;
     // Setting a size clears the canvas, also when it is the size it has.
     if (this.#canvas.width !== widthPx) this.#canvas.width = widthPx;
     if (this.#canvas.height !== heightPx) this.#canvas.height = heightPx;
