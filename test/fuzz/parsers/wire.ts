@@ -65,6 +65,15 @@ const FROM_RELAY: { readonly [type: number]: Reader } = {
   [wire.WIRE_TYPES.cover]: (e) => wire.encodeCover(wire.decodeCover(e, TILE_COUNT)),
   [wire.WIRE_TYPES.video]: (e) => wire.encodeVideo(wire.decodeVideo(e)),
   [wire.WIRE_TYPES.times]: (e) => wire.encodeTimes(wire.decodeTimes(e)),
+  [wire.WIRE_TYPES.moves]: (e) => {
+    const moves = wire.decodeMoves(e, GRID);
+    claim(moves.moves.length <= wire.MAX_MOVES, 'moves are few');
+    for (const { to, fromX, fromY } of moves.moves) {
+      claim(Math.max(to.x, fromX) + to.width <= GRID.widthPx, 'a move stays in the picture');
+      claim(Math.max(to.y, fromY) + to.height <= GRID.heightPx, 'a move stays in the picture');
+    }
+    return wire.encodeMoves(moves);
+  },
 };
 
 const FROM_VIEWER: { readonly [type: number]: Reader } = {
@@ -166,6 +175,14 @@ export const RELAY_MESSAGES: ParserTarget = {
       data: Uint8Array.of(0, 0, 0, 1, 0x65, 0x88),
     }),
     wire.encodeTimes({ epoch: 1, serial: 2, stages: TIMES, sentMs: 3.5 }),
+    wire.encodeMoves({
+      epoch: 1,
+      serial: 2,
+      moves: [
+        { to: { x: 3, y: 0, width: 140, height: 78 }, fromX: 3, fromY: 12 },
+        { to: { x: 0, y: 20, width: 150, height: 70 }, fromX: 0, fromY: 0 },
+      ],
+    }),
   ],
   read: (bytes) => readMessage(FROM_RELAY, bytes),
 };
