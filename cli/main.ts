@@ -4,6 +4,7 @@ import * as demo from './commands/demo.ts';
 import * as host from './commands/host.ts';
 import * as info from './commands/info.ts';
 import * as latency from './commands/latency.ts';
+import * as password from './commands/password.ts';
 import * as snapshot from './commands/snapshot.ts';
 import * as view from './commands/view.ts';
 import { type CommandSpec, commandHelp, type ParsedCommand, parseCommand } from './spec.ts';
@@ -15,7 +16,7 @@ interface Command {
   run(command: ParsedCommand, signal: AbortSignal): Promise<number>;
 }
 
-const COMMANDS: readonly Command[] = [view, demo, host, info, snapshot, latency];
+const COMMANDS: readonly Command[] = [view, demo, host, info, snapshot, latency, password];
 
 /** Commands of the plan that this version does not have: refused by name, not as unknown. */
 const LATER = ['doorbell', 'record', 'replay', 'doctor', 'publish'];

@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
+import { hostname } from 'node:os';
 import { createSecureContext } from 'node:tls';
 import { KvmfrError } from '../protocol/error.ts';
 import type { AssumedWire } from '../protocol/lgmp/detect.ts';
 import { createViewer, type Listening, listen, type Viewer } from '../viewer/relay/index.ts';
+import { cookieKey, readSecrets, type Secrets } from './secrets.ts';
 import {
   addressFlag,
   choiceFlag,
@@ -12,11 +14,16 @@ import {
   type ParsedCommand,
   usageError,
 } from './spec.ts';
+import { stateFolder } from './state-folder.ts';
 import { aborted, print, say } from './terminal.ts';
+import type { Pem } from './tls/certificate.ts';
+import { type OwnCertificate, ownCertificate } from './tls/own-certificate.ts';
 import { packageVersion } from './version.ts';
 
 /** Where `view` and `demo` listen when nothing is said. */
 const DEFAULT_ADDRESS = { host: '127.0.0.1', port: 8400 };
+/** How often it is looked whether our own certificate is about to end. */
+const RENEWAL_CHECK_MS = 12 * 60 * 60_000;
 
 /** Flags of every command that relays to browsers. */
 export const SERVE_FLAGS: { readonly [flag: string]: FlagSpec } = {
@@ -38,15 +45,28 @@ export const SERVE_FLAGS: { readonly [flag: string]: FlagSpec } = {
     help: 'auto, lossless, video or jpeg (auto: exact at rest, video in motion)',
   },
   bitrate: { value: 'KBITS', help: 'most kilobits a second of video (default: by the size)' },
-  'tls-cert': { value: 'FILE', help: 'certificate chain (PEM): serves https; needed off loopback' },
+  'tls-cert': {
+    value: 'FILE',
+    help: 'certificate chain (PEM); off loopback one is made otherwise',
+  },
   'tls-key': { value: 'FILE', help: 'its key (PEM)' },
   'max-fps': { value: 'N', help: 'take at most N frames a second from the guest' },
 };
 
+/** Flags of commands that go on serving, besides {@link SERVE_FLAGS}. */
+export const DOOR_FLAGS: { readonly [flag: string]: FlagSpec } = {
+  'token-file': { value: 'FILE', help: 'the token is the line in FILE, and is not printed' },
+  'view-token-file': { value: 'FILE', help: 'the token of those who may only look' },
+  'password-file': {
+    value: 'FILE',
+    help: 'people sign in: a password, or what kvmfr password prints',
+  },
+  'view-only': { help: 'nobody can act on the guest, all can only look' },
+  'trust-proxy': { help: 'believe X-Forwarded-For of a proxy on this machine' },
+};
+
 /** Flags of `view` that later versions have. */
 export const SERVE_LATER: { readonly [flag: string]: string } = {
-  'password-file': 'viewers are let in by token only',
-  'view-only': 'every viewer can only look',
   spice: 'there is no input, clipboard or sound yet',
 };
 
@@ -54,8 +74,12 @@ export const SERVE_LATER: { readonly [flag: string]: string } = {
 export interface ServeOptions {
   readonly host: string;
   readonly port: number;
-  readonly tls: { readonly cert: string; readonly key: string } | undefined;
-  readonly token: string | undefined;
+  readonly tls: Pem | undefined;
+  /** The certificate in `tls` when it is our own. */
+  readonly ownCertificate: OwnCertificate | undefined;
+  readonly secrets: Secrets;
+  readonly viewOnly: boolean;
+  readonly trustProxy: boolean;
   readonly allowOrigins: readonly string[];
   readonly encode: 'auto' | 'lossless' | 'video' | 'jpeg';
   readonly bitrateKbits: number | undefined;
@@ -65,35 +89,30 @@ export interface ServeOptions {
 /** Reads the flags of a relay. @throws ERR_KVMFR_USAGE, ERR_KVMFR_UNSUPPORTED */
 export function serveOptions(command: ParsedCommand): ServeOptions {
   const { host, port } = addressFlag(command, 'listen') ?? DEFAULT_ADDRESS;
-  const tls = tlsFiles(command);
-  if (tls === undefined && !isLoopback(host))
-    throw usageError(
-      `--listen ${host}:${port} is open to the network: give --tls-cert and --tls-key, or listen on 127.0.0.1 and come through ssh -L 8400:127.0.0.1:8400`,
-    );
-  const token = command.text('token') ?? process.env['KVMFR_TOKEN'];
-  if (token !== undefined && !/^[\w.~-]{8,200}$/.test(token))
-    throw usageError('--token takes 8 to 200 letters, digits, and . _ ~ -');
   const allowOrigins = command.texts('allow-origin');
   for (const origin of allowOrigins)
     if (!/^https?:\/\/[a-z0-9.:[\]_-]+$/i.test(origin))
       throw usageError(
         `--allow-origin takes an origin like https://console.example:443, not ${origin}`,
       );
-  return {
+  const given = {
     host,
     port,
-    tls,
-    token,
     allowOrigins,
+    viewOnly: command.has('view-only'),
+    trustProxy: command.has('trust-proxy'),
     encode: choiceFlag(command, 'encode', { now: ['auto', 'lossless', 'video', 'jpeg'] }) ?? 'auto',
     bitrateKbits: numberFlag(command, 'bitrate', { min: 100, max: 1_000_000 }),
     maxFps: numberFlag(command, 'max-fps', { min: 1, max: 1000 }),
   };
+  const files = tlsFiles(command);
+  const secrets = readSecrets(command);
+  // Last, because it may write: not for a command line that is refused.
+  const own = files === undefined && !isLoopback(host) ? ownCertificate(host) : undefined;
+  return { ...given, secrets, tls: files ?? own, ownCertificate: own };
 }
 
-function tlsFiles(
-  command: ParsedCommand,
-): { readonly cert: string; readonly key: string } | undefined {
+function tlsFiles(command: ParsedCommand): Pem | undefined {
   const cert = command.text('tls-cert');
   const key = command.text('tls-key');
   if (cert === undefined && key === undefined) return undefined;
@@ -137,14 +156,22 @@ export function openRelay(
   options: ServeOptions,
   log: (line: string) => void,
 ): Viewer {
+  const { token, viewToken, password } = options.secrets;
+  // A token that is made up has no cookies from before.
+  const key = token === undefined && viewToken === undefined ? undefined : cookieKey();
   return createViewer({
     source: source.path,
     assume: source.assume,
     encode: options.encode,
     allowOrigins: options.allowOrigins,
+    trustProxy: options.trustProxy,
     version: packageVersion(),
     log,
-    ...(options.token === undefined ? {} : { token: options.token }),
+    ...(options.viewOnly ? { viewOnly: true } : {}),
+    ...(token === undefined ? {} : { token }),
+    ...(viewToken === undefined ? {} : { viewToken }),
+    ...(password === undefined ? {} : { password }),
+    ...(key === undefined ? {} : { cookieKey: key }),
     ...(options.maxFps === undefined ? {} : { maxFps: options.maxFps }),
     ...(options.bitrateKbits === undefined ? {} : { bitrateKbits: options.bitrateKbits }),
   });
@@ -152,8 +179,32 @@ export function openRelay(
 
 /** Lets browsers in where it was said. @throws ERR_KVMFR_LISTEN */
 export async function openDoor(viewer: Viewer, options: ServeOptions): Promise<Listening> {
-  const { host, port, tls } = options;
-  return await listen(viewer, { host, port, ...(tls === undefined ? {} : { tls }) });
+  const { host, port, tls, ownCertificate: own } = options;
+  const door = await listen(viewer, { host, port, ...(tls === undefined ? {} : { tls }) });
+  if (own === undefined) return door;
+  let { fingerprint } = own;
+  const renewing = setInterval(() => {
+    const found = ownCertificate(host);
+    if (found.fingerprint === fingerprint) return;
+    door.renew(found);
+    fingerprint = found.fingerprint;
+    say(`  the certificate was about to end. SHA-256 of the new one: ${fingerprint}`);
+  }, RENEWAL_CHECK_MS).unref();
+  const close = async (): Promise<void> => {
+    clearInterval(renewing);
+    await door.close();
+  };
+  return { ...door, close, [Symbol.asyncDispose]: close };
+}
+
+/** The address that a person opens: with the token, unless it was told in a way that keeps it unseen. */
+export function addressOf(door: Listening, viewer: Viewer, options: ServeOptions): string {
+  const url = new URL(door.url);
+  // No browser on another machine gets anywhere by the address that stands for all of them.
+  if (options.host === '0.0.0.0' || options.host === '::') url.hostname = hostname();
+  if (options.secrets.tokenShown && viewer.token !== undefined)
+    url.searchParams.set('token', viewer.token);
+  return url.href;
 }
 
 /**
@@ -170,8 +221,8 @@ export async function serve(
   const door = await openDoor(viewer, options);
   try {
     say(`kvmfr ${packageVersion()}: ${context.title}`);
-    say('Open this address in a browser (Ctrl+C ends it):');
-    print(`${door.url}?token=${viewer.token}`);
+    for (const line of doorLines(viewer, options)) say(line);
+    print(addressOf(door, viewer, options));
     const telling = tellStates(viewer.reader, context.signal);
     await aborted(context.signal);
     await telling;
@@ -180,6 +231,26 @@ export async function serve(
     await viewer.close();
     await door.close();
   }
+}
+
+/** What a person should know before the address. */
+function doorLines(viewer: Viewer, options: ServeOptions): readonly string[] {
+  const { ownCertificate: own, secrets } = options;
+  const lines = secrets.warnings.map((warning) => `  warning: ${warning}`);
+  if (own !== undefined) {
+    lines.push(
+      `  The certificate is this machine's own, and a browser asks once whether it may be trusted.`,
+    );
+    lines.push(`  SHA-256 ${own.fingerprint}`);
+    if (!own.kept)
+      lines.push(
+        `  warning: it cannot be kept in ${stateFolder()}, and is another one at each start`,
+      );
+  }
+  if (viewer.takesPassword) lines.push('  People sign in with the password.');
+  else if (!secrets.tokenShown) lines.push('  The token that was given has to be added: ?token=…');
+  lines.push('Open this address in a browser (Ctrl+C ends it):');
+  return lines;
 }
 
 async function tellStates(reader: Viewer['reader'], signal: AbortSignal): Promise<void> {

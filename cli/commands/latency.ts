@@ -7,7 +7,14 @@ import { Measurement } from '../latency/measurement.ts';
 import { makeReport } from '../latency/report.ts';
 import { Stimulus } from '../latency/stimulus.ts';
 import { checkWritable, writeWhole } from '../output.ts';
-import { openDoor, openRelay, SERVE_FLAGS, SERVE_LATER, serveOptions } from '../serve.ts';
+import {
+  addressOf,
+  openDoor,
+  openRelay,
+  SERVE_FLAGS,
+  SERVE_LATER,
+  serveOptions,
+} from '../serve.ts';
 import {
   ASSUME_FLAG,
   type CommandSpec,
@@ -67,7 +74,7 @@ export async function run(command: ParsedCommand, signal: AbortSignal): Promise<
   try {
     if (door !== undefined) {
       display.say('Open this address in a browser, to measure up to it:');
-      display.say(`${door.url}?token=${relay.token}`);
+      display.say(addressOf(door, relay, serving));
     }
     return await measure(wishes, { client, relay, display, signal, maxFps: serving.maxFps });
   } finally {

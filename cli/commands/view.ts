@@ -1,5 +1,5 @@
 import { checkRegionName, defaultRegionPath } from '../../client/index.ts';
-import { SERVE_FLAGS, SERVE_LATER, serve, serveOptions } from '../serve.ts';
+import { DOOR_FLAGS, SERVE_FLAGS, SERVE_LATER, serve, serveOptions } from '../serve.ts';
 import { ASSUME_FLAG, type CommandSpec, choiceFlag, type ParsedCommand } from '../spec.ts';
 import { EXIT } from '../terminal.ts';
 
@@ -9,7 +9,7 @@ export const spec: CommandSpec = {
   summary: "relay a guest's screen to browsers",
   args: '[REGION]',
   positionals: [{ name: 'REGION', required: false }],
-  flags: { ...SERVE_FLAGS, ...ASSUME_FLAG },
+  flags: { ...SERVE_FLAGS, ...DOOR_FLAGS, ...ASSUME_FLAG },
   later: SERVE_LATER,
   example: 'kvmfr view /dev/shm/looking-glass --listen 127.0.0.1:8400',
 };

@@ -46,10 +46,12 @@ describe('kvmfr refuses what it does not take, by name, with status 2', () => {
     ['view --max-fps 0', /--max-fps takes a whole number from 1 to 1000, not 0/],
     ['view --listen nowhere', /--listen takes HOST:PORT/],
     ['view --listen 127.0.0.1:70000', /--listen takes HOST:PORT/],
-    ['view --listen 0.0.0.0:8400', /open to the network: give --tls-cert and --tls-key/],
     ['view --tls-cert a.pem', /--tls-cert and --tls-key go together/],
     ['view --tls-cert /no.pem --tls-key /no.pem', /--tls-cert \/no.pem cannot be read/],
     ['view --token short', /--token takes 8 to 200 letters/],
+    ['view --token-file /no.txt', /--token-file \/no.txt cannot be read/],
+    ['view --password-file /dev/null', /--password-file \/dev\/null must have one line/],
+    ['password x', /takes no arguments, not also x/],
     ['view --allow-origin example.org', /--allow-origin takes an origin/],
     ['view pci:0000:00:02.0', /of the kind pci:, which this version of kvmfr does not open/],
     ['demo somewhere', /takes no arguments, not also somewhere/],
@@ -65,7 +67,7 @@ describe('kvmfr refuses what it does not take, by name, with status 2', () => {
     ['latency --duration 0', /--duration takes a whole number/],
     ['latency --stimulus mouse', /--stimulus takes pattern, not mouse/],
     ['latency --listen nowhere', /--listen takes HOST:PORT/],
-    ['latency --listen 0.0.0.0:8400', /open to the network/],
+    ['latency --password-file x', /there is no flag --password-file/],
     ['latency --encode jpeg', /--encode is for browsers: give --listen HOST:PORT too/],
     ['latency --token 12345678', /--token is for browsers/],
     ['latency --html -', /--html takes a file, not -/],
@@ -245,7 +247,7 @@ describe('view and demo', () => {
   });
 
   it('--help of each command fits a screen and shows an example', async () => {
-    for (const command of ['view', 'demo', 'host', 'info', 'snapshot', 'latency']) {
+    for (const command of ['view', 'demo', 'host', 'info', 'snapshot', 'latency', 'password']) {
       const { status, stdout } = await kvmfr([command, '--help']);
       const lines = stdout.toString().split('\n');
       expect(status).toBe(0);

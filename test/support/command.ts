@@ -19,11 +19,16 @@ export class RunningCommand implements AsyncDisposable {
   #stderr = '';
   readonly #watchers = new Set<() => void>();
 
-  constructor(args: readonly string[], env: { readonly [name: string]: string } = {}) {
+  constructor(
+    args: readonly string[],
+    env: { readonly [name: string]: string } = {},
+    input: string = '',
+  ) {
     this.#child = spawn(process.execPath, [MAIN, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [input === '' ? 'ignore' : 'pipe', 'pipe', 'pipe'],
       env: { ...process.env, ...env },
     });
+    this.#child.stdin?.end(input);
     this.#child.stdout?.on('data', (chunk: Buffer) => {
       this.#stdout = Buffer.concat([this.#stdout, chunk]);
       this.#notify();
@@ -101,6 +106,7 @@ export class RunningCommand implements AsyncDisposable {
 export async function kvmfr(
   args: readonly string[],
   env: { readonly [name: string]: string } = {},
+  input: string = '',
 ): Promise<CommandResult> {
-  return new RunningCommand(args, env).done;
+  return new RunningCommand(args, env, input).done;
 }
