@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, fork } from 'node:child_process';
+import { type ChildProcess, execFileSync, fork, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -8,7 +8,7 @@ import { type ClientState, connect, inspectRegion } from '../../client/index.ts'
 import { createHost, type Host } from '../../host/index.ts';
 import { WIRES } from '../../host/wire.ts';
 import { createRegionFile } from '../../native/index.ts';
-import { handIn, zeros } from './client-guest.ts';
+import { handIn, temporaryPath, zeros } from './client-guest.ts';
 
 const MIB = 2 ** 20;
 
@@ -200,6 +200,33 @@ describe('a device', () => {
     await reader.inState('showing');
     await reader.sees(second, 42);
     expect(await reader.close()).toEqual(NOTHING);
+  });
+});
+
+describe('a region of holes on a file system that is full', () => {
+  it('ends its publisher with an error and nobody else; the right picture comes when there is room', (context) => {
+    const folder = dirname(temporaryPath());
+    const script = `mount -t tmpfs -o size=2m tmpfs ${folder} && exec "$@"`;
+    const command = [process.execPath, program('full-region.mjs'), folder];
+    const { status, stdout, stderr } = spawnSync(
+      'unshare',
+      ['-m', 'sh', '-c', script, 'sh', ...command],
+      { encoding: 'utf8', timeout: 25_000 },
+    );
+    if (/permitted|denied|not found|ENOENT/i.test(stderr ?? 'not found'))
+      return context.skip(`no small file system can be mounted here: ${stderr}`);
+    expect([status, stderr]).toEqual([0, '']);
+    expect(JSON.parse(stdout)).toMatchObject({
+      code: 'ERR_KVMFR_REGION_LOST',
+      hint: 'make room in the file system that holds it',
+      // What lies in the first pages has room.
+      refused: null,
+      seen: [
+        [1, true],
+        [3, true],
+      ],
+      last: 'showing',
+    });
   });
 });
 

@@ -55,8 +55,10 @@ async function watch() {
     for await (const state of client.states()) process.send({ state });
   };
   void follow();
-  for await (const { pixels } of client.frames()) {
-    const words = new Uint32Array(pixels.buffer, pixels.byteOffset, pixels.byteLength / 4);
+  for await (const frame of client.frames()) {
+    const words = new Uint32Array(frame.pixels.slice().buffer);
+    // What was copied may be zeros in the place of what is gone.
+    if (!frame.intact) continue;
     process.send({ word: words[0], uniform: words.every((word) => word === words[0]) });
   }
 }
