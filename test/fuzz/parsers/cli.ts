@@ -4,7 +4,13 @@ import { spec as info } from '../../../cli/commands/info.ts';
 import { spec as latency } from '../../../cli/commands/latency.ts';
 import { spec as snapshot } from '../../../cli/commands/snapshot.ts';
 import { spec as view } from '../../../cli/commands/view.ts';
-import { addressFlag, numberFlag, parseCommand, sizeFlag } from '../../../cli/spec.ts';
+import {
+  addressFlag,
+  numberFlag,
+  type ParsedCommand,
+  parseCommand,
+  sizeFlag,
+} from '../../../cli/spec.ts';
 import { KvmfrError } from '../../../protocol/error.ts';
 import type { ParserTarget } from '../loop/parser-target.ts';
 import { claim } from './claim.ts';
@@ -40,7 +46,8 @@ export const COMMAND_LINE: ParserTarget = {
   read: (bytes) => {
     const spec = SPECS[(bytes[0] ?? 0) % SPECS.length] ?? view;
     const text = decoder.decode(bytes.subarray(1));
-    const command = parseCommand(spec, text === '' ? [] : text.split('\n'));
+    const command = parsed(spec, text === '' ? [] : text.split('\n'));
+    if (typeof command === 'string') return command;
     claim(command.positionals.length <= spec.positionals.length, 'a command has its arguments');
     let refusal: KvmfrError | undefined;
     for (const flag of Object.keys(spec.flags)) {
@@ -65,9 +72,19 @@ export const COMMAND_LINE: ParserTarget = {
       command.texts(flag);
       command.has(flag);
     }
-    return `${spec.name}, ${refusal?.message.split(' ')[0] ?? 'nothing refused'}`;
+    return `${spec.name}, ${refusal?.message.split(' ')[0] ?? 'all taken'}`;
   },
 };
+
+/** The command line, or in which way it is refused: what it said itself is no kind of answer. */
+function parsed(spec: (typeof SPECS)[number], argv: readonly string[]): ParsedCommand | string {
+  try {
+    return parseCommand(spec, argv);
+  } catch (error) {
+    if (!KvmfrError.is(error)) throw error;
+    return `${spec.name} ${error.code} ${error.message.split(' ').slice(2, 5).join(' ')}`;
+  }
+}
 
 function refusedBy(work: () => void): KvmfrError | undefined {
   try {
