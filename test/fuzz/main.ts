@@ -2,11 +2,16 @@ import { randomInt } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { Campaign, CampaignRow } from './campaigns/campaign.ts';
+import { NATIVE_CAMPAIGNS } from './campaigns/natives.ts';
 import { PARSER_CAMPAIGNS } from './campaigns/parsers.ts';
 import { RACE_CAMPAIGNS } from './campaigns/races.ts';
 import { fuzzTable } from './campaigns/table.ts';
 
-const CAMPAIGNS: readonly Campaign[] = [...PARSER_CAMPAIGNS, ...RACE_CAMPAIGNS];
+const CAMPAIGNS: readonly Campaign[] = [
+  ...PARSER_CAMPAIGNS,
+  ...NATIVE_CAMPAIGNS,
+  ...RACE_CAMPAIGNS,
+];
 
 const HELP = `npm run fuzz [-- FLAGS]         everything that reads what others write, fed with nonsense
 

@@ -101,7 +101,8 @@ async function answerOf(target: ParserTarget, bytes: Uint8Array<ArrayBuffer>): P
 
 /** A refusal without its numbers and names. */
 function kindOf(error: KvmfrError): string {
-  return `${error.code} ${error.message.replace(/0x[0-9a-f]+|[0-9]+|"[^"]*"/g, '#').slice(0, 60)}`;
+  const sentence = error.message.replace(/0x[0-9a-f]+|[0-9]+|"[^"]*"|but (is|begins) .*/gs, '#');
+  return `${error.code} ${sentence.slice(0, 60)}`;
 }
 
 function finding(

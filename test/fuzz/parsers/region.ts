@@ -324,7 +324,7 @@ const LGMP_REGION: ParserTarget = {
       if (layout === undefined) continue;
       claim(LGMP_LAYOUTS.has(layout.version) || layout.version > 12, 'a layout is of a version');
       try {
-        found += ` ${layout.version} ${readSession(region, layout)}`;
+        found += ` ${Math.min(13, layout.version)} ${readSession(region, layout)}`;
       } catch (error) {
         if (!KvmfrError.is(error)) throw error;
         refusal = error;
