@@ -46,7 +46,7 @@ button {
   background: var(--accent); color: var(--on-accent); font: inherit; font-weight: 600; cursor: pointer;
 }
 button:hover { filter: brightness(1.08); }
-p + form button { margin-top: 0; }
+.alone { margin-top: 0; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 `;
 
@@ -121,7 +121,7 @@ export function signOutPage(mount: string): DoorPage {
     title: 'Sign out',
     body: `<h1>Sign out of this screen?</h1>
 <p>This browser has to sign in again to see it.</p>
-<form method="post" action="${mount}sign-out"><button type="submit">Sign out</button></form>`,
+<form method="post" action="${mount}sign-out"><button type="submit" class="alone">Sign out</button></form>`,
   };
 }
 

@@ -96,8 +96,8 @@ export function noticeFor(status: ViewStatus, hasPicture: boolean): Notice {
         tone: 'warn',
         icon: 'key',
         title: 'This address needs its token',
-        text: 'The relay shows the guest only to those who know its token.',
-        hint: 'Open the URL that `kvmfr view` printed when it started.',
+        text: 'The relay shows the guest only to those who know its token or its password.',
+        hint: 'Open the URL that `kvmfr view` printed when it started; load this page again where you sign in.',
       };
     case 'waiting':
       return waiting(status);
