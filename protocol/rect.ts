@@ -35,6 +35,11 @@ export function containsRect(outer: Rect, inner: Rect): boolean {
   );
 }
 
+/** Whether two rects are the same. */
+export function sameRect(a: Rect, b: Rect): boolean {
+  return a.x === b.x && a.y === b.y && a.width === b.width && a.height === b.height;
+}
+
 /** Whether two rects share a pixel. */
 export function rectsOverlap(a: Rect, b: Rect): boolean {
   return a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;

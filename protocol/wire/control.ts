@@ -99,6 +99,8 @@ export interface ViewerHello {
   readonly tileCodings?: readonly TileCodingName[];
   /** Whether it takes moves; not when left out. */
   readonly moves?: boolean;
+  /** Whether it takes streams that show a part of the picture; not when left out. */
+  readonly videoRegions?: boolean;
   readonly visible: boolean;
   /** How often its display is refreshed in a second, when it knows. */
   readonly refreshHz?: number;
@@ -256,12 +258,14 @@ export function decodeViewerHello(envelope: Envelope): ViewerHello {
   const refreshHz = refreshRate(object, "viewer's hello");
   const tileCodings = tileCodingList(object['tileCodings']);
   const moves = booleanField(object, 'moves');
+  const videoRegions = booleanField(object, 'videoRegions');
   return {
     wire: wireVersion(object, 'viewer'),
     encodings: encodingList(object['encodings'], "viewer's hello"),
     codecs: codecList(object['codecs']),
     ...(tileCodings === undefined ? {} : { tileCodings }),
     ...(moves === undefined ? {} : { moves }),
+    ...(videoRegions === undefined ? {} : { videoRegions }),
     visible: booleanField(object, 'visible') ?? true,
     ...(refreshHz === undefined ? {} : { refreshHz }),
   };

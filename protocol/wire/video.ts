@@ -1,10 +1,12 @@
 import { MAX_DIMENSION_PX } from '../limits.ts';
+import type { Rect } from '../rect.ts';
 import {
   decodeJson,
   ENVELOPE_BYTES,
   type Envelope,
   encodeJson,
   exactBody,
+  isObject,
   needBody,
   newMessage,
   numberField,
@@ -44,9 +46,14 @@ export interface VideoStream {
   readonly codec: Codec;
   /** The codec as WebCodecs spells it, for example `avc1.42C028`. */
   readonly codecString: string;
-  /** Size of the coded pictures: the picture's, rounded up to even. What lies beyond it is not shown. */
+  /** Size of the coded pictures: the region's, rounded up to even. What lies beyond it is not shown. */
   readonly codedWidthPx: number;
   readonly codedHeightPx: number;
+  /**
+   * The part of the picture that is coded, in whole tiles; all of it when left out. Only to viewers
+   * that take it.
+   */
+  readonly region?: Rect;
 }
 
 /** Writes the announcement of a stream. */
@@ -68,6 +75,7 @@ export function decodeVideoStream(envelope: Envelope): VideoStream {
       throw wireError(`${key} of a video stream must be 1 to ${max}`);
     return value;
   };
+  const region = object['region'] === undefined ? undefined : decodeRegion(object['region']);
   return {
     stream: number('stream', MAX_U32),
     epoch: number('epoch', MAX_U32),
@@ -75,7 +83,19 @@ export function decodeVideoStream(envelope: Envelope): VideoStream {
     codecString,
     codedWidthPx: number('codedWidthPx', MAX_DIMENSION_PX + 1),
     codedHeightPx: number('codedHeightPx', MAX_DIMENSION_PX + 1),
+    ...(region === undefined ? {} : { region }),
   };
+}
+
+function decodeRegion(value: unknown): Rect {
+  if (!isObject(value)) throw wireError('region of a video stream must be an object');
+  const side = (key: string, min: number): number => {
+    const found = numberField(value, key, { min, max: MAX_DIMENSION_PX });
+    if (found === undefined || !Number.isInteger(found))
+      throw wireError(`${key} of a video stream's region must be ${min} to ${MAX_DIMENSION_PX}`);
+    return found;
+  };
+  return { x: side('x', 0), y: side('y', 0), width: side('width', 1), height: side('height', 1) };
 }
 
 /**

@@ -551,6 +551,8 @@ needs('chromium').describe('the page in Chromium', () => {
         encodings: ['lossless', 'video', 'jpeg'],
         codecs: expect.arrayContaining(['vp8']),
         tileCodings: ['ops'],
+        moves: true,
+        videoRegions: true,
         visible: true,
       });
     });

@@ -1,5 +1,6 @@
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Rect } from '../../protocol/rect.ts';
 // Makes `document.querySelector('kvmfr-view')` known as what it is.
 import type {} from '../../viewer/web/index.ts';
 import { needs } from '../support/machine.ts';
@@ -86,7 +87,12 @@ function set(page: Page, name: string, value: string): Promise<void> {
 /** Announces a stream of a picture. */
 function stream(
   picture: { readonly widthPx: number; readonly heightPx: number },
-  change: { readonly stream?: number; readonly epoch?: number; readonly codec?: Codec } = {},
+  change: {
+    readonly stream?: number;
+    readonly epoch?: number;
+    readonly codec?: Codec;
+    readonly region?: Rect;
+  } = {},
 ): Buffer {
   const { widthPx, heightPx } = picture;
   return videoStreamBytes({
@@ -115,11 +121,12 @@ async function play(
   serial: number,
   coded: Chunk | undefined,
   cover?: readonly number[],
+  streamNumber = 1,
 ): Promise<void> {
   if (coded === undefined) throw new Error('there is no such picture');
   const update = { epoch: 1, serial };
   if (cover !== undefined) viewer.send(coverBytes(update, { tileCount: TILES, tiles: cover }));
-  viewer.send(videoBytes(update, { stream: 1, ...coded }));
+  viewer.send(videoBytes(update, { stream: streamNumber, ...coded }));
   await viewer.acknowledged(serial);
 }
 
@@ -211,6 +218,68 @@ needs('chromium').describe('video in Chromium', () => {
         expect(at.problems).toEqual([]);
       },
     );
+
+    it('lies below the part of the picture that it shows, and moves with the next stream', async () => {
+      await using at = await attach({ before });
+      await begin(at.viewer);
+      await play(at.viewer, 2, h264[0], ALL);
+      let below: RgbPicture | undefined = pictures[0];
+      for (const [turn, region] of [
+        { x: 64, y: 0, width: 192, height: 128 },
+        { x: 128, y: 64, width: 192, height: 128 },
+        { x: 0, y: 0, width: 64, height: 192 },
+      ].entries()) {
+        const part = softPicture(region.width, region.height, turn + 7);
+        const [key] = await encodeVideo('h264', [part]);
+        const within = ALL.filter((tile) => {
+          const { x, y } = tileOf(tile);
+          const across = x >= region.x && x < region.x + region.width;
+          return across && y >= region.y && y < region.y + region.height;
+        });
+        const serial = 3 + turn * 2;
+        const size = { widthPx: region.width, heightPx: region.height };
+        at.viewer.send(stream(size, { stream: 2 + turn, region }));
+        await play(at.viewer, serial, key, within, 2 + turn);
+        if (below === undefined) throw new Error('there is no such picture');
+        const expected = putInto(below, part, region);
+        // What the video shows no more stays as it was seen.
+        await displays(at.page, (shown) => goodEverywhere(shown, expected));
+        expect(goodEverywhere(await readBack(at.page), expected)).toBe(true);
+        below = expected;
+      }
+      // Scaled and turned it lies there, too.
+      await at.page.setViewportSize({ width: 500, height: 400 });
+      await set(at.page, 'scale', 'fit');
+      const places = await at.page.evaluate(() => {
+        const shadow = document.querySelector('kvmfr-view')?.shadowRoot;
+        const canvas = shadow?.querySelector('[part="picture"]')?.getBoundingClientRect();
+        const video = shadow?.querySelector('[part="video"]')?.getBoundingClientRect();
+        if (canvas === undefined || video === undefined) return undefined;
+        return [(video.left - canvas.left) / canvas.width, video.width / canvas.width];
+      });
+      if (sink === 'track') expect(places).toEqual([0, expect.closeTo(0.2, 5)]);
+      expect(at.problems).toEqual([]);
+    });
+
+    it.each([
+      ['half a tile', { x: 32, y: 0, width: 64, height: 64 }],
+      ['more than the picture', { x: 64, y: 0, width: 320, height: 192 }],
+    ])('ends with a relay whose stream shows %s', async (_, region) => {
+      await using at = await attach({ before });
+      await begin(at.viewer);
+      const part = softPicture(region.width, region.height, 1);
+      const [key] = await encodeVideo('h264', [part]);
+      const size = { widthPx: region.width, heightPx: region.height };
+      const update = { epoch: 1, serial: 2 };
+      if (key === undefined) throw new Error('nothing was coded');
+      at.viewer.send(
+        stream(size, { stream: 2, region }),
+        coverBytes(update, { tileCount: TILES, tiles: ALL }),
+        videoBytes(update, { stream: 2, ...key }),
+      );
+      await at.server.viewer();
+      expect(pixelsOff(await readBack(at.page), NOISE)).toBe(0);
+    });
 
     it('is hidden by what a later message draws, until the next picture covers it', async () => {
       await using at = await attach({ before });

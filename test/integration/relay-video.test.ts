@@ -89,6 +89,45 @@ describe('a picture that moves', () => {
     await viewer.untilShows(still.rgb);
   });
 
+  it('is coded by itself where it is a part of the screen, for viewers that take that', async () => {
+    const stage = await Stage.open();
+    const viewer = stage.join({ hello: { ...VIDEO, videoRegions: true } });
+    const other = stage.join({ hello: VIDEO });
+    await watched(stage);
+    const still = noisy(9, WIDTH, HEIGHT);
+    await stage.show(still);
+    const region = { x: 0, y: 0, width: WIDTH / 2, height: HEIGHT };
+    const isPart = (): boolean => viewer.streams.at(-1)?.region !== undefined;
+    await play(stage, leftNoise, isPart, still);
+    expect(viewer.streams.at(-1)).toMatchObject({
+      region,
+      codedWidthPx: region.width,
+      codedHeightPx: region.height,
+    });
+    const { stream } = viewer.streams.at(-1) ?? {};
+    expect(viewer.videos.find((video) => video.stream === stream)?.key).toBe(true);
+    // A letter typed beside the film is there while the film goes on, and exact.
+    const typed = viewer.videos.length + 20;
+    await play(
+      stage,
+      (screen, frame) => {
+        leftNoise(screen, frame);
+        screen.rgb.fill(frame & 0xff, (WIDTH - 70) * 3, (WIDTH - 60) * 3);
+      },
+      () => viewer.videos.length > typed && other.videos.length > 5,
+      still,
+    );
+    for (const { bits } of viewer.covers.slice(-1))
+      for (let tile = 0; tile < bits.length * 8; tile++)
+        if (((bits[tile >> 3] ?? 0) >> (tile & 7)) & 1)
+          expect(tile % COLUMNS).toBeLessThan(COLUMNS / 2);
+    const last = viewer.updates.slice(-40);
+    expect(last.some(({ tiles }) => [...tiles].includes(COLUMNS - 2))).toBe(true);
+    expect(other.streams.every((each) => each.region === undefined)).toBe(true);
+    await viewer.untilShows(still.rgb);
+    await other.untilShows(still.rgb);
+  });
+
   it('is sent as JPEG to who has no video, and is exact at rest, too', async () => {
     const stage = await Stage.open();
     const viewer = stage.join({ hello: { encodings: ['lossless', 'jpeg'] } });

@@ -222,6 +222,12 @@ export function videoStreamBytes(stream: {
   readonly codedWidthPx: number;
   readonly codedHeightPx: number;
   readonly codecString?: string;
+  readonly region?: {
+    readonly x: number;
+    readonly y: number;
+    readonly width: number;
+    readonly height: number;
+  };
 }): Buffer {
   const codecString = stream.codec === 'h264' ? 'avc1.42C028' : 'vp8';
   return json(0x0b, { codecString, ...stream });

@@ -1,6 +1,8 @@
 import { monotonicMs } from '../../client/clock.ts';
 import type { PictureTimes } from '../../client/reader/reader.ts';
-import type { PictureView } from '../../client/tiles/view.ts';
+import type { PlaneLayout } from '../../client/tiles/shared-planes.ts';
+import type { PictureGeometry, PictureView } from '../../client/tiles/view.ts';
+import type { Rect } from '../../protocol/rect.ts';
 import type { Codec, Encoding, TileCodingName } from '../../protocol/wire/index.ts';
 import type {
   EncodedUpdate,
@@ -10,11 +12,20 @@ import type {
   VideoSettings,
 } from '../encode/index.ts';
 import { type Content, ContentMeter, type TileCost } from './content-meter.ts';
+import { MovingRegion } from './moving-region.ts';
 import { Timeline } from './timeline.ts';
 import { VideoLane } from './video-lane.ts';
 
 /** Which of the streams of a codec: the one for everybody, or the one for slow lines. */
 export type Tier = 'full' | 'slow';
+
+/** What a stream shows. */
+export interface LaneKind {
+  readonly codec: Codec;
+  readonly tier: Tier;
+  /** Only the part of the picture that moves, when that is not all of it. */
+  readonly part: boolean;
+}
 
 /** How the coding of a picture is made. */
 export interface CodingOptions {
@@ -70,7 +81,8 @@ export class Coding {
   readonly #options: CodingOptions;
   readonly #encoders: ReadonlyMap<Encoding, Encoder>;
   readonly #meter = new ContentMeter({ bytesPerSecond: MAX_EXACT_BYTES });
-  readonly #lanes = new Map<string, VideoLane>();
+  readonly #moving = new MovingRegion();
+  readonly #lanes = new Map<string, { readonly kind: LaneKind; readonly lane: VideoLane }>();
   readonly #failed = new Set<Codec>();
   #tiles: Uint32Array<ArrayBuffer> = new Uint32Array(0);
   #serial = 0;
@@ -132,6 +144,7 @@ export class Coding {
       this.#epoch = epoch;
       this.#serial = 0;
       this.timeline.clear();
+      this.#moving.reset(picture.grid);
     }
     if (serial === this.#serial) return;
     this.timeline.add(serial, times);
@@ -140,36 +153,37 @@ export class Coding {
     const count = picture.changedSince(this.#serial, this.#tiles);
     this.#serial = serial;
     this.#changedMs = performance.now();
+    this.#moving.changed(this.#tiles, count, { serial, nowMs: this.#changedMs });
     this.#meter.changed(count, this.#changedMs, this.#measure());
     this.#restTimer ??= setInterval(() => this.#tickRest(), REST_TICK_MS);
   }
 
   /** Starts the encoder of a codec, so that it is there when it is needed. */
-  warm(codec: Codec): void {
-    this.#lane(codec, 'full');
+  warm(codec: Codec, part: boolean): void {
+    this.#lane({ codec, tier: 'full', part });
   }
 
   /** Whether pictures can be coded in a codec now. */
-  canCode(codec: Codec): boolean {
+  canCode(codec: Codec, part: boolean): boolean {
     const { epoch, grid } = this.#options.picture;
     if (this.#refusedEpoch === epoch) return false;
     // Smaller pictures would be coded larger than they are: codecs have blocks of 16 pixels.
     if (Math.min(grid.widthPx, grid.heightPx) < MIN_CODED_PX) return false;
-    const lane = this.#lane(codec, 'full');
+    const lane = this.#lane({ codec, tier: 'full', part });
     return lane?.encoder.state.kind === 'ready';
   }
 
-  /** The stream of a codec and quality; undefined when it cannot be made. */
-  lane(codec: Codec, tier: Tier): VideoLane | undefined {
+  /** The stream of a kind; undefined when it cannot be made. */
+  lane(kind: LaneKind): VideoLane | undefined {
     this.#want();
-    return this.#lane(codec, tier);
+    return this.#lane(kind);
   }
 
   /** About a second has passed: streams follow what their viewers' lines carry. */
   tick(): void {
     const { picture } = this.#options;
-    for (const [name, lane] of this.#lanes) {
-      const most = this.#kbits(name.endsWith('slow') ? 'slow' : 'full', picture.geometry);
+    for (const { kind, lane } of this.#lanes.values()) {
+      const most = this.#kbits(kind.tier, this.#shownBy(kind) ?? picture.geometry);
       lane.follow(most, Math.min(most, MIN_KBITS));
     }
   }
@@ -182,7 +196,7 @@ export class Coding {
     for (const encoder of this.#options.encoders) encoder.rest();
     this.#options.planes.want(false);
     this.#wanted = false;
-    for (const lane of this.#lanes.values()) this.#closeLane(lane);
+    for (const { lane } of this.#lanes.values()) this.#closeLane(lane);
     this.#lanes.clear();
   }
 
@@ -193,17 +207,25 @@ export class Coding {
     await Promise.all(this.#options.encoders.map((encoder) => encoder.close()));
   }
 
-  #lane(codec: Codec, tier: Tier): VideoLane | undefined {
+  /** The part of the picture that a stream shows; undefined for all of it. */
+  #shownBy({ part }: LaneKind): Rect | undefined {
+    return part ? this.#moving.region : undefined;
+  }
+
+  #lane(kind: LaneKind): VideoLane | undefined {
+    const { codec, tier, part } = kind;
     if (this.#failed.has(codec) || !this.#options.codecs.includes(codec)) return undefined;
-    const name = `${codec} ${tier}`;
+    const name = `${codec} ${tier} ${part ? 'part' : 'whole'}`;
     const found = this.#lanes.get(name);
-    if (found !== undefined) return found;
+    if (found !== undefined) return found.lane;
     const { picture, planes, maxFps = VIDEO_FPS } = this.#options;
+    const shown = (): Rect | undefined => this.#shownBy(kind);
+    const moving = this.#moving;
     const framesPerSecond = tier === 'slow' ? SLOW_FPS : Math.min(maxFps, VIDEO_FPS);
     const settings: VideoSettings = {
       codec,
       framesPerSecond,
-      bitrateKbits: this.#kbits(tier, picture.geometry),
+      bitrateKbits: this.#kbits(tier, shown() ?? picture.geometry),
     };
     const lane = new VideoLane({
       source: {
@@ -211,10 +233,15 @@ export class Coding {
           return picture.epoch;
         },
         get serial() {
-          return picture.serial;
+          return part ? moving.serial : picture.serial;
+        },
+        get region() {
+          return shown();
         },
         get planes() {
-          return planes.current;
+          const { current } = planes;
+          const region = shown();
+          return current === undefined || region === undefined ? current : cutOut(current, region);
         },
       },
       encoder: this.#options.openVideo(settings),
@@ -222,7 +249,7 @@ export class Coding {
       gapMs: tier === 'slow' ? 1000 / SLOW_FPS : 0,
       failed: (message, forGood) => this.#refused(codec, message, forGood),
     });
-    this.#lanes.set(name, lane);
+    this.#lanes.set(name, { kind, lane });
     void lane.encoder.settled().then((state) => {
       if (state.kind === 'failed') this.#fail(codec, state.error.message);
       else this.#options.pump();
@@ -230,8 +257,13 @@ export class Coding {
     return lane;
   }
 
-  #kbits(tier: Tier, size: { readonly widthPx: number; readonly heightPx: number } | undefined) {
-    const px = size === undefined ? PX_1080P : size.widthPx * size.heightPx;
+  #kbits(tier: Tier, size: Rect | PictureGeometry | undefined): number {
+    const px =
+      size === undefined
+        ? PX_1080P
+        : 'width' in size
+          ? size.width * size.height
+          : size.widthPx * size.heightPx;
     const fitting = KBITS_1080P * (px / PX_1080P) ** 0.75;
     const full = this.#options.bitrateKbits ?? Math.min(MAX_KBITS, Math.max(2000, fitting));
     return Math.round(Math.max(MIN_KBITS, tier === 'slow' ? full * SLOW_SHARE : full));
@@ -254,8 +286,8 @@ export class Coding {
     if (this.#failed.has(codec)) return;
     this.#failed.add(codec);
     this.#options.log(`video ${codec}: ${message}; going on without it`);
-    for (const [name, lane] of this.#lanes) {
-      if (!name.startsWith(codec)) continue;
+    for (const [name, { kind, lane }] of this.#lanes) {
+      if (kind.codec !== codec) continue;
       this.#lanes.delete(name);
       this.#closeLane(lane);
     }
@@ -310,4 +342,20 @@ export class Coding {
     clearInterval(this.#restTimer);
     this.#restTimer = undefined;
   }
+}
+
+/** The planes of a part of a picture. Its corner lies on even pixels: tiles have even sides. */
+function cutOut(planes: SharedPlanes, { x, y, width, height }: Rect): SharedPlanes {
+  const at = (plane: PlaneLayout, column: number, row: number): PlaneLayout => ({
+    offsetBytes: plane.offsetBytes + row * plane.pitchBytes + column,
+    pitchBytes: plane.pitchBytes,
+  });
+  return {
+    ...planes,
+    widthPx: width,
+    heightPx: height,
+    y: at(planes.y, x, y),
+    u: at(planes.u, x / 2, y / 2),
+    v: at(planes.v, x / 2, y / 2),
+  };
 }

@@ -77,6 +77,7 @@ export class Feed implements LaneMember {
   #encodings: readonly Encoding[] = [];
   #codec: Codec | undefined;
   #tileCoding: TileCodingName | undefined;
+  #videoRegions = false;
   #wish: Wish = 'auto';
   #visible = false;
   #epoch = 0;
@@ -102,14 +103,17 @@ export class Feed implements LaneMember {
   }
 
   /** What the viewer can decode, the one it likes best first. */
-  accept(
-    encodings: readonly Encoding[],
-    codec: Codec | undefined,
-    tileCoding: TileCodingName | undefined,
-  ): void {
-    this.#encodings = encodings;
-    this.#codec = codec;
-    this.#tileCoding = tileCoding;
+  accept(takes: {
+    readonly encodings: readonly Encoding[];
+    readonly codec: Codec | undefined;
+    readonly tileCoding: TileCodingName | undefined;
+    /** Whether it takes video of a part of the picture. */
+    readonly videoRegions: boolean;
+  }): void {
+    this.#encodings = takes.encodings;
+    this.#codec = takes.codec;
+    this.#tileCoding = takes.tileCoding;
+    this.#videoRegions = takes.videoRegions && takes.encodings.includes('lossless');
   }
 
   /** How the viewer wants to be served from now on. */
@@ -298,7 +302,7 @@ export class Feed implements LaneMember {
     const canVideo =
       this.#codec !== undefined &&
       this.#encodings.includes('video') &&
-      hub.coding.canCode(this.#codec);
+      hub.coding.canCode(this.#codec, this.#videoRegions);
     if (
       wish === 'video' ||
       (wish === 'auto' && (hub.coding.content === 'moving' || this.#isNarrow))
@@ -324,24 +328,25 @@ export class Feed implements LaneMember {
       if (count > 0) return hub.coding.encode('jpeg', this.#tiles, count);
     }
     if (way === 'jpeg' || way === 'video') {
-      if (!repairs || (way === 'video' && this.#screen.flooded)) return this.#bare(way);
-      return this.#repair(REPAIR_MOVING) ?? this.#bare(way);
+      if (!repairs) return this.#bare(way);
+      const most = way === 'video' && this.#screen.flooded ? 0 : REPAIR_MOVING;
+      return this.#repair(most) ?? this.#bare(way);
     }
     const count = this.#screen.inexact(
       picture,
-      { restSerial: hub.coding.serialBefore(REST_MS), most: REPAIR_STILL, missing: true },
+      { restSerial: hub.coding.serialBefore(REST_MS), most: REPAIR_STILL, missing: 'all' },
       this.#tiles,
     );
     if (count === 0) return this.#bare(way);
     return hub.coding.encode('lossless', this.#tiles, count, this.#tileCoding);
   }
 
-  /** Tiles that are at rest and not exact. */
+  /** Tiles that are at rest and not exact, and all that the video does not show. */
   #repair(most: number): EncodedUpdate | undefined {
     const { hub } = this.#options;
     const count = this.#screen.inexact(
       hub.picture,
-      { restSerial: hub.coding.serialBefore(REST_MS), most, missing: false },
+      { restSerial: hub.coding.serialBefore(REST_MS), most, missing: 'outside' },
       this.#tiles,
     );
     if (count === 0) return undefined;
@@ -363,6 +368,8 @@ export class Feed implements LaneMember {
     this.#screen.tookTiles(update.tiles, update.to, update.exact);
     this.#screen.distrust(update.torn, update.torn.length);
     const onTheWay = this.#begin(update.to);
+    // What is around a film comes before the film: the frame is seen when both are.
+    const isWhole = !this.#screen.awaitsVideo(this.#options.hub.picture);
     try {
       for (const [index, part] of update.parts.entries()) {
         const message = await part;
@@ -370,7 +377,8 @@ export class Feed implements LaneMember {
         while (!outlet.hasRoom && generation === this.#generation) await outlet.whenRoom();
         if (generation !== this.#generation) return;
         onTheWay.bytes += message.byteLength;
-        if (index === update.parts.length - 1) this.#announce(onTheWay, { takenMs, codedMs });
+        if (index === update.parts.length - 1)
+          this.#announce(onTheWay, { takenMs, codedMs, isWhole });
         this.#options.send(message);
       }
     } catch (error) {
@@ -390,14 +398,15 @@ export class Feed implements LaneMember {
       this.#stream = picture.stream;
       this.#options.send(picture.announcement);
     }
-    const isOther = this.#screen.tookVideo(hub.picture, serial, hub.coding.serialBefore(REST_MS));
+    const restSerial = hub.coding.serialBefore(REST_MS);
+    const isOther = this.#screen.tookVideo(hub.picture, serial, restSerial, picture.region);
     if (isOther || picture.key)
       this.#options.send(encodeCover({ epoch, serial, bits: this.#screen.cover }));
     this.#serial = Math.max(this.#serial, serial);
     const onTheWay = this.#begin(serial);
     onTheWay.bytes = picture.message.byteLength;
     const { startedNs, doneNs } = chunk.timing;
-    this.#announce(onTheWay, { takenMs: startedNs / 1e6, codedMs: doneNs / 1e6 });
+    this.#announce(onTheWay, { takenMs: startedNs / 1e6, codedMs: doneNs / 1e6, isWhole: true });
     this.#options.send(picture.message);
     totals.updatesSent++;
   }
@@ -418,7 +427,10 @@ export class Feed implements LaneMember {
   }
 
   /** Tells what an update has been through, as its last message is handed over. */
-  #announce(update: OnTheWay, times: { readonly takenMs: number; readonly codedMs: number }): void {
+  #announce(
+    update: OnTheWay,
+    times: { readonly takenMs: number; readonly codedMs: number; readonly isWhole: boolean },
+  ): void {
     const { serial } = update;
     const stages = this.#options.hub.coding.timeline.stages(serial, {
       ...times,
@@ -428,8 +440,9 @@ export class Feed implements LaneMember {
     update.stages = stages;
     // What it has seen before, or what lay there when it came, says nothing of how long frames take.
     const isKnown = stages.queue !== UNKNOWN_US && serial > this.#toldSerial;
-    update.news = isKnown && times.takenMs - stages.queue / 1000 >= this.#lookingMs;
-    this.#toldSerial = Math.max(this.#toldSerial, serial);
+    update.news =
+      isKnown && times.isWhole && times.takenMs - stages.queue / 1000 >= this.#lookingMs;
+    if (times.isWhole) this.#toldSerial = Math.max(this.#toldSerial, serial);
     const sentMs = performance.timeOrigin + update.sentMs;
     this.#options.send(encodeTimes({ epoch: this.#epoch, serial, stages, sentMs }));
   }
@@ -438,7 +451,9 @@ export class Feed implements LaneMember {
     const codec = this.#codec;
     if (codec === undefined) return;
     const tier = performance.now() < this.#slowUntilMs ? 'slow' : 'full';
-    const lane = this.#options.hub.coding.lane(codec, tier);
+    // Whatever is around the part that moves is sent exactly: not what a narrow line is for.
+    const part = this.#videoRegions && this.#wish === 'auto' && tier === 'full' && !this.#isNarrow;
+    const lane = this.#options.hub.coding.lane({ codec, tier, part });
     if (lane === this.#lane) return;
     this.#leaveLane();
     this.#lane = lane;

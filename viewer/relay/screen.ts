@@ -1,3 +1,4 @@
+import type { Rect } from '../../protocol/rect.ts';
 import { coverBytes } from '../../protocol/wire/index.ts';
 
 /** Part of the tiles that must be moving for the video to take all of the screen. */
@@ -7,7 +8,7 @@ const FLOOD = 0.9;
 export interface TileAges {
   /** Serial of the update that changed each tile last. */
   readonly tileSerials: Uint32Array;
-  readonly grid: { readonly tileCount: number };
+  readonly grid: { readonly tileCount: number; readonly columns: number; readonly tilePx: number };
 }
 
 /**
@@ -22,6 +23,11 @@ export class Screen {
   /** Serial at which a tile was sent by itself, exactly or not; 0 when never. */
   #shown: Uint32Array<ArrayBuffer> = new Uint32Array(0);
   #videoSerial = 0;
+  /** What the video shows; all when undefined. */
+  #region: Rect | undefined;
+  /** 1 for each tile that the video does not show. */
+  #outside: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+  #inside = 0;
   #cover: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   /** Cover as the viewer was told it last: what tiles have drawn since is not in it. */
   #told: Uint8Array<ArrayBuffer> = new Uint8Array(0);
@@ -41,6 +47,9 @@ export class Screen {
       this.#told = new Uint8Array(coverBytes(tileCount));
     }
     this.#videoSerial = 0;
+    this.#region = undefined;
+    this.#outside = new Uint8Array(tileCount);
+    this.#inside = tileCount;
     this.#flooded = false;
   }
 
@@ -59,31 +68,37 @@ export class Screen {
     let count = 0;
     for (let tile = 0; tile < this.#shown.length; tile++) {
       const serial = tileSerials[tile] ?? 0;
-      if (serial > this.#videoSerial && serial > (this.#shown[tile] ?? 0)) out[count++] = tile;
+      if (this.#lacks(tile, serial)) out[count++] = tile;
     }
     return count;
   }
 
   /**
-   * Writes to `out` the tiles that are not shown exactly: those that lack the newest pixels, and of
-   * those that are merely blurred at most `most` that have not changed after `restSerial`.
+   * Writes to `out` the tiles that are not shown exactly: those that lack the newest pixels, all or
+   * only where the video does not show them, and of those that are merely blurred at most `most`
+   * that have not changed after `restSerial`.
    *
    * @returns how many there are
    */
   inexact(
     picture: TileAges,
-    limits: { readonly restSerial: number; readonly most: number; readonly missing: boolean },
+    limits: {
+      readonly restSerial: number;
+      readonly most: number;
+      readonly missing: 'all' | 'outside' | 'none';
+    },
     out: Uint32Array,
   ): number {
     const { tileSerials } = picture;
+    const { missing } = limits;
     let count = 0;
     let left = limits.most;
     for (let tile = 0; tile < this.#exact.length; tile++) {
       const serial = tileSerials[tile] ?? 0;
       if (serial <= (this.#exact[tile] ?? 0)) continue;
-      const lacks = serial > this.#videoSerial && serial > (this.#shown[tile] ?? 0);
-      if (lacks) {
-        if (limits.missing) out[count++] = tile;
+      if (this.#lacks(tile, serial)) {
+        const isOutside = this.#outside[tile] === 1;
+        if (missing === 'all' || (missing === 'outside' && isOutside)) out[count++] = tile;
       } else if (left > 0 && serial <= limits.restSerial) {
         out[count++] = tile;
         left--;
@@ -98,6 +113,15 @@ export class Screen {
     for (let tile = 0; tile < this.#exact.length; tile++)
       if ((tileSerials[tile] ?? 0) > (this.#exact[tile] ?? 0)) return false;
     return true;
+  }
+
+  /** Whether the video has newer pixels to show than it was sent with. */
+  awaitsVideo(picture: TileAges): boolean {
+    if (this.#region === undefined) return false;
+    const { tileSerials } = picture;
+    for (let tile = 0; tile < this.#outside.length; tile++)
+      if (this.#outside[tile] === 0 && this.#lacks(tile, tileSerials[tile] ?? 0)) return true;
+    return false;
   }
 
   /** Tiles were sent as they were at a serial. They cover the video where it shone through. */
@@ -118,30 +142,37 @@ export class Screen {
     }
   }
 
-  /** Whether all shows the video, because nearly all has moved a moment ago. */
+  /** Whether all of the region shows the video, because nearly all has moved a moment ago. */
   get flooded(): boolean {
     return this.#flooded;
   }
 
   /**
-   * A picture of the video was sent: it shines through wherever a tile is not exact; and everywhere
-   * when nearly all tiles have changed after `restSerial`. A corner that is kept exact beside a film
+   * A picture of the video was sent, of all or a region of the picture: there it shines through
+   * wherever a tile is not exact; and everywhere when nearly all tiles have changed after `restSerial`. A corner that is kept exact beside a film
    * that fills the screen would make the browser lay two whole screens over each other.
    *
    * @returns whether {@link cover} is another one than this said last
    */
-  tookVideo(picture: TileAges, serial: number, restSerial: number = serial): boolean {
+  tookVideo(
+    picture: TileAges,
+    serial: number,
+    restSerial: number = serial,
+    region?: Rect,
+  ): boolean {
+    if (region !== this.#region) this.#turnTo(region, picture.grid);
     const { tileSerials } = picture;
     let changed = false;
     let moving = 0;
     for (let tile = 0; tile < this.#exact.length; tile++)
-      if ((tileSerials[tile] ?? 0) > restSerial) moving++;
-    this.#flooded = moving >= this.#exact.length * FLOOD;
+      if (this.#outside[tile] === 0 && (tileSerials[tile] ?? 0) > restSerial) moving++;
+    this.#flooded = moving >= this.#inside * FLOOD;
     for (let at = 0; at < this.#cover.length; at++) {
       let bits = 0;
       const first = at * 8;
       const end = Math.min(first + 8, this.#exact.length);
       for (let tile = first; tile < end; tile++) {
+        if (this.#outside[tile] === 1) continue;
         if (!this.#flooded && (tileSerials[tile] ?? 0) <= (this.#exact[tile] ?? 0)) continue;
         bits |= 1 << (tile - first);
         this.#exact[tile] = 0;
@@ -154,5 +185,26 @@ export class Screen {
     }
     this.#videoSerial = serial;
     return changed;
+  }
+
+  /** Whether a tile has newer pixels than were shown of it in any way. */
+  #lacks(tile: number, serial: number): boolean {
+    if (serial <= (this.#shown[tile] ?? 0)) return false;
+    return serial > this.#videoSerial || this.#outside[tile] === 1;
+  }
+
+  #turnTo(region: Rect | undefined, { columns, tilePx }: TileAges['grid']): void {
+    this.#region = region;
+    this.#outside.fill(0);
+    this.#inside = this.#outside.length;
+    if (region === undefined) return;
+    const { x, y, width, height } = region;
+    for (let tile = 0; tile < this.#outside.length; tile++) {
+      const left = (tile % columns) * tilePx;
+      const top = Math.floor(tile / columns) * tilePx;
+      if (left >= x && left < x + width && top >= y && top < y + height) continue;
+      this.#outside[tile] = 1;
+      this.#inside--;
+    }
   }
 }

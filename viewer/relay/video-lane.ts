@@ -1,3 +1,4 @@
+import type { Rect } from '../../protocol/rect.ts';
 import { encodeVideo, encodeVideoStream } from '../../protocol/wire/index.ts';
 import type {
   SharedPlanes,
@@ -14,6 +15,8 @@ export interface LanePicture {
   readonly epoch: number;
   readonly serial: number;
   readonly key: boolean;
+  /** The part of the picture that it shows; undefined for all of it. */
+  readonly region: Rect | undefined;
   /** Announces the stream. */
   readonly announcement: Uint8Array;
   /** The video message; the last one of its update. */
@@ -41,7 +44,9 @@ export interface LaneMember {
 export interface LaneSource {
   readonly epoch: number;
   readonly serial: number;
-  /** The picture in I420; undefined while there is none. */
+  /** The part that is coded, the same object for as long as it is the same; undefined for all. */
+  readonly region: Rect | undefined;
+  /** The part in I420; undefined while there is none. */
   readonly planes: SharedPlanes | undefined;
 }
 
@@ -87,6 +92,7 @@ export class VideoLane {
   #timer: NodeJS.Timeout | undefined;
   #epoch = 0;
   #serial = 0;
+  #region: Rect | undefined;
   #stream = 0;
   #format: VideoFormat | undefined;
   #announcement: Uint8Array = new Uint8Array(0);
@@ -149,8 +155,9 @@ export class VideoLane {
       lost ||= !isSynced;
     }
     const isNew = source.epoch !== this.#epoch || source.serial !== this.#serial;
-    // What is decoded with pictures of another epoch before it would be a mixture of both.
-    const isOther = source.epoch !== this.#epoch && (synced || lost);
+    // What is decoded with pictures of something else before it would be a mixture of both.
+    const isElse = source.epoch !== this.#epoch || source.region !== this.#region;
+    const isOther = isElse && (synced || lost);
     const wantsKey = isOther || (lost && nowMs - this.#keyAtMs >= KEY_GAP_MS);
     if (lost && !wantsKey) this.#again(this.#keyAtMs + KEY_GAP_MS - nowMs);
     if (!wantsKey && !(synced && isNew)) return;
@@ -206,7 +213,7 @@ export class VideoLane {
   }
 
   async #code(planes: SharedPlanes, keyFrame: boolean): Promise<void> {
-    const { epoch, serial } = this.#options.source;
+    const { epoch, serial, region } = this.#options.source;
     this.#coding = true;
     const outcome = await this.encoder.encode(planes, { serial, keyFrame });
     this.#coding = false;
@@ -217,16 +224,19 @@ export class VideoLane {
       return;
     }
     if (outcome.kind === 'chunk') {
-      this.#deliver(outcome, epoch);
+      this.#deliver(outcome, { epoch, region });
       this.pump();
     } else {
       this.#again(RETRY_MS);
     }
   }
 
-  #deliver(chunk: VideoChunk, epoch: number): void {
-    const isOther = chunk.format !== this.#format || epoch !== this.#epoch;
+  #deliver(chunk: VideoChunk, of: { readonly epoch: number; readonly region: Rect | undefined }) {
+    const { epoch, region } = of;
+    const isElse = epoch !== this.#epoch || region !== this.#region;
+    const isOther = chunk.format !== this.#format || isElse;
     this.#epoch = epoch;
+    this.#region = region;
     this.#serial = chunk.serial;
     if (chunk.keyFrame) this.#keyAtMs = performance.now();
     if (isOther || this.#stream === 0) this.#beginStream(chunk, epoch);
@@ -234,7 +244,8 @@ export class VideoLane {
     const stream = this.#stream;
     const message = encodeVideo({ epoch, serial, stream, key, last: true, data });
     const announcement = this.#announcement;
-    const picture: LanePicture = { stream, epoch, serial, key, announcement, message, chunk };
+    const coded = { stream, epoch, serial, key, region };
+    const picture: LanePicture = { ...coded, announcement, message, chunk };
     for (const [member, isSynced] of this.#members)
       if (isSynced || key) this.#members.set(member, member.takeVideo(picture));
   }
@@ -245,7 +256,8 @@ export class VideoLane {
     const { codec, codecString, codedWidthPx, codedHeightPx } = chunk.format;
     const stream = this.#stream;
     const format = { codec, codecString, codedWidthPx, codedHeightPx };
-    this.#announcement = encodeVideoStream({ stream, epoch, ...format });
+    const part = this.#region === undefined ? {} : { region: this.#region };
+    this.#announcement = encodeVideoStream({ stream, epoch, ...format, ...part });
   }
 
   #again(waitMs: number): void {

@@ -275,8 +275,10 @@ export class ViewerSocket implements Attached {
       this.close({ code: 'ERR_KVMFR_UNSUPPORTED', message, retry: false }, 'wire');
       return;
     }
-    this.#feed.accept(usable, codec, hello.tileCodings?.[0]);
-    if (codec !== undefined && usable.includes('video')) this.#hub.coding.warm(codec);
+    const videoRegions = hello.videoRegions === true && usable.includes('lossless');
+    const tileCoding = hello.tileCodings?.[0];
+    this.#feed.accept({ encodings: usable, codec, tileCoding, videoRegions });
+    if (codec !== undefined && usable.includes('video')) this.#hub.coding.warm(codec, videoRegions);
     this.#ready = true;
     this.#refreshHz = hello.refreshHz;
     this.#setVisible(hello.visible);

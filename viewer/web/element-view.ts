@@ -1,3 +1,4 @@
+import type { Rect } from '../../protocol/rect.ts';
 import { CursorLayer } from './cursor.ts';
 import { addStyle } from './element-style.ts';
 import { type IconName, newIcon } from './icons.ts';
@@ -32,8 +33,8 @@ function setText(target: HTMLElement, text: string): void {
   );
 }
 
-function evenPercent(px: number): string {
-  return `${(100 * (px + (px & 1))) / px}%`;
+function percent(px: number, ofPx: number): string {
+  return `${(100 * px) / ofPx}%`;
 }
 
 /** What a button of a notice says. */
@@ -65,6 +66,7 @@ export class ElementView {
   readonly #stripButton: HTMLButtonElement;
   #picture: HTMLCanvasElement | undefined;
   #video: HTMLVideoElement | undefined;
+  #videoPlace: Rect | undefined;
   #size: { readonly widthPx: number; readonly heightPx: number } | undefined;
   #shownIcon: IconName | undefined;
 
@@ -160,11 +162,24 @@ export class ElementView {
     else this.viewport.removeAttribute('tabindex');
   }
 
+  /** Puts the `<video>` below a part of the picture. */
+  placeVideo(region: Rect): void {
+    this.#videoPlace = region;
+    this.#sizeVideo();
+  }
+
   #sizeVideo(): void {
     if (this.#video === undefined || this.#size === undefined) return;
+    const { widthPx, heightPx } = this.#size;
+    const { x, y, width, height } = this.#videoPlace ?? {
+      ...{ x: 0, y: 0, width: widthPx, height: heightPx },
+    };
     // Video has even sides: what it has beyond the picture's lies outside of the stage.
-    this.#video.style.width = evenPercent(this.#size.widthPx);
-    this.#video.style.height = evenPercent(this.#size.heightPx);
+    const { style } = this.#video;
+    style.left = percent(x, widthPx);
+    style.top = percent(y, heightPx);
+    style.width = percent(width + (width & 1), widthPx);
+    style.height = percent(height + (height & 1), heightPx);
   }
 
   /** Shows a notice. */

@@ -322,6 +322,9 @@ export class KvmfrView extends ElementBase {
         this.#showNotice();
         this.#emit('picture', report.picture);
         break;
+      case 'videoPlace':
+        this.#view.placeVideo(report.region);
+        break;
       case 'clear':
         this.#view.hidePicture(report.isClear);
         break;

@@ -3,7 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { Screen, type TileAges } from '../../../viewer/relay/screen.ts';
 
 function picture(...serials: number[]): TileAges {
-  return { tileSerials: Uint32Array.from(serials), grid: { tileCount: serials.length } };
+  return { tileSerials: Uint32Array.from(serials), grid: gridOf(serials.length, 1) };
+}
+
+/** Tiles of 64 x 64 in rows. */
+function gridOf(tileCount: number, rows: number): TileAges['grid'] {
+  return { tileCount, columns: tileCount / rows, tilePx: 64 };
 }
 
 function screenOf(tileCount: number): Screen {
@@ -19,7 +24,7 @@ function missing(screen: Screen, ages: TileAges): number[] {
 
 function inexact(screen: Screen, ages: TileAges, restSerial: number, most = 99): number[] {
   const out = new Uint32Array(ages.grid.tileCount);
-  return [...out.subarray(0, screen.inexact(ages, { restSerial, most, missing: true }, out))];
+  return [...out.subarray(0, screen.inexact(ages, { restSerial, most, missing: 'all' }, out))];
 }
 
 describe('a screen', () => {
@@ -52,6 +57,55 @@ describe('a screen', () => {
     expect(inexact(screen, ages, 6, 1)).toEqual([0, 3]);
     screen.tookTiles(Uint32Array.of(0, 1), 7, true);
     expect(inexact(screen, ages, 7)).toEqual([2, 3]);
+  });
+
+  describe('with video of a region', () => {
+    // Two rows of five tiles; the region is the tiles 1, 2, 6 and 7.
+    const REGION = { x: 64, y: 0, width: 128, height: 128 };
+    const ages = (...serials: number[]): TileAges => ({
+      tileSerials: Uint32Array.from(serials),
+      grid: gridOf(10, 2),
+    });
+    const owed = (screen: Screen, of: TileAges): number[] => {
+      const out = new Uint32Array(10);
+      const limits = { restSerial: 0, most: 0, missing: 'outside' as const };
+      return [...out.subarray(0, screen.inexact(of, limits, out))];
+    };
+
+    it('shows it in the region only, and is owed at once what is new around it', () => {
+      const screen = screenOf(10);
+      screen.tookTiles(Uint32Array.of(0, 1, 2, 3, 4, 5, 6, 7, 8, 9), 1, true);
+      const now = ages(2, 2, 1, 1, 1, 1, 1, 2, 1, 2);
+      expect(screen.tookVideo(now, 2, 1, REGION)).toBe(true);
+      expect([...screen.cover]).toEqual([0b1000_0010, 0]);
+      expect(owed(screen, now)).toEqual([0, 9]);
+      expect(screen.awaitsVideo(now)).toBe(false);
+      expect(screen.awaitsVideo(ages(2, 3, 1, 1, 1, 1, 1, 2, 1, 2))).toBe(true);
+      screen.tookTiles(Uint32Array.of(0, 9), 2, true);
+      expect(owed(screen, now)).toEqual([]);
+      expect(missing(screen, now)).toEqual([]);
+    });
+
+    it('is owed what the video showed and shows no more when the region is another one', () => {
+      const screen = screenOf(10);
+      const now = ages(2, 2, 2, 2, 2, 2, 2, 2, 2, 2);
+      screen.tookVideo(now, 2);
+      expect([...screen.cover]).toEqual([0xff, 0b11]);
+      expect(screen.tookVideo(now, 2, 1, REGION)).toBe(true);
+      expect([...screen.cover]).toEqual([0b1100_0110, 0]);
+      expect(owed(screen, now)).toEqual([0, 3, 4, 5, 8, 9]);
+      expect(screen.tookVideo(now, 2, 1)).toBe(true);
+      expect(owed(screen, now)).toEqual([]);
+    });
+
+    it('is all video there while nearly all of it moves', () => {
+      const screen = screenOf(10);
+      screen.tookTiles(Uint32Array.of(0, 1, 2, 3, 4, 5, 6, 7, 8, 9), 5, true);
+      screen.tookVideo(ages(1, 6, 6, 1, 1, 1, 6, 6, 1, 1), 6, 5, REGION);
+      expect(screen.flooded).toBe(true);
+      screen.tookVideo(ages(1, 7, 7, 1, 1, 1, 7, 5, 1, 1), 7, 6, REGION);
+      expect(screen.flooded).toBe(false);
+    });
   });
 
   it('is all video while nearly all of it moves, and keeps what is exact once less does', () => {
@@ -104,7 +158,7 @@ describe('a screen', () => {
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const screen = screenOf(20);
         const serials = new Uint32Array(20).fill(1);
-        const ages: TileAges = { tileSerials: serials, grid: { tileCount: 20 } };
+        const ages: TileAges = { tileSerials: serials, grid: gridOf(20, 1) };
         // A model: what each tile really shows, 'v' for video and 'j' for a JPEG.
         const shows: string[] = new Array<string>(20).fill('');
         let serial = 1;

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Rect } from '../../../protocol/rect.ts';
 import { decodeVideoStream, readEnvelope } from '../../../protocol/wire/index.ts';
 import type {
   SharedPlanes,
@@ -116,14 +117,19 @@ class Member implements LaneMember {
 }
 
 let encoder: FakeEncoder;
-let source: { epoch: number; serial: number; planes: SharedPlanes | undefined };
+let source: {
+  epoch: number;
+  serial: number;
+  region: Rect | undefined;
+  planes: SharedPlanes | undefined;
+};
 let failures: string[];
 let lane: VideoLane;
 
 beforeEach(() => {
   vi.useFakeTimers();
   encoder = new FakeEncoder();
-  source = { epoch: 1, serial: 1, planes: PLANES };
+  source = { epoch: 1, serial: 1, region: undefined, planes: PLANES };
   failures = [];
   let stream = 0;
   lane = new VideoLane({
@@ -183,6 +189,24 @@ describe('a lane of video', () => {
       codedWidthPx: 64,
       codedHeightPx: 64,
     });
+  });
+
+  it('begins another stream with a key picture when another part of the picture is coded', async () => {
+    const member = await synced();
+    const region = { x: 64, y: 128, width: 256, height: 192 };
+    source.region = region;
+    lane.pump();
+    await encoder.answer();
+    expect(member.got).toBe('1K 1K');
+    const announced = member.pictures.map(({ announcement }) =>
+      decodeVideoStream(readEnvelope(announcement)),
+    );
+    expect(announced).toMatchObject([{ stream: 1 }, { stream: 2, region }]);
+    expect(announced[0]).not.toHaveProperty('region');
+    expect(member.pictures.map((picture) => picture.region)).toEqual([undefined, region]);
+    // Still the same part: nothing to code until something in it is new.
+    lane.pump();
+    expect(encoder.requests).toHaveLength(2);
   });
 
   it('lets a second viewer in with one key picture for both, not before half a second has passed', async () => {

@@ -38,6 +38,7 @@ describe('Engine', () => {
       codecs: [],
       tileCodings: ['ops'],
       moves: true,
+      videoRegions: true,
       visible: false,
     });
     expect(rest.map((message) => message[0])).toEqual([PING]);
@@ -53,6 +54,7 @@ describe('Engine', () => {
       codecs: ['h264', 'vp8'],
       tileCodings: ['ops'],
       moves: true,
+      videoRegions: true,
       visible: true,
     });
   });

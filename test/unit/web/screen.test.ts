@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type Rect, sameRect } from '../../../protocol/rect.ts';
 import { TileSet } from '../../../viewer/web/core/decode/cover.ts';
 import { Presenter } from '../../../viewer/web/core/render/presenter.ts';
 import { Screen } from '../../../viewer/web/core/render/screen.ts';
@@ -19,6 +20,12 @@ const PICTURE = {
   rotation: 0,
 };
 const ALL = 0b111111;
+const WHOLE: Rect = { x: 0, y: 0, width: 5, height: 3 };
+/** The tiles 1, 2, 4 and 5. */
+const PART: Rect = { x: 2, y: 0, width: 3, height: 3 };
+const PART_TILES = 0b110110;
+/** Nothing that belongs where it is seen. */
+const WRONG = -2;
 const CLEAR = 0;
 
 /** Pixels as numbers: the red and green of a pixel make one, blue says whether it is video. */
@@ -135,6 +142,9 @@ function setUp(sink: 'track' | 'canvas') {
   const canvas = new NumberCanvas();
   /** What a display shows below the canvas: what was written last, and what it has got to. */
   const track = { writtenUs: 0, shownUs: 0, writes: 0 };
+  /** Where the `<video>` lies, and what its pictures are of. */
+  let place: Rect | undefined;
+  const regions = new Map<number, Rect>();
   let dropped = 0;
   const writable = new WritableStream<VideoFrame>({
     write(frame) {
@@ -152,6 +162,9 @@ function setUp(sink: 'track' | 'canvas') {
       return other;
     },
     track: sink === 'track' ? new TrackSink({ writable }) : undefined,
+    placeVideo: (region) => {
+      place = region;
+    },
   });
   const presenter = new Presenter({
     clock,
@@ -175,11 +188,14 @@ function setUp(sink: 'track' | 'canvas') {
     })),
     release: () => undefined,
   });
-  const picture = (timestamp: number, bits: number): Part => ({
-    kind: 'video',
-    frame: book.frame(timestamp, SIZE),
-    cover: setOf(bits),
-  });
+  /** As intakes do: the same object for all pictures of a stream. */
+  let streamed: Rect = WHOLE;
+  const picture = (timestamp: number, bits: number, rect: Rect = WHOLE): Part => {
+    if (!sameRect(rect, streamed)) streamed = { ...rect };
+    const region = streamed;
+    regions.set(timestamp, region);
+    return { kind: 'video', frame: book.frame(timestamp, SIZE), cover: setOf(bits), region };
+  };
   const size: Part = { kind: 'size', picture: PICTURE, grid: GRID };
   const refresh = () => {
     for (const run of frames.splice(0)) run();
@@ -205,7 +221,12 @@ function setUp(sink: 'track' | 'canvas') {
         for (let column = x; column < x + width; column++) values.add(all[row * 5 + column] ?? -1);
       if (values.size !== 1) throw new Error(`tile ${tile} is in pieces`);
       const [value = -1] = values;
-      return value === CLEAR ? video(track.shownUs) : value;
+      if (value !== CLEAR) return value;
+      const isBelow = place !== undefined && x >= place.x && y >= place.y;
+      // Between two pictures of one size the one before is seen, stretched or not.
+      const of = regions.get(track.shownUs);
+      const isRight = isBelow && of !== undefined && sameRect(of, place ?? WHOLE);
+      return isRight ? video(track.shownUs) : WRONG;
     });
   };
   return {
@@ -287,6 +308,33 @@ describe('Screen and Presenter', () => {
     at.refresh();
     expect(at.seen().slice(0, 4)).toEqual([video(30), video(30), exact(3), exact(1)]);
     expect(at.book.open).toBe(0);
+    expect(at.book.faults).toEqual([]);
+  });
+
+  it('move the video to another part of the picture with nothing wrong to be seen between', async () => {
+    const at = setUp('track');
+    at.submit(1, [at.size, at.tiles(1, ALL), at.picture(10, ALL)]);
+    await settle();
+    at.display();
+    at.submit(2, [at.picture(20, 0b000110, PART)]);
+    await settle();
+    at.refresh();
+    // The `<video>` lies elsewhere already: what was seen has been painted.
+    expect(at.seen()).toEqual(Array.from({ length: 6 }, () => video(10)));
+    expect(at.presented).toEqual([1]);
+    at.display();
+    expect(at.presented).toEqual([1, 2]);
+    const after = [10, 20, 20, 10, 10, 10].map(video);
+    expect(at.seen()).toEqual(after);
+    expect([...new Uint32Array(at.screen.read().rgba.buffer)].slice(0, 3)).toEqual(
+      [10, 10, 20].map(video),
+    );
+    // Back to all of it.
+    at.submit(3, [at.picture(30, ALL)]);
+    await settle();
+    expect(at.seen()).toEqual(after);
+    at.display();
+    expect(at.seen()).toEqual(Array.from({ length: 6 }, () => video(30)));
     expect(at.book.faults).toEqual([]);
   });
 
@@ -419,11 +467,23 @@ describe('Screen and Presenter', () => {
   const step = fc.oneof(
     {
       weight: 4,
-      arbitrary: fc.record({ tiles: fc.nat(ALL), video: fc.constant(false), cover: fc.nat(ALL) }),
+      arbitrary: fc.record({
+        tiles: fc.nat(ALL),
+        video: fc.constant(false),
+        cover: fc.nat(ALL),
+        isPart: fc.constant(false),
+        leaves: fc.constant(false),
+      }),
     },
     {
       weight: 8,
-      arbitrary: fc.record({ tiles: fc.nat(ALL), video: fc.constant(true), cover: fc.nat(ALL) }),
+      arbitrary: fc.record({
+        tiles: fc.nat(ALL),
+        video: fc.constant(true),
+        cover: fc.nat(ALL),
+        isPart: fc.boolean(),
+        leaves: fc.boolean(),
+      }),
     },
     { weight: 6, arbitrary: fc.constant('display' as const) },
     { weight: 6, arbitrary: fc.constant('refresh' as const) },
@@ -448,16 +508,20 @@ describe('Screen and Presenter', () => {
           for (const event of steps) {
             if (typeof event === 'object') {
               serial += 1;
-              // A relay leaves out of the cover only what it has sent exactly.
-              const next = event.video ? event.cover : cover;
+              const region = event.isPart ? PART : WHOLE;
+              const within = event.isPart ? PART_TILES : ALL;
+              const next = event.video ? event.cover & within : cover;
+              // A relay leaves out of the cover what it has sent exactly, or what is no part of the
+              // video any more: that keeps showing what it did until it is sent.
+              const left = event.leaves ? ~within : 0;
               const bare = states[serial - 1]?.reduce(
                 (bits, tile, index) =>
                   tile.video && (next >> index) % 2 === 0 ? bits | (1 << index) : bits,
                 0,
               );
-              const sent = event.video ? event.tiles | (bare ?? 0) : event.tiles;
+              const sent = event.video ? event.tiles | ((bare ?? 0) & ~left) : event.tiles;
               const parts = [at.tiles(serial, sent)];
-              if (event.video) parts.push(at.picture(serial * 10, next));
+              if (event.video) parts.push(at.picture(serial * 10, next, region));
               at.submit(serial, parts);
               cover = next;
               states.push(
@@ -494,12 +558,13 @@ describe('Screen and Presenter', () => {
             0,
             ...(states.at(-1) ?? []).map(({ video: is, value }) => (is ? value : 0)),
           );
-          for (const [index, tile] of (states.at(-1) ?? []).entries())
-            expect(at.seen()[index]).toBe(
-              tile.video
-                ? video(sink === 'track' ? at.track.writtenUs : newest)
-                : exact(tile.value),
-            );
+          for (const [index, tile] of (states.at(-1) ?? []).entries()) {
+            const pixel = at.seen()[index] ?? 0;
+            const isNewest = tile.value === newest;
+            if (!tile.video) expect(pixel).toBe(exact(tile.value));
+            else if (isNewest) expect(pixel).toBe(video(newest));
+            else expect(pixel).toBeGreaterThanOrEqual(video(tile.value));
+          }
         }),
         { numRuns: 300 },
       );

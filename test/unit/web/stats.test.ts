@@ -59,7 +59,7 @@ describe('StatsCounter', () => {
     const release = () => undefined;
     const took = { decodeMs: 1, presentMs: 1 };
     counter.update(took, [
-      { kind: 'uncover', cover: new TileSet(grid) },
+      { kind: 'uncover', cover: new TileSet(grid), region: { x: 0, y: 0, width: 1, height: 1 } },
       { kind: 'pixels', blocks: [], release },
     ]);
     const video = { codec: 'vp8', codecString: 'vp8', drawnBy: 'canvas' } as const;

@@ -187,6 +187,22 @@ describe("the viewer's hello", () => {
     }
   });
 
+  it('may say that it takes video of a part of the picture', () => {
+    const drawn = text(
+      0x81,
+      '{"wire":1,"encodings":["video"],"codecs":["vp8"],"videoRegions":true,"visible":true}',
+    );
+    const hello = {
+      wire: 1,
+      encodings: ['video'],
+      codecs: ['vp8'],
+      videoRegions: true,
+      visible: true,
+    } as const;
+    expect(encodeViewerHello(hello)).toEqual(drawn);
+    expect(decodeViewerHello(readEnvelope(drawn))).toEqual(hello);
+  });
+
   it('has its list of encodings read up to the sixteenth', () => {
     const many = [...Array.from({ length: 16 }, () => 'x'), 'jpeg'];
     const long = text(0x81, JSON.stringify({ wire: 1, encodings: many }));

@@ -41,6 +41,17 @@ describe('a video stream message', () => {
     expect(decodeVideoStream(readEnvelope(drawn))).toEqual(stream);
   });
 
+  it('may be of a part of the picture', () => {
+    const region = { x: 960, y: 192, width: 960, height: 448 };
+    const part = { ...stream, codedWidthPx: 960, codedHeightPx: 448, region };
+    const drawnPart = text(
+      0x0b,
+      '{"stream":3,"epoch":2,"codec":"h264","codecString":"avc1.42C028","codedWidthPx":960,"codedHeightPx":448,"region":{"x":960,"y":192,"width":960,"height":448}}',
+    );
+    expect(encodeVideoStream(part)).toEqual(drawnPart);
+    expect(decodeVideoStream(readEnvelope(drawnPart))).toEqual(part);
+  });
+
   it.each([
     ['an unknown codec', { ...stream, codec: 'av2' }],
     ['no codec string', { ...stream, codecString: undefined }],
@@ -50,6 +61,14 @@ describe('a video stream message', () => {
     ['half a stream', { ...stream, stream: 1.5 }],
     ['no width', { ...stream, codedWidthPx: 0 }],
     ['a height beyond all pictures', { ...stream, codedHeightPx: 32770 }],
+    ['a region that is a list', { ...stream, region: [0, 0, 64, 64] }],
+    ['a region without a width', { ...stream, region: { x: 0, y: 0, height: 64 } }],
+    ['an empty region', { ...stream, region: { x: 0, y: 0, width: 64, height: 0 } }],
+    [
+      'a region left of the picture',
+      { ...stream, region: { x: -64, y: 0, width: 64, height: 64 } },
+    ],
+    ['half a pixel', { ...stream, region: { x: 0.5, y: 0, width: 64, height: 64 } }],
   ])('is refused with %s', (_, body) => {
     const message = text(0x0b, JSON.stringify(body));
     expect(codeOf(() => decodeVideoStream(readEnvelope(message)))).toBe('ERR_KVMFR_WIRE');

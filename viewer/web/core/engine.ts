@@ -1,3 +1,4 @@
+import type { Rect } from '../../../protocol/rect.ts';
 import {
   type Bye,
   decodeBye,
@@ -87,15 +88,16 @@ export class Engine {
     this.#visible = options.visible;
     const { picture, newCanvas, track } = options;
     const sink = track === undefined ? undefined : new TrackSink({ writable: track });
-    this.#screen = new Screen({ picture, newCanvas, track: sink });
+    const placeVideo = (region: Rect): void => this.#report({ kind: 'videoPlace', region });
+    this.#screen = new Screen({ picture, newCanvas, track: sink, placeVideo });
     this.#stats = new StatsCounter(clock.now());
     this.#presenter = new Presenter({
       clock,
       requestFrame: platform.requestFrame,
       layers: {
         paint: (part, onScreen) => this.#paint(part, onScreen),
-        show: (frame, isFirst) => {
-          const shownUs = this.#screen.show(frame, isFirst);
+        show: (video, isFirst) => {
+          const shownUs = this.#screen.show(video, isFirst);
           this.#tellClear();
           return shownUs;
         },

@@ -66,6 +66,7 @@ export class Greeting {
       codecs,
       tileCodings: TILE_CODING_NAMES,
       moves: true,
+      videoRegions: true,
       visible,
       ...(refreshHz === undefined ? {} : { refreshHz }),
     });

@@ -1,3 +1,4 @@
+import type { Rect } from '../../../protocol/rect.ts';
 import {
   decodeCover,
   decodeImage,
@@ -51,6 +52,8 @@ export class Intake {
   #grid: Grid | undefined;
   /** What the next video message shows, unless another cover comes before it. */
   #cover: TileSet | undefined;
+  /** What the stream shows of the picture; worked out once, so that it is the same object. */
+  #region: Rect | undefined;
   #times: TimesMessage | undefined;
 
   constructor(options: IntakeOptions) {
@@ -128,6 +131,7 @@ export class Intake {
   /** Takes the announcement of a stream. @throws ERR_KVMFR_WIRE */
   videoStream(envelope: Envelope): void {
     this.#decoder.start(decodeVideoStream(envelope));
+    this.#region = undefined;
   }
 
   /** Takes a cover message. @throws ERR_KVMFR_WIRE */
@@ -145,8 +149,9 @@ export class Intake {
     this.#cover ??= new TileSet(grid);
     const cover = this.#cover;
     this.#add(message, async () => {
-      const frame = await this.#decode(message, picture);
-      return frame === undefined ? { kind: 'nothing' } : { kind: 'video', frame, cover };
+      const region = this.#regionIn(picture);
+      const frame = await this.#decode(message, { picture, grid, region });
+      return frame === undefined ? { kind: 'nothing' } : { kind: 'video', frame, cover, region };
     });
   }
 
@@ -155,7 +160,19 @@ export class Intake {
     this.#times = decodeTimes(envelope);
   }
 
-  #decode(message: VideoMessage, picture: PictureMessage): Promise<VideoFrame | undefined> {
+  /** What the stream shows of a picture: the same object for each of its frames. */
+  #regionIn({ widthPx, heightPx }: PictureMessage): Rect {
+    this.#region ??= this.#decoder.stream?.region ?? {
+      ...{ x: 0, y: 0, width: widthPx, height: heightPx },
+    };
+    return this.#region;
+  }
+
+  #decode(
+    message: VideoMessage,
+    shown: { readonly picture: PictureMessage; readonly grid: Grid; readonly region: Rect },
+  ): Promise<VideoFrame | undefined> {
+    const { picture, grid, region } = shown;
     const { stream } = this.#decoder;
     if (stream?.stream === message.stream) {
       const { codedWidthPx: width, codedHeightPx: height } = stream;
@@ -163,9 +180,13 @@ export class Intake {
         throw wireError(
           `a stream of epoch ${stream.epoch} cannot show a picture of epoch ${picture.epoch}`,
         );
-      if (width !== roundUpToEven(picture.widthPx) || height !== roundUpToEven(picture.heightPx))
+      if (!isWholeTiles(region, grid))
         throw wireError(
-          `a picture of ${picture.widthPx} x ${picture.heightPx} cannot be coded as ${width} x ${height}`,
+          `a stream must show whole tiles of a picture of ${picture.widthPx} x ${picture.heightPx}, but shows ${region.width} x ${region.height} at ${region.x}, ${region.y}`,
+        );
+      if (width !== roundUpToEven(region.width) || height !== roundUpToEven(region.height))
+        throw wireError(
+          `a picture of ${region.width} x ${region.height} cannot be coded as ${width} x ${height}`,
         );
     }
     return this.#decoder.decode(message);
@@ -198,4 +219,11 @@ export class Intake {
 
 function roundUpToEven(px: number): number {
   return px + (px & 1);
+}
+
+/** Whether a rect begins and ends where tiles of the picture do. */
+function isWholeTiles({ x, y, width, height }: Rect, { widthPx, heightPx, tilePx }: Grid): boolean {
+  const isEnd = (at: number, end: number): boolean => at === end || (at < end && at % tilePx === 0);
+  const begins = x % tilePx === 0 && y % tilePx === 0;
+  return begins && isEnd(x + width, widthPx) && isEnd(y + height, heightPx);
 }

@@ -1,3 +1,4 @@
+import type { Rect } from '../../../protocol/rect.ts';
 import type { Codec, Encoding, PictureMessage } from '../../../protocol/wire/index.ts';
 import type { LatencySample } from './latency.ts';
 import type { ViewStats } from './stats.ts';
@@ -71,6 +72,8 @@ export type Report =
   | { readonly kind: 'picture'; readonly picture: PictureMessage }
   /** Whether nothing is on the canvas any more, because the video is seen everywhere. */
   | { readonly kind: 'clear'; readonly isClear: boolean }
+  /** The `<video>` is to lie below this part of the picture. */
+  | { readonly kind: 'videoPlace'; readonly region: Rect }
   | { readonly kind: 'presented'; readonly epoch: number; readonly serial: number }
   | { readonly kind: 'cursor'; readonly cursor: CursorPosition }
   | { readonly kind: 'cursorShape'; readonly shape: CursorShape }

@@ -65,6 +65,13 @@ export class TileSet {
       this.bits[at] = (this.bits[at] ?? 0) | (other.bits[at] ?? 0);
   }
 
+  /** Its tiles of which a rect, in whole tiles, has all. */
+  inside(rect: Rect): TileSet {
+    const { widthPx, heightPx } = this.grid;
+    if (rect.width >= widthPx && rect.height >= heightPx) return this;
+    return this.touching(rect);
+  }
+
   /** Its tiles that a rect touches. */
   touching(rect: Rect): TileSet {
     const rest = new TileSet(this.grid, this.bits);

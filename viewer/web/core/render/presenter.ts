@@ -1,6 +1,7 @@
+import { sameRect } from '../../../../protocol/rect.ts';
 import type { TimesMessage } from '../../../../protocol/wire/index.ts';
 import type { Clock } from '../clock.ts';
-import { discard, type Part, type VideoPart } from './surface.ts';
+import { discard, type Part, type PlacedFrame, type VideoPart } from './surface.ts';
 
 /** An update whose parts are all decoded. Units: milliseconds of the clock. */
 export interface ReadyUpdate {
@@ -30,7 +31,7 @@ export interface Layers {
    * Sends a picture of the video on its way below the canvas; `isFirst` of another picture size. The
    * answer is its timestamp; undefined when the canvas has to draw it, and it stays the caller's.
    */
-  show(frame: VideoFrame, isFirst: boolean): number | undefined;
+  show(video: PlacedFrame, isFirst: boolean): number | undefined;
   /** A picture that was sent on its way has been seen on the screen. */
   seen(): void;
   /** A refresh has passed without the picture that is waited for; whether it will never come. */
@@ -115,13 +116,13 @@ export class Presenter {
     const parts = update.parts.map((part): Part => {
       if (part.kind === 'size') isFirst = true;
       if (part.kind !== 'video') return part;
-      const shownUs = this.#options.layers.show(part.frame, isFirst);
+      const shownUs = this.#options.layers.show(part, isFirst);
       if (shownUs === undefined) {
         this.#overtake(part);
         return part;
       }
       gateUs = shownUs;
-      return { kind: 'uncover', cover: part.cover };
+      return { kind: 'uncover', cover: part.cover, region: part.region };
     });
     return { update: { ...update, parts }, gateUs };
   }
@@ -139,11 +140,14 @@ export class Presenter {
 
   #overtaken(part: Part, newer: VideoPart): Part {
     if (part.kind !== 'video') return part;
+    // Of another part of the same picture: the newer one may show nothing of it.
+    const isSame = part.cover.grid === newer.cover.grid;
+    if (isSame && !sameRect(part.region, newer.region)) return part;
     part.frame.close();
     this.#options.dropped();
-    return part.cover.isWithin(newer.cover) || part.cover.grid !== newer.cover.grid
+    return !isSame || part.cover.isWithin(newer.cover)
       ? { kind: 'nothing' }
-      : { kind: 'video', frame: newer.frame.clone(), cover: part.cover.without(newer.cover) };
+      : { ...newer, frame: newer.frame.clone(), cover: part.cover.without(newer.cover) };
   }
 
   #schedule(): void {

@@ -1,5 +1,12 @@
-import type { Rect } from '../../../../protocol/rect.ts';
-import { type Part, type PictureCanvas, type PicturePixels, Surface } from './surface.ts';
+import { type Rect, sameRect } from '../../../../protocol/rect.ts';
+import type { TileSet } from '../decode/cover.ts';
+import {
+  type Part,
+  type PictureCanvas,
+  type PicturePixels,
+  type PlacedFrame,
+  Surface,
+} from './surface.ts';
 import type { TrackSink } from './track-sink.ts';
 
 /** What a screen is made of. */
@@ -10,6 +17,8 @@ export interface ScreenOptions {
   readonly track: TrackSink | undefined;
   /** Makes a canvas that is not shown. Units: pixels. */
   readonly newCanvas: (widthPx: number, heightPx: number) => PictureCanvas;
+  /** The `<video>` below the canvas is to lie below this part of it from now on. */
+  readonly placeVideo: (region: Rect) => void;
 }
 
 /**
@@ -19,6 +28,10 @@ export interface ScreenOptions {
 export class Screen {
   readonly #options: ScreenOptions;
   readonly #surface: Surface;
+  /** What the track's pictures show. */
+  #region: Rect = { x: 0, y: 0, width: 0, height: 0 };
+  /** The last picture of the region before, while an update of it may still wait. */
+  #before: PlacedFrame | undefined;
 
   /** @throws ERR_KVMFR_UNSUPPORTED when the browser gives no 2D context */
   constructor(options: ScreenOptions) {
@@ -46,11 +59,18 @@ export class Screen {
    *
    * Ownership: taken unless undefined is answered.
    */
-  show(frame: VideoFrame, isFirst: boolean): number | undefined {
+  show({ frame, region }: PlacedFrame, isFirst: boolean): number | undefined {
     const track = this.#track;
     if (track === undefined) return undefined;
-    // The picture before is seen through its holes until the canvas has its new size.
-    if (isFirst) this.#freeze();
+    const isElsewhere = !sameRect(region, this.#region);
+    // The picture before is seen through its holes until the canvas has its new size, or the video
+    // its new place.
+    if (isFirst || isElsewhere) this.#freeze();
+    if (isElsewhere) {
+      this.#keepBefore();
+      this.#options.placeVideo(region);
+    }
+    this.#region = region;
     return track.show(frame);
   }
 
@@ -86,15 +106,21 @@ export class Screen {
     if (part.kind === 'bitmap') this.#freeze(part.rect);
     // Holes do not move: the video below stays where it is.
     if (part.kind === 'moves') this.#freeze();
-    if (part.kind !== 'uncover') this.#surface.paint(part);
-    else if (onScreen && track?.isLost === false) this.#surface.uncover(part.cover);
-    else if (track?.last !== undefined) this.#surface.paintVideo(track.last, part.cover);
+    if (part.kind !== 'uncover') {
+      this.#surface.paint(part);
+      return;
+    }
+    // Each stream has an object of its own: a place that was left and is taken again is another one.
+    const isHere = part.region === this.#region;
+    if (isHere && onScreen && track?.isLost === false) this.#surface.uncover(part.cover);
+    else this.#paintVideo(part.cover, isHere ? this.#last : this.#before);
+    if (isHere) this.#forgetBefore();
   }
 
   /** The pixels that are seen. */
   read(): PicturePixels {
     const pixels = this.#surface.read();
-    const last = this.#options.track?.last;
+    const last = this.#last;
     if (last === undefined || !this.#surface.hasHoles) return pixels;
     const { widthPx, heightPx } = pixels;
     const below = new Surface(this.#options.newCanvas(widthPx, heightPx).canvas, { alpha: false });
@@ -114,8 +140,28 @@ export class Screen {
 
   /** Fills holes with what is seen through them: all, or those that a rect touches. */
   #freeze(touching?: Rect): void {
-    const { track } = this.#options;
-    if (track?.last !== undefined) this.#surface.fillHoles(track.last, touching);
+    if (this.#last !== undefined) this.#surface.fillHoles(this.#last, touching);
+  }
+
+  #paintVideo(cover: TileSet, video: PlacedFrame | undefined): void {
+    if (video !== undefined) this.#surface.paintVideo(video, cover);
+  }
+
+  /** Updates that wait for a picture of the region that was left are painted from its last one. */
+  #keepBefore(): void {
+    this.#forgetBefore();
+    const last = this.#last;
+    if (last !== undefined) this.#before = { frame: last.frame.clone(), region: last.region };
+  }
+
+  #forgetBefore(): void {
+    this.#before?.frame.close();
+    this.#before = undefined;
+  }
+
+  get #last(): PlacedFrame | undefined {
+    const frame = this.#options.track?.last;
+    return frame === undefined ? undefined : { frame, region: this.#region };
   }
 }
 

@@ -55,11 +55,16 @@ export interface PicturePixels {
   readonly rgba: Uint8ClampedArray<ArrayBuffer>;
 }
 
+/** A picture of the video, and where it belongs. */
+export type PlacedFrame = Pick<VideoPart, 'frame' | 'region'>;
+
 /** A decoded picture of the video, and which tiles show it. Ownership: of who holds it; closes it. */
 export interface VideoPart {
   readonly kind: 'video';
   readonly frame: VideoFrame;
   readonly cover: TileSet;
+  /** The part of the picture that the frame shows. */
+  readonly region: Rect;
 }
 
 /** One thing to do to the surface. Ownership: the surface's from `paint` on; it is let go there. */
@@ -71,7 +76,7 @@ export type Part =
   | { readonly kind: 'moves'; readonly moves: readonly Move[] }
   | VideoPart
   /** The video shows through these tiles: its picture is on the screen, below the canvas. */
-  | { readonly kind: 'uncover'; readonly cover: TileSet }
+  | { readonly kind: 'uncover'; readonly cover: TileSet; readonly region: Rect }
   /** A picture of the video that could not be decoded. */
   | { readonly kind: 'nothing' };
 
@@ -153,7 +158,7 @@ export class Surface {
         part.bitmap.close();
         break;
       case 'video':
-        this.paintVideo(part.frame, part.cover);
+        this.paintVideo(part, part.cover);
         part.frame.close();
         break;
       case 'uncover':
@@ -179,19 +184,19 @@ export class Surface {
    *
    * Ownership: the frame stays the caller's.
    */
-  fillHoles(frame: VideoFrame, touching?: Rect): void {
+  fillHoles(video: PlacedFrame, touching?: Rect): void {
     const holes = this.#holes;
     if (holes === undefined || holes.isEmpty) return;
     // Painting takes tiles out of the set of holes: this is another one.
     const some =
       touching === undefined ? new TileSet(holes.grid, holes.bits) : holes.touching(touching);
-    this.paintVideo(frame, some);
+    this.paintVideo(video, some);
   }
 
   /** Paints all of a frame. Ownership: the frame stays the caller's. */
-  paintWhole(frame: VideoFrame): void {
+  paintWhole({ frame, region }: PlacedFrame): void {
     this.#copy = undefined;
-    this.#pen.drawImage(frame, 0, 0);
+    this.#pen.drawImage(frame, region.x, region.y);
   }
 
   /** Paints all of a picture. */
@@ -201,19 +206,21 @@ export class Surface {
   }
 
   /** Paints the video where a set of tiles says. Ownership: the frame stays the caller's. */
-  paintVideo(frame: VideoFrame, cover: TileSet): void {
-    if (cover.isEmpty) return;
+  paintVideo({ frame, region }: PlacedFrame, cover: TileSet): void {
+    // A frame has even sides, and what it has beyond its region is no picture.
+    const shown = cover.inside(region);
+    if (shown.isEmpty) return;
     this.#copy = undefined;
     const pen = this.#pen;
     pen.save();
     // One picture through one clip: each call that draws a frame may convert all of it.
     pen.beginPath();
-    for (const { x, y, width, height } of cover.blocks) pen.rect(x, y, width, height);
+    for (const { x, y, width, height } of shown.blocks) pen.rect(x, y, width, height);
     pen.clip();
     pen.imageSmoothingEnabled = false;
-    pen.drawImage(frame, 0, 0);
+    pen.drawImage(frame, region.x, region.y);
     pen.restore();
-    for (const block of cover.blocks) this.#holes?.removeRect(block);
+    for (const block of shown.blocks) this.#holes?.removeRect(block);
   }
 
   /** The pixels on the canvas. */
