@@ -1,0 +1,173 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { expect, it, onTestFinished } from 'vitest';
+import { connect } from '../../client/index.ts';
+import { createHost, type Host } from '../../host/index.ts';
+import { WIRES, type WireName } from '../../host/wire.ts';
+import { Mapping } from '../../native/index.ts';
+import { FEATURES } from '../../protocol/kvmfr/session.ts';
+import type { LgmpLayout } from '../../protocol/lgmp/index.ts';
+import { Region } from '../../protocol/memory/region.ts';
+import { recordWrites } from '../support/write-recorder.ts';
+import { zeros } from './client-guest.ts';
+
+const PAGE = 4096;
+
+/** A span that the protocol lets clients write. Source: the table in docs/regions.md. */
+interface Span {
+  readonly what: string;
+  readonly at: number;
+  readonly bytes: number;
+}
+
+/** Where a client may write, by name: all else is the publisher's. */
+function clientSpans(region: Region, lgmp: LgmpLayout): readonly Span[] {
+  const { header, queue, message, clientMessage } = lgmp;
+  const spans: Span[] = [];
+  if (header.nextClientID !== undefined)
+    spans.push({ what: 'nextClientID', at: header.nextClientID, bytes: 4 });
+  const count = region.view.getUint32(header.numQueues, true);
+  for (let i = 0; i < count; i++) {
+    const at = header.queues + i * queue.sizeBytes;
+    const own = (what: string, offset: number, bytes: number): void => {
+      spans.push({ what, at: at + offset, bytes });
+    };
+    own('lock', queue.lock, lgmp.lockBytes);
+    own('newSubCount', queue.newSubCount, 4);
+    own('start', queue.start, 4);
+    own('count', queue.count, 4);
+    own('msgTimeout', queue.msgTimeout, 8);
+    own('subs', Math.min(lgmp.subs.on, lgmp.subs.bad), lgmp.maxSubscribers === 32 ? 8 : 4);
+    own('clientID', queue.clientID, 4 * lgmp.maxSubscribers);
+    own('timeout', queue.timeout, 8 * lgmp.maxSubscribers);
+    own('cMsgLock', queue.cMsgLock, lgmp.lockBytes);
+    own('cMsgAvail', queue.cMsgAvail, 4);
+    own('cMsgWPos', queue.cMsgWPos, 4);
+    own('cMsgWSerial', queue.cMsgWSerial, 4);
+    own('cMsgs', queue.cMsgs, lgmp.clientMessageSlots * clientMessage.sizeBytes);
+    const messages = region.view.getUint32(at + queue.messagesOffset, true);
+    const slots = region.view.getUint32(at + queue.numMessages, true);
+    for (let slot = 0; slot < slots; slot++)
+      spans.push({
+        what: 'pendingSubs',
+        at: messages + slot * message.sizeBytes + message.pendingSubs,
+        bytes: 4,
+      });
+  }
+  return spans;
+}
+
+function nameOf(spans: readonly Span[], at: number, bytes: number): string {
+  const found = spans.find((span) => at >= span.at && at + bytes <= span.at + span.bytes);
+  return found?.what ?? `${bytes} bytes at 0x${at.toString(16)}`;
+}
+
+/** Names of the bytes that differ. */
+function changes(before: Uint8Array, now: Uint8Array, spans: readonly Span[]): readonly string[] {
+  const names = new Set<string>();
+  for (let page = 0; page < now.length; page += PAGE) {
+    const end = page + PAGE;
+    if (Buffer.compare(before.subarray(page, end), now.subarray(page, end)) === 0) continue;
+    for (let at = page; at < end; at++) if (before[at] !== now[at]) names.add(nameOf(spans, at, 1));
+  }
+  return [...names];
+}
+
+/** A publisher that only moves when it is told to; what changes in between is somebody else's doing. */
+class SteppedHost {
+  readonly host: Host;
+  readonly region: Region;
+  /** What others have written in between, by name. */
+  readonly found: Set<string> = new Set();
+  readonly #spans: () => readonly Span[];
+  readonly #bytes: Uint8Array;
+  #word = 1;
+
+  constructor(host: Host, region: Region, spans: () => readonly Span[]) {
+    this.host = host;
+    this.region = region;
+    this.#spans = spans;
+    // In a buffer of another size than any mapping of the region has: it is not recorded.
+    this.#bytes = new Uint8Array(new ArrayBuffer(region.byteLength + 1), 0, region.byteLength);
+    this.#bytes.set(region.bytes);
+  }
+
+  step(): void {
+    for (const name of changes(this.#bytes, this.region.bytes, this.#spans())) this.found.add(name);
+    const words = new Uint32Array(32 * 16).fill(this.#word++);
+    const pixels = new Uint8Array(words.buffer);
+    this.host.housekeep();
+    this.host.publish({ pixels, format: 'BGRA', widthPx: 32, heightPx: 16 });
+    this.host.setCursor({ position: { x: this.#word, y: 1 }, visible: true });
+    this.#bytes.set(this.region.bytes);
+  }
+}
+
+const KINDS = ['clientID', 'lock', 'newSubCount', 'pendingSubs', 'subs', 'timeout'];
+const MESSAGE_KINDS = ['cMsgAvail', 'cMsgLock', 'cMsgWPos', 'cMsgWSerial', 'cMsgs'];
+
+it.each(['B6', 'B7', 'dev7', 'dev10', 'dev12'] as const)(
+  'a session of a client writes what the protocol gives to clients, and nothing else: %s',
+  async (wire: WireName) => {
+    const path = zeros(8);
+    const { lgmp } = WIRES[wire];
+    using mapping = Mapping.open(path);
+    const region = new Region(mapping.buffer);
+    let nowMs = 1000;
+    const host = await createHost(region, {
+      wire,
+      housekeepingMs: 0,
+      // Its time goes by in steps, however slow the machine is: who reads along is not given up.
+      clock: () => nowMs,
+      features: FEATURES.setCursorPos,
+      recovery: false,
+    });
+    onTestFinished(() => host.close());
+    const stepped = new SteppedHost(host, region, () => clientSpans(region, lgmp));
+    const timer = setInterval(() => {
+      nowMs += 4;
+      stepped.step();
+    }, 2);
+    onTestFinished(() => clearInterval(timer));
+    const size = region.byteLength;
+    const recorder = recordWrites(
+      (buffer) => buffer.byteLength === size && buffer !== region.buffer,
+    );
+    onTestFinished(() => recorder.stop());
+
+    const client = await connect(path);
+    client.schedule({ periodNs: 5_000_000 });
+    const cursor = client.cursor();
+    const frames = client.frames({ partial: true });
+    for (let i = 0; i < 20; i++) {
+      const { value: frame } = await frames.next();
+      await frame?.whenRows(frame.dataHeightPx);
+      await cursor.next();
+    }
+    while (!cursor.moveTo({ x: 5, y: 6 })) await turn();
+    // A second reader comes and goes, so that messages are waited for by two.
+    const others = client.frames();
+    for (let i = 0; i < 5; i++) await Promise.all([others.next(), frames.next(), cursor.next()]);
+    await others.return?.();
+    await client.close();
+    stepped.step();
+    recorder.stop();
+    clearInterval(timer);
+
+    const spans = clientSpans(region, lgmp);
+    const names = new Set(recorder.writes.map(({ at, bytes }) => nameOf(spans, at, bytes)));
+    const allowed = new Set(spans.map(({ what }) => what));
+    expect([...names].filter((name) => !allowed.has(name))).toEqual([]);
+    expect([...stepped.found].filter((name) => !allowed.has(name))).toEqual([]);
+    // And it did write: what was seen in the bytes was seen as stores as well.
+    expect([...names].sort()).toEqual(expect.arrayContaining([...KINDS, ...MESSAGE_KINDS].sort()));
+    for (const name of stepped.found) expect(names).toContain(name);
+    // Nothing is left of it but what counts on.
+    const left = spans.filter(
+      ({ what, at, bytes }) =>
+        ['subs', 'clientID', 'lock', 'cMsgLock'].includes(what) &&
+        region.bytes.subarray(at, at + bytes).some((byte) => byte !== 0),
+    );
+    expect(left).toEqual([]);
+    expect(host.stats.subscribersTimedOut).toBe(0);
+  },
+);
