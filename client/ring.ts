@@ -114,6 +114,25 @@ export function readQueues(session: Session): readonly QueueInfo[] {
   return queues;
 }
 
+/**
+ * The ids of the clients that have a slot of a queue, without writing anything; none when there is no
+ * such queue.
+ *
+ * @throws ERR_KVMFR_BOUNDS or ERR_KVMFR_CORRUPT when the queue's header cannot be
+ */
+export function readClientIds(session: Session, queueId: number): readonly number[] {
+  const geometry = findQueue(session, queueId);
+  if (geometry === undefined) return [];
+  const { region, lgmp } = session;
+  const { at } = geometry;
+  const taken = onBits(region, lgmp, at);
+  const ids: number[] = [];
+  for (let slot = 0; slot < lgmp.maxSubscribers; slot++)
+    if (((taken >>> slot) & 1) === 1)
+      ids.push(loadU32(region, at + lgmp.queue.clientID + slot * 4));
+  return ids;
+}
+
 /** An entry of a queue's ring, looked at from outside. */
 export interface PeekedMessage {
   readonly udata: number;

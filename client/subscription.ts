@@ -6,6 +6,7 @@ import { LOCK_TIMEOUT_MS } from '../protocol/limits.ts';
 import type { ClientStats } from './client-stats.ts';
 import type { Pace } from './pace.ts';
 import { Queue, type QueueStatus, type SubscribeRefusal } from './queue.ts';
+import { readClientIds } from './ring.ts';
 import type { Session } from './session.ts';
 import { type ClientState, stateOfError } from './state.ts';
 
@@ -289,7 +290,7 @@ export class Subscription {
       case 'busy':
         return new KvmfrError(
           'ERR_KVMFR_LOCK',
-          `the lock of the ${name} queue of session ${hex(session.info.id)} was not given back for ${LOCK_TIMEOUT_MS} ms: a client or the publisher died with it`,
+          `the lock of the ${name} queue of session ${hex(session.info.id)} was not given back for ${LOCK_TIMEOUT_MS} ms: it is held by ${holders(session, this.#queueId)}, who died with it`,
           { hint: 'Restart the Looking Glass host in the guest.' },
         );
       case 'full':
@@ -342,6 +343,20 @@ export class Subscription {
       looks: this.#looks,
     });
   }
+}
+
+/** Who may hold the lock of a queue, which does not say it: the publisher, or one of its clients. */
+function holders(session: Session, queueId: number): string {
+  let ids: readonly number[] = [];
+  try {
+    ids = readClientIds(session, queueId);
+  } catch (error) {
+    if (!KvmfrError.is(error)) throw error;
+  }
+  const clients = ids.map((id) => hex(id)).join(', ');
+  return clients === ''
+    ? 'the publisher or a client without a slot'
+    : `the publisher, a client without a slot, or one of the clients ${clients}`;
 }
 
 /** Gives a subscriber slot back, trying for as long as a lock may be held. */

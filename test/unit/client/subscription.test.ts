@@ -19,12 +19,32 @@ describe('Subscription', () => {
       expect.objectContaining({ name: 'failed', code: 'ERR_KVMFR_LOCK' }),
     ]);
     expect(guest.issues[0]?.message).toContain('frame queue');
+    expect(guest.issues[0]?.message).toContain('held by the publisher or a client without a slot');
     region.view.setUint32(FRAME_AT + LOCK, 0, true);
     await guest.subscriber();
     expect(guest.issues).toEqual([expect.anything(), undefined]);
     guest.host.publish(picture(0));
     expect((await message)?.check()).toBe('ok');
     await stream.close();
+  });
+
+  it('tells who may hold a lock that nobody gives back', async () => {
+    const guest = await Guest.start();
+    const { view } = guest.region;
+    view.setUint32(FRAME_AT + LOCK, 1, true);
+    // Slots 2 and 5 are taken.
+    view.setUint32(FRAME_AT + 420, 0b10_0100, true);
+    view.setUint32(FRAME_AT + 280 + 2 * 4, 0x1234, true);
+    view.setUint32(FRAME_AT + 280 + 5 * 4, 0xfffe, true);
+    const stream = new Subscription(guest, QUEUE_IDS.frame, undefined);
+    const message = stream.message();
+    await guest.told(1);
+    expect(guest.issues[0]?.message).toContain(
+      'it is held by the publisher, a client without a slot, or one of the clients 0x1234, 0xfffe,',
+    );
+    view.setUint32(FRAME_AT + LOCK, 0, true);
+    await stream.close();
+    expect(await message).toBeUndefined();
   });
 
   it('tells of a queue whose 32 slots are taken, and takes the first that is free', async () => {
