@@ -20,14 +20,15 @@ const ALLOWED = {
   protocol: [],
   native: ['protocol'],
   client: ['protocol', 'native'],
+  'client/spice': ['protocol'],
   host: ['protocol', 'native'],
   'viewer/encode': ['protocol', 'native', 'client'],
-  'viewer/relay': ['protocol', 'client', 'viewer/encode'],
+  'viewer/relay': ['protocol', 'client', 'client/spice', 'viewer/encode'],
   'viewer/web/core': ['protocol'],
   'viewer/web': ['protocol', 'viewer/web/core'],
   'viewer/web/worker': ['protocol', 'viewer/web/core'],
-  cli: ['protocol', 'native', 'client', 'host', 'viewer/encode', 'viewer/relay'],
-  bench: ['protocol', 'native', 'client', 'host', 'viewer/encode', 'viewer/relay'],
+  cli: ['protocol', 'native', 'client', 'client/spice', 'host', 'viewer/encode', 'viewer/relay'],
+  bench: ['protocol', 'native', 'client', 'client/spice', 'host', 'viewer/encode', 'viewer/relay'],
 } as const satisfies { readonly [project: string]: readonly string[] };
 
 type Project = keyof typeof ALLOWED;
@@ -36,7 +37,16 @@ const projects: readonly Project[] = Object.keys(ALLOWED).filter(
 );
 
 /** Who runs on Node, and who in a browser. */
-const NODE = ['native', 'client', 'host', 'viewer/encode', 'viewer/relay', 'cli', 'bench'];
+const NODE = [
+  'native',
+  'client',
+  'client/spice',
+  'host',
+  'viewer/encode',
+  'viewer/relay',
+  'cli',
+  'bench',
+];
 const BROWSER = projects.filter((project) => project.startsWith('viewer/web'));
 
 type Guard = 'compiler' | 'linter';

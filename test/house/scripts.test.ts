@@ -211,8 +211,22 @@ describe('closing-line', () => {
 
 describe('a program that some tests need', () => {
   const machine = join(scripts, 'test-machine.mjs');
-  const absent = { KVMFR_CHROMIUM: '/nonexistent/chromium' };
-  const present = { KVMFR_CHROMIUM: process.execPath };
+  /** Everything that is asked for, with this program in the place of each. */
+  function all(program: string): { readonly [name: string]: string } {
+    const text = readFileSync(join(scripts, '../test/support/tools.json'), 'utf8');
+    const tools: { readonly [name: string]: { readonly environment: string } } = JSON.parse(text);
+    write('kernel/vmlinux', '');
+    const names = Object.values(tools).map(({ environment }) => [environment, program]);
+    return { ...Object.fromEntries(names), KVMFR_GUEST_KERNEL: join(tree, 'kernel') };
+  }
+
+  let present: { readonly [name: string]: string };
+  let absent: { readonly [name: string]: string };
+
+  beforeEach(() => {
+    present = all(process.execPath);
+    absent = { ...present, KVMFR_CHROMIUM: '/nonexistent/chromium' };
+  });
 
   /** Runs tests that need it, in a runner of their own. */
   function gated(environment: { readonly [name: string]: string }): {
@@ -257,6 +271,14 @@ describe('a program that some tests need', () => {
     expect(statuses).toHaveLength(2);
     expect(outcome.stderr).toMatch(/SKIPPED: shows\n +because chromium is not on this machine/);
     expect(outcome.stderr).toMatch(/SKIPPED: a page\n/);
+  });
+
+  it('is a kernel as well, for virtual machines', () => {
+    const without = { ...present, KVMFR_GUEST_KERNEL: join(tree, 'nothing') };
+    const before = run(without, process.execPath, machine);
+    expect(before.status).toBe(0);
+    expect(before.stderr).toMatch(/no kernel for virtual machines: .* will be SKIPPED/);
+    expect(run({ ...without, CI: 'true' }, process.execPath, machine).status).toBe(1);
   });
 
   it('must be there where CI is set', () => {

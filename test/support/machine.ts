@@ -3,7 +3,7 @@ import { delimiter, join } from 'node:path';
 import { describe, it, type TestContext } from 'vitest';
 
 /** Programs that some tests need beside npm's packages. `npm test` installs them on Debian. */
-export type Tool = 'chromium' | 'clang';
+export type Tool = 'chromium' | 'clang' | 'qemu' | 'busybox' | 'xz';
 
 interface ToolFacts {
   readonly commands: readonly string[];
@@ -41,14 +41,23 @@ export function toolPath(tool: Tool): string | undefined {
  * aloud; where CI is set nothing may be skipped, so there they fail.
  */
 export function needs(...tools: readonly Tool[]): GatedTests {
-  const missing = tools.filter((tool) => toolPath(tool) === undefined);
-  if (missing.length === 0) return { describe, it };
-  const reason = missing
+  return gatedBy(missingTools(tools));
+}
+
+/** Why tests that need these programs cannot run: a sentence for each one that is missing. */
+export function missingTools(tools: readonly Tool[]): readonly string[] {
+  return tools
+    .filter((tool) => toolPath(tool) === undefined)
     .map((tool) => {
       const { debianPackages, environment } = facts[tool];
       return `${tool} is not on this machine (install ${debianPackages.join(' ')}, or name the program in ${environment})`;
-    })
-    .join('; ');
+    });
+}
+
+/** Tests that run when there is no reason against it; see {@link needs}. */
+export function gatedBy(reasons: readonly string[]): GatedTests {
+  if (reasons.length === 0) return { describe, it };
+  const reason = reasons.join('; ');
   return inCi ? failing(reason) : skipping(reason);
 }
 

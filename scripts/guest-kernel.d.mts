@@ -1,0 +1,2 @@
+export function guestKernelFolder(): string | undefined;
+export function fetchGuestKernel(): string;

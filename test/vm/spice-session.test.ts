@@ -1,0 +1,94 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { expect, it } from 'vitest';
+import { connectSpice, type SpiceSession, type SpiceStateName } from '../../client/spice/index.ts';
+import { needsGuest } from './needs-guest.ts';
+import { PASSWORD, SPICE_DEVICES, spiceAddress, spiceOf } from './spice-guest.ts';
+import { VirtualMachine } from './virtual-machine.ts';
+
+const LIMIT_MS = 60_000;
+/** Firmware is enough: no guest has to boot. */
+const MACHINE = { devices: SPICE_DEVICES, kernel: false } as const;
+
+async function reaches(session: SpiceSession, name: SpiceStateName): Promise<void> {
+  for await (const state of session.states()) if (state.name === name) return;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const closed = new Promise((resolve) => server.close(resolve));
+  await closed;
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+needsGuest().describe('a session with the SPICE server of QEMU', () => {
+  it(
+    'takes the right password and no other',
+    async () => {
+      await using machine = await VirtualMachine.start(MACHINE);
+      for (const password of ['wrong', ''])
+        await expect(spiceOf(machine, { password })).rejects.toMatchObject({
+          code: 'ERR_KVMFR_PASSWORD',
+        });
+      await machine.complaints.take(/Invalid password/);
+      await using spice = await spiceOf(machine);
+      expect(spice.info?.name).toMatch(/^QEMU /);
+      expect(await machine.qmp.execute('query-spice')).toMatchObject({ auth: 'spice' });
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    'is taken by the viewer that came last, and stays with it',
+    async () => {
+      await using machine = await VirtualMachine.start(MACHINE);
+      await using first = await spiceOf(machine, { backoff: { firstMs: 1, longestMs: 1 } });
+      await using second = await spiceOf(machine);
+      await reaches(first, 'taken');
+      expect(second.state.name).toBe('connected');
+      first.reconnect();
+      await reaches(first, 'connected');
+      await reaches(second, 'taken');
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    'comes back by itself when the machine was started again',
+    async () => {
+      const port = await freePort();
+      const devices = SPICE_DEVICES.map((word) =>
+        word.replace('unix=on,addr=spice.sock', `port=${port},addr=127.0.0.1`),
+      );
+      const first = await VirtualMachine.start({ ...MACHINE, devices });
+      await using spice = await connectSpice(`127.0.0.1:${port}`, {
+        password: PASSWORD,
+        backoff: { firstMs: 10, longestMs: 100 },
+      });
+      await first[Symbol.asyncDispose]();
+      await reaches(spice, 'waiting');
+      expect(spice.inputs.keyDown(0x1e)).toBe(false);
+      await using _second = await VirtualMachine.start({ ...MACHINE, devices });
+      await reaches(spice, 'connected');
+      expect(spice.connections).toBe(2);
+      expect(spice.inputs.keyDown(0x1e)).toBe(true);
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    'is not a session with what else listens there',
+    async () => {
+      await using machine = await VirtualMachine.start({
+        ...MACHINE,
+        devices: [...SPICE_DEVICES, '-qmp', 'unix:other.sock,server=on,wait=off'],
+      });
+      await expect(
+        connectSpice(spiceAddress(machine).replace('spice.sock', 'other.sock')),
+      ).rejects.toMatchObject({ code: 'ERR_KVMFR_MAGIC' });
+    },
+    LIMIT_MS,
+  );
+});
