@@ -5,12 +5,14 @@ import type { Campaign, CampaignRow } from './campaigns/campaign.ts';
 import { NATIVE_CAMPAIGNS } from './campaigns/natives.ts';
 import { PARSER_CAMPAIGNS } from './campaigns/parsers.ts';
 import { RACE_CAMPAIGNS } from './campaigns/races.ts';
+import { SIEGE_CAMPAIGNS } from './campaigns/sieges.ts';
 import { fuzzTable } from './campaigns/table.ts';
 
 const CAMPAIGNS: readonly Campaign[] = [
   ...PARSER_CAMPAIGNS,
   ...NATIVE_CAMPAIGNS,
   ...RACE_CAMPAIGNS,
+  ...SIEGE_CAMPAIGNS,
 ];
 
 const HELP = `npm run fuzz [-- FLAGS]         everything that reads what others write, fed with nonsense

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { buildRacer } from '../../race/children.ts';
 import { ACCESSES, type Access, RACED_WIRES, Race, type RacedWire } from '../../race/race.ts';
 import { type Campaign, type CampaignBudget, type CampaignRow, HANG_MS } from './campaign.ts';
+import { watched } from './watched.ts';
 
 /** Words written before the picture must have become right. */
 const ROUND = 20_000_000;
@@ -19,11 +20,11 @@ async function raceFor(
   try {
     const racer = join(folder, 'racer');
     await buildRacer(racer);
-    await using race = await watched(Race.start(wire, access), 'the reader sees nothing');
+    await using race = await watched(Race.start(wire, access), 'the reader sees nothing', HANG_MS);
     while (total.ms < seconds * 1000 && findings.length === 0) {
       const startMs = performance.now();
       const round = race.run({ racer, seed: seed + total.rounds, count: ROUND });
-      const result = await watched(round, 'the picture does not become right');
+      const result = await watched(round, 'the picture does not become right', HANG_MS);
       total.ms += performance.now() - startMs;
       total.rounds += 1;
       total.words += result.mutations;
@@ -31,7 +32,7 @@ async function raceFor(
       total.frames += result.frames;
       findings.push(...result.findings);
     }
-    await watched(race.close(), 'the reader does not end');
+    await watched(race.close(), 'the reader does not end', HANG_MS);
   } catch (error) {
     findings.push(`seed ${seed + total.rounds}: ${String(error)}`);
   } finally {
@@ -46,18 +47,6 @@ async function raceFor(
     seed,
     findings: findings.map((finding) => `${target}: ${finding}`),
   };
-}
-
-async function watched<T>(work: Promise<T>, otherwise: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${otherwise}: a hang`)), HANG_MS);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** Every wire, read in both ways, with somebody between guest and reader. */
