@@ -46,5 +46,7 @@ export async function run(command: ParsedCommand, signal: AbortSignal): Promise<
   say(`publishing ${what} in ${path} as Looking Glass ${options.wire} (Ctrl+C ends it)`);
   signal.addEventListener('abort', () => void frames.close(), { once: true });
   if (!signal.aborted) await frames.run(host);
-  return signal.aborted ? EXIT.interrupted : EXIT.done;
+  if (signal.aborted) return EXIT.interrupted;
+  // Closed by itself, for what was just said.
+  return host.closed ? EXIT.failed : EXIT.done;
 }

@@ -56,11 +56,17 @@ struct Passing {
 constexpr std::size_t kMaxPassing = 64;
 Passing passing[kMaxPassing];
 
+#ifdef SYS_mmap2
+constexpr long kMap = SYS_mmap2;  // where the other has its arguments in memory, or is not there
+#else
+constexpr long kMap = SYS_mmap;
+#endif
+
 // Zeros of our own in the place of whatever is mapped there. The system call itself: what wraps it
 // in some programs is not made for a signal handler.
 bool MapZeros(std::uintptr_t from, std::uintptr_t to) {
   constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
-  return syscall(SYS_mmap, from, to - from, PROT_READ | PROT_WRITE, kFlags, -1, 0) != -1;
+  return syscall(kMap, from, to - from, PROT_READ | PROT_WRITE, kFlags, -1, 0) != -1;
 }
 
 // From the fault to the end: what a file loses, it loses from its end. What comes before stays

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, fork, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, fork, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -227,6 +227,26 @@ describe('a region of holes on a file system that is full', () => {
       ],
       last: 'showing',
     });
+  });
+});
+
+describe('kvmfr host', () => {
+  it('says why its region is lost, and has failed', async () => {
+    const path = zeros(16);
+    const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+    const child = spawn(process.execPath, [main, 'host', path, '--size', '320x240', '--fps', '30']);
+    onTestFinished(() => void child.kill('SIGKILL'));
+    const exited = once(child, 'exit');
+    let said = '';
+    await new Promise<void>((resolve) =>
+      child.stderr.on('data', (text: Buffer) => {
+        said += text.toString();
+        if (said.includes('publishing')) resolve();
+      }),
+    );
+    truncateSync(path, 0);
+    expect(await exited).toEqual([1, null]);
+    expect(said).toContain(`expected ${path} to keep its ${16 * MIB} bytes`);
   });
 });
 
