@@ -11,6 +11,7 @@ import { I420_CASES } from './micro/i420.ts';
 import { MICRO_CASES } from './micro/kernels.ts';
 import { QUEUE_CASES } from './queue/cases.ts';
 import { READER_CASES } from './reader/cases.ts';
+import { ABUSE_CASES } from './relay/abuse.ts';
 import { RELAY_CASES, RELAY_LONG_CASES } from './relay/cases.ts';
 import type { BenchCase } from './support/bench-case.ts';
 import { machineFacts } from './support/machine.ts';
@@ -23,6 +24,7 @@ const SHORT: readonly BenchCase[] = [
   ...LATENCY_CASES,
   ...READER_CASES,
   ...RELAY_CASES,
+  ...ABUSE_CASES,
   ...BROWSER_CASES,
   ...DETECTION_CASES,
   ...I420_CASES,

@@ -16,6 +16,8 @@ export class Stage implements AsyncDisposable {
   guest: GuestProcess;
   readonly relay: ChildProcess;
   readonly viewers: Child;
+  /** Where viewers connect, with the token. */
+  readonly socketUrl: string;
   readonly #scratch: Scratch;
   readonly #content: PatternContent;
 
@@ -24,6 +26,7 @@ export class Stage implements AsyncDisposable {
     readonly guest: GuestProcess;
     readonly relay: ChildProcess;
     readonly viewers: Child;
+    readonly socketUrl: string;
     readonly content: PatternContent;
   }) {
     this.#scratch = parts.scratch;
@@ -31,6 +34,7 @@ export class Stage implements AsyncDisposable {
     this.guest = parts.guest;
     this.relay = parts.relay;
     this.viewers = parts.viewers;
+    this.socketUrl = parts.socketUrl;
   }
 
   /** Starts all three. */
@@ -40,8 +44,9 @@ export class Stage implements AsyncDisposable {
     const guest = await spawnPattern({ region, content, ...GUEST });
     const relay = startRelay(region);
     const url = await addressOf(relay);
-    const viewers = Child.start('relay/viewers.js', [socketUrl(url)]);
-    return new Stage({ scratch, guest, relay, viewers, content });
+    const address = socketUrl(url);
+    const viewers = Child.start('relay/viewers.js', [address]);
+    return new Stage({ scratch, guest, relay, viewers, socketUrl: address, content });
   }
 
   /** Ends the guest as a crash does, and starts another one in its region. */
