@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { isAbsolute, join } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 
 /** Bits of a mode that let others than the owner in. */
 const OTHERS = 0o077;
@@ -48,5 +48,8 @@ function removeDraft(path: string): void {
 
 /** Whether others than a file's owner may read it. */
 export function isOpenToOthers(path: string): boolean {
+  // systemd lets its service in by an access list, which shows as a right of the group.
+  const credentials = process.env['CREDENTIALS_DIRECTORY'];
+  if (credentials !== undefined && dirname(path) === credentials) return false;
   return (statSync(path).mode & OTHERS) !== 0;
 }

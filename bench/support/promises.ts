@@ -53,6 +53,11 @@ const PROMISED: readonly Promised[] = [
     elsewhere: 'relay',
   },
   {
+    what: 'rate of a viewer while strangers do what they can, of undisturbed',
+    figures: [{ of: '', rows: /^relay\/abuse\/frame-rate$/ }],
+    elsewhere: 'relay/abuse',
+  },
+  {
     what: 'nobody looks, CPU of the relay',
     figures: [{ of: '', rows: /^relay\/\w+\/0-viewers\/cpu$/ }],
     elsewhere: 'relay',

@@ -119,6 +119,11 @@ describe('the secrets of kvmfr view', () => {
     const path = await secretFile('open-password', 'correct horse', 0o644);
     await using run = view(['--password-file', path]);
     await run.says(/warning: others can read .*open-password.*chmod 600/);
+    // But not one that systemd hands over: what looks like a right of the group is an access list.
+    await using service = view(['--password-file', path], { CREDENTIALS_DIRECTORY: folder });
+    await service.firstLine();
+    service.kill('SIGTERM');
+    expect((await service.done).stderr).not.toContain('warning');
   });
 });
 
