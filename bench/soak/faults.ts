@@ -15,6 +15,8 @@ export interface Fault {
 
 /** Longer than a heart may stand still, a lock be held, and a frame be kept. */
 const STOPPED_MS = 2500;
+/** Header, queues and session blob of every version end before this. */
+const HEADER_BYTES = 2 ** 16;
 const WIRES: readonly WireName[] = ['B6', 'B7', 'dev10', 'dev12'];
 const SIZES = [
   { widthPx: 960, heightPx: 540, mib: 32 },
@@ -28,10 +30,15 @@ function pick<Item>(random: SeededRandom, items: readonly Item[]): Item {
   return item;
 }
 
-/** The memory of the machine is cleared while the guest and the reader are at work on it. */
+/**
+ * The memory of the machine is cleared while the guest and the reader are at work on it; its header
+ * last, because a guest that has begun anew cannot know of pixels that are cleared after that.
+ */
 function wipe(path: string): void {
   using mapping = Mapping.open(path);
-  new Uint8Array(mapping.buffer).fill(0);
+  const bytes = new Uint8Array(mapping.buffer);
+  bytes.fill(0, HEADER_BYTES);
+  bytes.fill(0, 0, HEADER_BYTES);
 }
 
 async function killedReader(stage: SoakStage, task: 'hold' | 'lock'): Promise<void> {

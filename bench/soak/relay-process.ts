@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
@@ -36,7 +37,9 @@ export class RelayProcess implements AsyncDisposable {
   static async start(region: string, port: number): Promise<RelayProcess> {
     const cli = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
     const args = [cli, 'view', region, '--listen', `127.0.0.1:${port}`, '--token', TOKEN];
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    // What it keeps between its lives is gone with the region.
+    const env = { ...process.env, XDG_STATE_HOME: dirname(region) };
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
     const relay = new RelayProcess(child, await addressOf(child));
     return relay;
   }

@@ -10,7 +10,7 @@ const HELP = `npm run soak [-- FLAGS]    a guest at 60 Hz, a relay, viewers that
   --browser       one Chromium among the viewers
   --json FILE     write what was found
 
-Exit status 0 when every promise was kept; 1 when not.
+Ctrl+C ends it early and tells what was found. Exit status 0 when every promise was kept; 1 when not.
 `;
 
 const { values: flags } = parseArgs({
@@ -31,10 +31,19 @@ async function main(): Promise<number> {
   const seed = Number(flags.seed ?? Math.floor(Math.random() * 2 ** 31));
   if (!(minutes > 0) || !Number.isInteger(seed))
     throw new Error('--minutes takes a number above 0, and --seed a whole number');
+  const stop = new AbortController();
+  process.once('SIGINT', () => stop.abort());
+  process.once('SIGTERM', () => stop.abort());
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
   say(`soak of ${minutes} minutes, seed ${seed}`);
   try {
-    const account = await Soak.run({ minutes, seed, browser: flags.browser, say });
+    const account = await Soak.run({
+      minutes,
+      seed,
+      browser: flags.browser,
+      signal: stop.signal,
+      say,
+    });
     say(`\n${accountText(account)}`);
     const kept = promises(account);
     if (flags.json !== undefined)

@@ -11,6 +11,8 @@ export interface SoakOptions {
   readonly minutes: number;
   readonly seed: number;
   readonly browser: boolean;
+  /** Ends it early; what was found until then is told. */
+  readonly signal: AbortSignal;
   readonly say: (line: string) => void;
 }
 
@@ -20,11 +22,13 @@ const BEGINNING = 0.15;
 const WARM_UP = 0.25;
 const SAMPLE_MS = 2000;
 const TELL_EVERY_SAMPLES = 15;
+/** Until what was closed is gone. */
+const SETTLE_MS = 3000;
 const BETWEEN_FAULTS_MS = 3000;
 const COMING_AND_GOING_MS = 700;
 const MOST_PASSING = 4;
 /** Nothing may take this long, whatever else the machine has to do. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 120_000;
 const MINUTE_MS = 60_000;
 /** Soaks from this length on have a guest that stands still for a whole minute, and a tab. */
 const LONG_MINUTES = 20;
@@ -91,7 +95,7 @@ export class Soak {
     let due: Fault[] = [...first];
     const passing = this.#comeAndGo();
     try {
-      while (this.#nowMs < endMs && !this.#broken) {
+      while (this.#nowMs < endMs && !this.#broken && !this.#options.signal.aborted) {
         if (due.length === 0) due = this.#random.shuffled(faults);
         const fault = due.shift();
         if (fault !== undefined) await this.#recoverFrom(fault);
@@ -152,7 +156,8 @@ export class Soak {
     this.#shown += (await browser?.shown()) ?? 0;
     await this.#patient('everybody gone', this.#stage.nobodyLooks());
     this.#passing = 0;
-    await sleep(3000);
+    while (childrenOf(relay.pid).length > 0) await sleep(SETTLE_MS);
+    await sleep(SETTLE_MS);
     const found = belongingsOf(relay.pid);
     if (found === undefined) throw new Error('the relay is gone');
     this.#say(`nobody looks: relay ${belongingsText(found)}`);
@@ -177,8 +182,11 @@ export class Soak {
       await sleep(100);
     } while (placesLeft > 0 && performance.now() < untilMs);
     this.#collect();
+    const { seed, browser } = this.#options;
     return {
-      ...this.#options,
+      seed,
+      browser,
+      minutes: Math.round(this.#nowMs / 6000) / 10,
       startedAt: this.#startedAt,
       recoveries: this.#recoveries,
       totals: await this.#stage.guestTotals(),

@@ -9,6 +9,7 @@ export interface Belongings {
   readonly ownMib: number;
   readonly descriptors: number;
   readonly threads: number;
+  /** Of files, regions and shared memory; those of the heap come and go. */
   readonly maps: number;
   readonly children: number;
 }
@@ -19,12 +20,18 @@ export function belongingsOf(pid: number): Belongings | undefined {
     return {
       ownMib: processMemory(pid).ownBytes / MIB,
       ...processCounts(pid),
-      maps: readFileSync(`/proc/${pid}/maps`, 'latin1').split('\n').length - 1,
+      maps: mapsOfFiles(pid),
       children: childrenOf(pid).length,
     };
   } catch {
     return undefined;
   }
+}
+
+function mapsOfFiles(pid: number): number {
+  const lines = readFileSync(`/proc/${pid}/maps`, 'latin1').split('\n');
+  // Address, permissions, offset, device, inode: 0 is memory without a file.
+  return lines.filter((line) => Number(line.split(/ +/)[4] ?? 0) > 0).length;
 }
 
 /** Processes that a process has started and that run. */

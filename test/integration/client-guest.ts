@@ -135,6 +135,11 @@ export class GuestProcess {
     return this.#call('spin', path, at, options);
   }
 
+  /** Stops it, or lets it go on. */
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#child.kill(signal);
+  }
+
   /** Ends as a crash would. */
   async kill(): Promise<void> {
     if (this.#gone) return;
