@@ -6,6 +6,7 @@ import { encodeView } from '../../protocol/wire/index.ts';
 import { createViewer, type Viewer, type ViewerOptions } from '../../viewer/relay/index.ts';
 import { FakeGuest } from '../unit/relay/fake-guest.ts';
 import {
+  type Answer,
   closeHttpStages,
   HttpStage,
   QUERY,
@@ -145,6 +146,20 @@ describe('wrong tokens', () => {
     expect(lines.join('\n')).not.toMatch(/guess|simple/);
   });
 
+  it('do not keep out who has a token that nobody guesses', async () => {
+    const token = 'dQw4w9WgXcQ-9bZkp7q19f';
+    const stage = await new HttpStage({ token, viewToken: 'simple' }).listen();
+    for (let i = 0; i < 10; i++) await stage.ask({ path: `/api/session?token=guess-${i}` });
+    expect((await stage.ask({ path: '/api/session?token=simple' })).status).toBe(429);
+    expect((await stage.ask({ path: '/api/session?token=guess-10' })).status).toBe(429);
+    expect((await stage.ask({ path: `/api/session?token=${token}` })).status).toBe(200);
+    expect(await stage.upgrade(`/ws?token=${token}`)).toBe(101);
+    const weak = 'a'.repeat(40);
+    const other = await new HttpStage({ token: weak }).listen();
+    for (let i = 0; i < 10; i++) await other.ask({ path: `/api/session?token=guess-${i}` });
+    expect((await other.ask({ path: `/api/session?token=${weak}` })).status).toBe(429);
+  });
+
   it('are one mistake when they are the same, as of a page that was open before a restart', async () => {
     const stage = await new HttpStage({ token: 'simple' }).listen();
     const cookie = `kvmfr-${stage.port}=${'0'.repeat(64)}`;
@@ -174,6 +189,24 @@ describe('wrong tokens', () => {
 });
 
 describe('a cookie', () => {
+  it('gives way to the token of the address that is opened, right or wrong', async () => {
+    const stage = await new HttpStage({
+      token: 'simple',
+      viewToken: 'to-look',
+      viewOnly: false,
+    }).listen();
+    const open = async (token: string, cookie = ''): Promise<Answer> =>
+      await stage.ask({ path: `/?token=${token}`, headers: { cookie } });
+    const setBy = (answer: Answer): string =>
+      answer.headers['set-cookie']?.[0]?.split(';')[0] ?? '';
+    const [full, view] = [setBy(await open('simple')), setBy(await open('to-look'))];
+    expect(full).not.toBe(view);
+    expect(setBy(await open('simple', view))).toBe(full);
+    expect(setBy(await open('to-look', full))).toBe(view);
+    const wrong = await open('wrong', view);
+    expect([wrong.status, wrong.headers.location, setBy(wrong)]).toEqual([303, '/', '']);
+  });
+
   it('outlives a restart under the same key, and no other', async () => {
     const cookieKey = new Uint8Array(32).fill(7);
     const cookieOf = async (options: Partial<ViewerOptions>): Promise<string> => {

@@ -23,14 +23,10 @@ export interface AccessOptions extends NameOptions {
   readonly log?: (line: string) => void;
 }
 
-/** How a request has shown that it may be served. */
-export type Proof = 'none-needed' | 'cookie' | 'bearer' | 'query';
-
 /** Whether a request is served, and as whose. */
 export type Admission =
   | {
       readonly admitted: true;
-      readonly proof: Proof;
       readonly role: Role;
       /** What it came by, when somebody has signed in; it may end. */
       readonly pass: Pass | undefined;
@@ -49,6 +45,8 @@ export type SignIn =
 
 interface Key {
   readonly role: Role;
+  /** Whether it is so long and so mixed that nobody guesses it. */
+  readonly strong: boolean;
   readonly digest: Buffer;
   readonly cookie: string;
   readonly cookieDigest: Buffer;
@@ -58,6 +56,10 @@ interface Key {
 const BUSY_WAIT_S = 2;
 /** Longest token that is looked at: what is longer is none. */
 const MAX_SECRET_CHARACTERS = 1024;
+
+/** Characters of base64 that 128 random bits take, and how many different ones are seldom fewer. */
+const STRONG_CHARACTERS = 22;
+const STRONG_DIFFERENT = 10;
 
 /** The door: decides by token, cookie and password whether a request is served. */
 export class Access {
@@ -102,32 +104,28 @@ export class Access {
   /**
    * Whether a request is served.
    *
-   * A cookie of ours is let in always: nobody guesses one. An address that has brought too many
-   * wrong tokens is not listened to, whatever token it brings.
+   * What nobody guesses is let in always: cookies of ours, long random tokens. Otherwise an address
+   * that has brought too much that is wrong is not listened to, whatever it brings.
    */
   admit(req: IncomingMessage, query: URLSearchParams): Admission {
-    if (this.#open) return admission('none-needed', 'full');
-    const brought = cookieOf(req, cookieName(req));
-    if (brought !== undefined) {
-      const found = this.#byCookie(brought);
-      if (found !== undefined) return found;
-    }
-    const inQuery = query.get('token');
+    if (this.#open) return admission('full');
     const bearer = /^Bearer +(\S+)$/i.exec(req.headers.authorization ?? '')?.[1];
-    if (inQuery === null && bearer === undefined) return { admitted: false, waitS: 0 };
     const block = addressBlock(this.addressOf(req));
-    const waitS = this.#attempts.waitS(block);
-    if (waitS > 0) return { admitted: false, waitS };
-    for (const [proof, secret] of [
-      ['query', inQuery],
-      ['bearer', bearer],
-    ] as const) {
+    const waits = this.#attempts.waitS(block) > 0;
+    let isWrong = false;
+    // Before the cookie: whoever opens an address with another token means that one.
+    for (const secret of [query.get('token'), bearer]) {
       if (secret === null || secret === undefined) continue;
       const key = this.#keyOf(secret);
-      if (key !== undefined) return admission(proof, key.role, { cookie: key.cookie });
-      this.#wrong(block, secret);
+      if (key !== undefined && (key.strong || !waits))
+        return admission(key.role, { cookie: key.cookie });
+      isWrong = true;
+      if (!waits) this.#wrong(block, secret);
     }
-    return { admitted: false, waitS: this.#attempts.waitS(block) };
+    const brought = cookieOf(req, cookieName(req));
+    const found = brought === undefined ? undefined : this.#byCookie(brought);
+    if (found !== undefined) return found;
+    return { admitted: false, waitS: isWrong ? this.#attempts.waitS(block) : 0 };
   }
 
   /** Looks at a password. Never more than one of the same address at a time. */
@@ -172,9 +170,9 @@ export class Access {
     const digest = digestOf(value);
     let found: Key | undefined;
     for (const key of this.#keys) if (timingSafeEqual(digest, key.cookieDigest)) found = key;
-    if (found !== undefined) return admission('cookie', found.role);
+    if (found !== undefined) return admission(found.role);
     const pass = this.#passes.find(value);
-    return pass === undefined ? undefined : admission('cookie', pass.role, { pass });
+    return pass === undefined ? undefined : admission(pass.role, { pass });
   }
 
   /** All keys are looked at, and by digests, which have one length: the time it takes tells nothing. */
@@ -195,17 +193,17 @@ export class Access {
 }
 
 function admission(
-  proof: Proof,
   role: Role,
   by: { readonly pass?: Pass; readonly cookie?: string } = {},
 ): Admission {
-  return { admitted: true, proof, role, pass: by.pass, cookie: by.cookie };
+  return { admitted: true, role, pass: by.pass, cookie: by.cookie };
 }
 
 /** The cookie is made of the token under a key, so that whoever steals one does not have the other. */
 function keyOf(token: string, role: Role, cookieKey: Uint8Array): Key {
   const cookie = createHmac('sha256', cookieKey).update(`${role} ${token}`).digest('hex');
-  return { role, digest: digestOf(token), cookie, cookieDigest: digestOf(cookie) };
+  const strong = token.length >= STRONG_CHARACTERS && new Set(token).size >= STRONG_DIFFERENT;
+  return { role, strong, digest: digestOf(token), cookie, cookieDigest: digestOf(cookie) };
 }
 
 function digestOf(text: string): Buffer {

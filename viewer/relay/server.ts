@@ -134,13 +134,14 @@ export class HttpFace {
       return;
     }
     markAdmitted(call.req.socket);
-    if (call.path === '' && admission.cookie !== undefined && admission.proof === 'query') {
+    if (call.path === '' && call.query.has('token')) {
       // Out of the address bar, the history and whatever the person copies from there.
       call.query.delete('token');
       const rest = call.query.toString();
-      redirect(call, rest === '' ? mount : `${mount}?${rest}`, {
-        cookie: access.cookieHeader(call.req, mount, admission.cookie),
-      });
+      const { cookie } = admission;
+      const set =
+        cookie === undefined ? {} : { cookie: access.cookieHeader(call.req, mount, cookie) };
+      redirect(call, rest === '' ? mount : `${mount}?${rest}`, set);
       return;
     }
     const foreign = access.names.foreignOrigin(call.req);
