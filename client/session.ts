@@ -59,6 +59,7 @@ export class Session {
   hdr = false;
   #heartbeat: bigint;
   #heartbeatMs: number;
+  #lookedMs: number;
   #ended = false;
   #queueCount = 0;
 
@@ -81,6 +82,7 @@ export class Session {
     this.payloadFloor = parts.lgmp.header.udata + parts.udataBytes;
     this.#heartbeat = loadU64(parts.region, parts.lgmp.header.timestamp);
     this.#heartbeatMs = parts.nowMs;
+    this.#lookedMs = parts.nowMs;
   }
 
   /**
@@ -203,6 +205,9 @@ export class Session {
   /** Looks at the heartbeat: it is compared for change, and never taken for a clock. */
   pulse(nowMs: number): Pulse {
     if (!this.holdsQueues()) return 'ended';
+    // Who has not looked for so long stood still, perhaps the guest as well: it gets its time anew.
+    if (nowMs - this.#lookedMs > HEARTBEAT_TIMEOUT_MS) this.#heartbeatMs = nowMs;
+    this.#lookedMs = nowMs;
     const heartbeat = loadU64(this.region, this.lgmp.header.timestamp);
     if (heartbeat !== this.#heartbeat) {
       // Session ids have few bits on some publishers; time running backwards gives a restart away.

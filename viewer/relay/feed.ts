@@ -163,8 +163,13 @@ export class Feed implements LaneMember {
     if (visible) this.#lookingMs = monotonicMs();
     // Nobody is blamed for what was left lying while hidden.
     const nowMs = performance.now();
-    if (visible) for (const update of this.#onTheWay) update.sinceMs = nowMs;
+    if (visible) this.forgive(nowMs);
     else this.#leaveLane();
+  }
+
+  /** Nobody could acknowledge anything until now. */
+  forgive(nowMs: number): void {
+    for (const update of this.#onTheWay) update.sinceMs = nowMs;
   }
 
   /** A picture of another geometry begins, and makes void what is on the way. */

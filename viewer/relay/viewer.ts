@@ -54,6 +54,8 @@ const HELLO_TIMEOUT_MS = 10_000;
 const PING_INTERVAL_MS = 15_000;
 /** A socket from which nothing has come for this long, not even a pong, is dead. */
 const SILENCE_TIMEOUT_MS = 45_000;
+/** Ticks come each second: after this long without one the relay itself stood still. */
+const STOOD_STILL_MS = 5_000;
 /** How long a socket that is being closed may take for it. */
 const CLOSE_TIMEOUT_MS = 2_000;
 /** Several times what a mouse sends that reports 1000 times a second. */
@@ -98,6 +100,7 @@ export class ViewerSocket implements Attached {
   readonly #sinceMs: number = performance.now();
   #heardMs = this.#sinceMs;
   #pingedMs = this.#sinceMs;
+  #tickedMs = this.#sinceMs;
   #closingMs = 0;
   #messages = 0;
 
@@ -162,6 +165,8 @@ export class ViewerSocket implements Attached {
 
   tick(nowMs: number): void {
     this.#messages = 0;
+    if (nowMs - this.#tickedMs > STOOD_STILL_MS) this.#forgive(nowMs);
+    this.#tickedMs = nowMs;
     if (this.#departure !== undefined) {
       if (nowMs - this.#closingMs > CLOSE_TIMEOUT_MS) this.terminate();
       return;
@@ -194,6 +199,12 @@ export class ViewerSocket implements Attached {
   terminate(): void {
     this.#departure ??= 'timeout';
     this.#socket.terminate();
+  }
+
+  /** What it has said meanwhile lies in its socket, unread. */
+  #forgive(nowMs: number): void {
+    this.#heardMs = nowMs;
+    this.#feed.forgive(nowMs);
   }
 
   #tickOpen(nowMs: number): void {
