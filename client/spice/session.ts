@@ -3,9 +3,13 @@ import { addressText, parseSpiceAddress, type SpiceAddress } from './address.ts'
 import { SpiceAgent } from './agent.ts';
 import { Channel, type ServerAccess } from './channel.ts';
 import { Connection, type SpiceInfo } from './connection.ts';
+import { SpiceCursor } from './cursor.ts';
+import { SpiceDisplay } from './display.ts';
 import { EventSource, type EventStream, type EventStreamOptions } from './events.ts';
 import { SpiceInputs } from './inputs.ts';
 import type { ChannelPart } from './part.ts';
+import { SpicePlayback } from './playback.ts';
+import { SpiceRecord } from './record.ts';
 import type { SpiceTls } from './socket.ts';
 import { closedState, isFinal, type SpiceState, stateOfSpiceError } from './state.ts';
 import { MAX_INPUTS_MESSAGE_BYTES } from './wire/limits.ts';
@@ -22,6 +26,10 @@ export interface SpiceOptions {
   readonly signal?: AbortSignal;
   /** A link that takes longer is given up; 10 s when left out. */
   readonly linkTimeoutMs?: number;
+  /** The caller can decode Opus: sound then comes in it. False when left out: it comes as it is. */
+  readonly opus?: boolean;
+  /** Links the guest's microphone. False when left out. */
+  readonly record?: boolean;
   /** Waiting times between attempts to connect; 250 ms to 10 s when left out. */
   readonly backoff?: SpiceBackoff;
 }
@@ -47,6 +55,11 @@ export class SpiceSession implements AsyncDisposable {
   readonly address: SpiceAddress;
   readonly inputs: SpiceInputs = new SpiceInputs();
   readonly agent: SpiceAgent = new SpiceAgent();
+  readonly display: SpiceDisplay = new SpiceDisplay();
+  readonly cursor: SpiceCursor = new SpiceCursor();
+  readonly playback: SpicePlayback;
+  /** Undefined when it was not asked for. */
+  readonly record: SpiceRecord | undefined;
   readonly #states: EventSource<SpiceState> = new EventSource(1);
   readonly #infos: EventSource<SpiceInfo> = new EventSource(1);
   readonly #notices: EventSource<Notice> = new EventSource(MAX_NOTICES);
@@ -70,6 +83,8 @@ export class SpiceSession implements AsyncDisposable {
   constructor(address: string, options: SpiceOptions = {}) {
     this.address = parseSpiceAddress(address);
     this.#backoff = options.backoff ?? BACKOFF;
+    this.playback = new SpicePlayback({ opus: options.opus ?? false });
+    this.record = options.record === true ? new SpiceRecord() : undefined;
     this.#access = {
       address: this.address,
       password: options.password ?? '',
@@ -148,7 +163,9 @@ export class SpiceSession implements AsyncDisposable {
   }
 
   get #parts(): readonly ChannelPart[] {
-    return [this.inputs];
+    const { inputs, display, cursor, playback, record } = this;
+    const always = [inputs, display, cursor, playback];
+    return record === undefined ? always : [...always, record];
   }
 
   async #close(): Promise<void> {
@@ -161,6 +178,10 @@ export class SpiceSession implements AsyncDisposable {
     this.#setState(closedState(this.address));
     this.inputs.close();
     this.agent.close();
+    this.display.close();
+    this.cursor.close();
+    this.playback.close();
+    this.record?.close();
     this.#states.close();
     this.#infos.close();
     this.#notices.close();

@@ -1,0 +1,152 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { SpiceFrame, SpiceSession } from '../../client/spice/index.ts';
+import { guestProgram } from './guest-program.ts';
+import { needsGuest } from './needs-guest.ts';
+import { bootSpiceGuest, spiceOf } from './spice-guest.ts';
+import type { Screendump, VirtualMachine } from './virtual-machine.ts';
+
+const LIMIT_MS = 120_000;
+const SOUND_MODULES = ['snd_hda_codec_generic', 'snd_hda_intel', 'snd_pcm_oss'];
+const DEVICES = [
+  ...['-audiodev', 'spice,id=sound', '-device', 'ich9-intel-hda'],
+  ...['-device', 'hda-duplex,audiodev=sound'],
+  ...['-device', 'virtio-serial-pci', '-chardev', 'spicevmc,id=agent,name=vdagent'],
+  ...['-device', 'virtserialport,chardev=agent,name=com.redhat.spice.0'],
+];
+/** 1000 Hz at 48 kHz: so many samples up, as many down. */
+const HALF_PERIOD = 24;
+/** Of the text that the guest offers. */
+const TEXT_BYTES = 100_000;
+
+/** R, G, B of a frame, as a screendump has them. */
+function rgbOf(frame: SpiceFrame): Buffer {
+  const rgb = Buffer.alloc(frame.widthPx * frame.heightPx * 3);
+  for (let y = 0; y < frame.heightPx; y++)
+    for (let x = 0; x < frame.widthPx; x++) {
+      const from = y * frame.pitchBytes + x * 4;
+      const to = (y * frame.widthPx + x) * 3;
+      rgb[to] = frame.pixels[from + 2] ?? 0;
+      rgb[to + 1] = frame.pixels[from + 1] ?? 0;
+      rgb[to + 2] = frame.pixels[from] ?? 0;
+    }
+  return rgb;
+}
+
+function isSame(frame: SpiceFrame, dump: Screendump): boolean {
+  const sameSize = frame.widthPx === dump.widthPx && frame.heightPx === dump.heightPx;
+  return sameSize && rgbOf(frame).equals(dump.rgb);
+}
+
+needsGuest().describe('screen, sound and clipboard by SPICE', () => {
+  let machine: VirtualMachine;
+  let spice: SpiceSession;
+
+  beforeAll(async () => {
+    machine = await bootSpiceGuest({
+      devices: DEVICES,
+      modules: [...SOUND_MODULES, 'virtio_console'],
+      files: [guestProgram('tone'), guestProgram('agent')],
+      append: 'console=tty0 vt.global_cursor_default=0',
+    });
+    spice = await spiceOf(machine);
+  }, LIMIT_MS);
+
+  afterAll(async () => {
+    await spice?.close();
+    await machine?.[Symbol.asyncDispose]();
+  });
+
+  it(
+    'the text screen is what QEMU has, and the changes after it are all told',
+    async () => {
+      const frames = spice.display.frames();
+      const first = await frames.next();
+      // A copy that only what is told of changes: whoever draws damage alone has the same picture.
+      let copy: { frame: SpiceFrame; pixels: Buffer } | undefined;
+      const apply = (frame: SpiceFrame): SpiceFrame => {
+        if (copy === undefined || copy.pixels.length !== frame.pixels.length)
+          copy = { frame, pixels: Buffer.alloc(frame.pixels.length) };
+        for (const { x, y, width, height } of frame.damage)
+          for (let row = y; row < y + height; row++) {
+            const at = row * frame.pitchBytes + x * 4;
+            copy.pixels.set(frame.pixels.subarray(at, at + width * 4), at);
+          }
+        return { ...frame, pixels: copy.pixels };
+      };
+      if (first.done === true) throw new Error('there are no frames');
+      let shown = apply(first.value);
+      await machine.run('clear > /dev/tty1');
+      await machine.run('for i in $(seq 1 20); do echo "line $i of the console" > /dev/tty1; done');
+      const dump = await machine.screendump();
+      expect(dump.rgb.some((value) => value > 100)).toBe(true);
+      while (!isSame(shown, dump)) {
+        const { value, done } = await frames.next();
+        if (done === true) break;
+        shown = apply(value);
+      }
+      expect(isSame(shown, dump)).toBe(true);
+      await frames.return();
+      expect([spice.display.passedOver, spice.unknownMessages]).toEqual([0, 0]);
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    'a tone that the guest plays arrives sample by sample',
+    async () => {
+      const events = spice.playback.events();
+      await machine.run('tone 1000 1 &');
+      const runs: number[] = [];
+      let level = 0;
+      let length = 0;
+      for await (const event of events) {
+        if (event.kind === 'start')
+          expect(event).toEqual({ kind: 'start', mode: 'raw', channels: 2, rateHz: 48_000 });
+        if (event.kind !== 'data') continue;
+        const samples = Buffer.from(event.data);
+        for (let at = 0; at < samples.length; at += 4) {
+          const left = samples.readInt16LE(at);
+          expect(samples.readInt16LE(at + 2)).toBe(left);
+          if (left === level) length += 1;
+          else {
+            if (level !== 0) runs.push(length);
+            level = left;
+            length = 1;
+          }
+          if (left !== 0) expect(Math.abs(left)).toBe(8000);
+        }
+        if (runs.filter((run) => run === HALF_PERIOD).length > 300) break;
+      }
+      // A machine that is busy has gaps, which cut some.
+      const whole = runs.filter((run) => run === HALF_PERIOD).length;
+      expect(whole / runs.length).toBeGreaterThan(0.5);
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    'texts come and go by the clipboard, large ones too',
+    async () => {
+      const events = spice.agent.events();
+      const port = await machine.run('grep -l com.redhat.spice.0 /sys/class/virtio-ports/*/name');
+      const name = port.output[0]?.split('/').at(-2);
+      await machine.run(`agent /dev/${name} ${TEXT_BYTES} &`);
+      for await (const event of events) if (event.kind === 'grab') break;
+      const expected = Buffer.alloc(TEXT_BYTES, 'abcdefghijklmnopqrstuvwxyz');
+      expect(expected.equals((await spice.agent.read('text')) ?? Buffer.alloc(0))).toBe(true);
+
+      const ours = Buffer.from('Grüße, 你好\n'.repeat(20_000), 'utf8');
+      const requests = spice.agent.events();
+      expect(spice.agent.grab(['text'])).toBe(true);
+      for await (const event of requests)
+        if (event.kind === 'request') {
+          expect(event).toEqual({ kind: 'request', selection: 'clipboard', type: 'text' });
+          break;
+        }
+      spice.agent.write('text', ours);
+      const sum = ours.reduce((total, byte) => total + byte, 0);
+      expect(await machine.events.take(/^agent/)).toBe(`agent text ${ours.length} ${sum}`);
+    },
+    LIMIT_MS,
+  );
+});
