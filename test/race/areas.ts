@@ -15,6 +15,7 @@ export interface Area {
 /** A frame's header with its damage; what is behind it are pixels, which are nobody's business. */
 const FRAME_HEAD_BYTES = 1216;
 const CURSOR_HEAD_BYTES = 28;
+const FRAME_WEIGHT = 16;
 const RECOVERY_BYTES = 64 * 1024;
 
 /** Where everything is in a region whose publisher has shown something. */
@@ -74,7 +75,8 @@ function payloadAreas(region: Region, queueId: number, at: number, kvmfr: number
   return [
     { group: 'any', at, bytes: 64 },
     { group: 'any', at, bytes: FRAME_HEAD_BYTES },
-    { group: 'sizes', at, bytes: 64 },
+    // As likely as all the entries of a ring together.
+    ...Array.from({ length: FRAME_WEIGHT }, (): Area => ({ group: 'sizes', at, bytes: 64 })),
     { group: 'pointer', at: at + header.offset, bytes: 4 },
   ];
 }

@@ -43,7 +43,8 @@ const FROM_RELAY: { readonly [type: number]: Reader } = {
     claim(tiles.tiles.length <= TILE_COUNT && tiles.rawBytes <= PIXELS, 'tiles are of the picture');
     for (const index of tiles.tiles) {
       const { x, y, width, height } = wire.tileRect(index, GRID);
-      claim(x + width <= GRID.widthPx && y + height <= GRID.heightPx, 'a tile is in the picture');
+      claim(width > 0 && x + width <= GRID.widthPx, 'a tile is in the picture');
+      claim(height > 0 && y + height <= GRID.heightPx, 'a tile is in the picture');
     }
     return wire.encodeTiles(tiles);
   },
