@@ -57,12 +57,15 @@ describe('readEnvelope()', () => {
       video: 0x0d,
       times: 0x0e,
       moves: 0x0f,
+      inputState: 0x10,
       viewerHello: 0x81,
       ack: 0x82,
       view: 0x83,
       ping: 0x84,
       refresh: 0x85,
       needKey: 0x87,
+      input: 0xc0,
+      inputWish: 0xc1,
     });
     expect(wire.WIRE_VERSION).toBe(1);
     expect(wire.WIRE_SUBPROTOCOL).toBe('kvmfr.1');
