@@ -173,6 +173,8 @@ function checkSource(image: Pixels, source: Rect): void {
   const isInside =
     source.x >= 0 &&
     source.y >= 0 &&
+    source.width > 0 &&
+    source.height > 0 &&
     source.x + source.width <= image.widthPx &&
     source.y + source.height <= image.heightPx;
   if (isInside) return;
