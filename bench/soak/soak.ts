@@ -4,7 +4,7 @@ import { SeededRandom } from '../support/random.ts';
 import type { Account, Recovery } from './account.ts';
 import { FAULTS, type Fault, guestStopped, napOf, RELAY_KILLED } from './faults.ts';
 import { SoakStage } from './stage.ts';
-import { type Belongings, belongingsOf, childrenOf, Trend } from './watch.ts';
+import { type Belongings, belongingsOf, childrenOf, kept, Trend } from './watch.ts';
 
 /** How a soak is made. */
 export interface SoakOptions {
@@ -22,8 +22,7 @@ const BEGINNING = 0.15;
 const WARM_UP = 0.25;
 const SAMPLE_MS = 2000;
 const TELL_EVERY_SAMPLES = 15;
-/** Until what was closed is gone. */
-const SETTLE_MS = 3000;
+const LOOK_MS = 100;
 const BETWEEN_FAULTS_MS = 3000;
 const COMING_AND_GOING_MS = 700;
 const MOST_PASSING = 4;
@@ -156,10 +155,8 @@ export class Soak {
     this.#shown += (await browser?.shown()) ?? 0;
     await this.#patient('everybody gone', this.#stage.nobodyLooks());
     this.#passing = 0;
-    while (childrenOf(relay.pid).length > 0) await sleep(SETTLE_MS);
-    await sleep(SETTLE_MS);
-    const found = belongingsOf(relay.pid);
-    if (found === undefined) throw new Error('the relay is gone');
+    while (childrenOf(relay.pid).length > 0) await sleep(LOOK_MS);
+    const found = await kept(relay.pid);
     this.#say(`nobody looks: relay ${belongingsText(found)}`);
     await this.#stage.everybodyLooks();
     return found;

@@ -1,7 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { processCounts, processMemory } from '../support/process.ts';
 
 const MIB = 2 ** 20;
+const LOOKS = 15;
+const LOOK_MS = 200;
 
 /** What a process holds at a moment. */
 export interface Belongings {
@@ -26,6 +29,28 @@ export function belongingsOf(pid: number): Belongings | undefined {
   } catch {
     return undefined;
   }
+}
+
+/**
+ * What a process that has nothing to do keeps: the least of several looks, because pools and
+ * timers of its libraries come and go.
+ */
+export async function kept(pid: number): Promise<Belongings> {
+  const looks: Belongings[] = [];
+  for (let look = 0; look < LOOKS; look++) {
+    await sleep(LOOK_MS);
+    const found = belongingsOf(pid);
+    if (found === undefined) throw new Error(`process ${pid} is gone`);
+    looks.push(found);
+  }
+  const least = (name: keyof Belongings): number => Math.min(...looks.map((each) => each[name]));
+  return {
+    ownMib: least('ownMib'),
+    descriptors: least('descriptors'),
+    threads: least('threads'),
+    maps: least('maps'),
+    children: least('children'),
+  };
 }
 
 function mapsOfFiles(pid: number): number {
