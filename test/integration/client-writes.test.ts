@@ -7,10 +7,11 @@ import { Mapping } from '../../native/index.ts';
 import { FEATURES } from '../../protocol/kvmfr/session.ts';
 import type { LgmpLayout } from '../../protocol/lgmp/index.ts';
 import { Region } from '../../protocol/memory/region.ts';
+import { storeU64 } from '../../protocol/memory/word.ts';
 import { recordWrites } from '../support/write-recorder.ts';
 import { zeros } from './client-guest.ts';
 
-const PAGE = 4096;
+const PIECE = 64 * 1024;
 
 /** A span that the protocol lets clients write. Source: the table in docs/regions.md. */
 interface Span {
@@ -61,15 +62,12 @@ function nameOf(spans: readonly Span[], at: number, bytes: number): string {
   return found?.what ?? `${bytes} bytes at 0x${at.toString(16)}`;
 }
 
-/** Names of the bytes that differ. */
-function changes(before: Uint8Array, now: Uint8Array, spans: readonly Span[]): readonly string[] {
-  const names = new Set<string>();
-  for (let page = 0; page < now.length; page += PAGE) {
-    const end = page + PAGE;
-    if (Buffer.compare(before.subarray(page, end), now.subarray(page, end)) === 0) continue;
-    for (let at = page; at < end; at++) if (before[at] !== now[at]) names.add(nameOf(spans, at, 1));
+/** Pieces of two equally long arrays that differ. */
+function* differing(one: Uint8Array, other: Uint8Array): Generator<readonly [number, number]> {
+  for (let at = 0; at < one.length; at += PIECE) {
+    const end = at + PIECE;
+    if (Buffer.compare(one.subarray(at, end), other.subarray(at, end)) !== 0) yield [at, end];
   }
-  return [...names];
 }
 
 /** A publisher that only moves when it is told to; what changes in between is somebody else's doing. */
@@ -80,25 +78,37 @@ class SteppedHost {
   readonly found: Set<string> = new Set();
   readonly #spans: () => readonly Span[];
   readonly #bytes: Uint8Array;
+  readonly #heartAt: number;
+  readonly #clock: () => number;
   #word = 1;
 
-  constructor(host: Host, region: Region, spans: () => readonly Span[]) {
+  constructor(host: Host, region: Region, lgmp: LgmpLayout, clock: () => number) {
     this.host = host;
     this.region = region;
-    this.#spans = spans;
+    this.#spans = () => clientSpans(region, lgmp);
+    this.#heartAt = lgmp.header.timestamp;
+    this.#clock = clock;
     // In a buffer of another size than any mapping of the region has: it is not recorded.
     this.#bytes = new Uint8Array(new ArrayBuffer(region.byteLength + 1), 0, region.byteLength);
     this.#bytes.set(region.bytes);
   }
 
   step(): void {
-    for (const name of changes(this.#bytes, this.region.bytes, this.#spans())) this.found.add(name);
+    const { bytes } = this.region;
+    for (const [from, end] of differing(this.#bytes, bytes)) {
+      const spans = this.#spans();
+      for (let at = from; at < end; at++)
+        if (this.#bytes[at] !== bytes[at]) this.found.add(nameOf(spans, at, 1));
+    }
     const words = new Uint32Array(32 * 16).fill(this.#word++);
     const pixels = new Uint8Array(words.buffer);
     this.host.housekeep();
     this.host.publish({ pixels, format: 'BGRA', widthPx: 32, heightPx: 16 });
     this.host.setCursor({ position: { x: this.#word, y: 1 }, visible: true });
-    this.#bytes.set(this.region.bytes);
+    // With each step, in every version: what a step takes is the machine's to say.
+    storeU64(this.region, this.#heartAt, BigInt(this.#clock()));
+    for (const [from, end] of differing(this.#bytes, bytes))
+      this.#bytes.set(bytes.subarray(from, end), from);
   }
 }
 
@@ -122,7 +132,7 @@ it.each(['B6', 'B7', 'dev7', 'dev10', 'dev12'] as const)(
       recovery: false,
     });
     onTestFinished(() => host.close());
-    const stepped = new SteppedHost(host, region, () => clientSpans(region, lgmp));
+    const stepped = new SteppedHost(host, region, lgmp, () => nowMs);
     const timer = setInterval(() => {
       nowMs += 4;
       stepped.step();
