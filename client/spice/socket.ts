@@ -24,6 +24,8 @@ export interface SocketSink {
   closed(reason: KvmfrError | undefined): void;
 }
 
+/** Names of Node's errors for a certificate that is not trusted. */
+const TLS_REFUSALS = /CERT|SIGNATURE|ISSUER|ALTNAME|CRL/;
 /** Bytes of the one buffer that a plain socket reads into. */
 const READ_BYTES = 1 << 16;
 
@@ -150,6 +152,11 @@ export class SpiceSocket {
       return new KvmfrError('ERR_KVMFR_DENIED', message, {
         ...details,
         hint: 'give this user access to the socket',
+      });
+    if (TLS_REFUSALS.test(code))
+      return new KvmfrError('ERR_KVMFR_DENIED', message, {
+        ...details,
+        hint: 'give the certificate of its authority, or the fingerprint of its own',
       });
     return new KvmfrError('ERR_KVMFR_SYSCALL', message, details);
   }

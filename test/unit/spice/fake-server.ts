@@ -1,6 +1,7 @@
 import { constants, generateKeyPairSync, privateDecrypt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 
 /** One key for all: making one takes longer than most tests. */
 const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 1024 });
@@ -11,6 +12,9 @@ export interface ClientMessage {
   readonly type: number;
   readonly body: Buffer;
 }
+
+/** Places of a link: nothing sent, half of the reply, all of it, the ticket's result. */
+export type LinkStage = 'connected' | 'half-reply' | 'reply' | 'result';
 
 /** What a fake server does otherwise than a real one. */
 export interface FakeOptions {
@@ -23,6 +27,10 @@ export interface FakeOptions {
   readonly result?: (right: number, channel: number) => number | undefined;
   /** Sends nothing of its own on MAIN. */
   readonly silent?: boolean;
+  /** Certificate and key: every channel is TLS then. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+  /** Ends the connection of a channel when it has come so far. */
+  readonly endAt?: { readonly channel: number; readonly stage: LinkStage };
   /** Capability words that each channel offers. */
   readonly capabilities?: number;
 }
@@ -155,7 +163,9 @@ export class FakeServer implements AsyncDisposable {
 
   private constructor(options: FakeOptions) {
     this.#options = options;
-    this.#server = createServer((socket) => this.#accept(socket));
+    const accept = (socket: Socket): void => this.#accept(socket);
+    this.#server =
+      options.tls === undefined ? createServer(accept) : createTlsServer(options.tls, accept);
   }
 
   static async listen(options: FakeOptions = {}, port = 0): Promise<FakeServer> {
@@ -186,6 +196,11 @@ export class FakeServer implements AsyncDisposable {
     }
   }
 
+  /** Resolves when the client has closed every connection. */
+  async idle(): Promise<void> {
+    for (const socket of [...this.#sockets]) if (!socket.destroyed) await once(socket, 'close');
+  }
+
   /** Ends every connection; new ones are taken. */
   drop(): void {
     for (const socket of this.#sockets) socket.destroy();
@@ -213,7 +228,11 @@ export class FakeServer implements AsyncDisposable {
         request = rest.subarray(0, 16 + rest.readUInt32LE(12));
         rest = rest.subarray(request.length);
         stage = 'ticket';
-        socket.write((this.#options.linkReply ?? ((right) => right))(this.#linkReply()));
+        if (this.#endsAt('connected', request)) return socket.end();
+        const reply = (this.#options.linkReply ?? ((right) => right))(this.#linkReply());
+        if (this.#endsAt('half-reply', request)) return socket.end(reply.subarray(0, 90));
+        if (this.#endsAt('reply', request)) return socket.end(reply);
+        socket.write(reply);
       }
       if (stage === 'ticket' && rest.length >= 132) {
         const result = this.#judge(rest.subarray(4, 132), request);
@@ -221,12 +240,18 @@ export class FakeServer implements AsyncDisposable {
         rest = rest.subarray(132);
         stage = 'open';
         socket.write(fields([4, result]));
+        if (this.#endsAt('result', request)) return socket.end();
         if (result !== 0) return socket.end();
         channel = new FakeChannel(socket, request.readUInt8(20), request.readUInt32LE(16));
         channel.received(rest);
         this.#opened(channel);
       }
     });
+  }
+
+  #endsAt(stage: LinkStage, request: Buffer): boolean {
+    const { endAt } = this.#options;
+    return endAt?.stage === stage && endAt.channel === request.readUInt8(20);
   }
 
   #linkReply(): Buffer {

@@ -1,7 +1,16 @@
+import { X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { connectSpice, type SpiceOptions, SpiceSession } from '../../../client/spice/index.ts';
 import type { SpiceState, SpiceStateName } from '../../../client/spice/state.ts';
-import { type FakeOptions, FakeServer, fields, frame } from './fake-server.ts';
+import { CERT, KEY } from '../relay/certificate.ts';
+import {
+  type FakeOptions,
+  FakeServer,
+  fields,
+  frame,
+  type LinkStage,
+  mainInit,
+} from './fake-server.ts';
 
 const QUICK: SpiceOptions = { backoff: { firstMs: 1, longestMs: 1 }, linkTimeoutMs: 60_000 };
 /** Long enough that no second attempt is made while a test runs. */
@@ -147,6 +156,80 @@ describe('connectSpice', () => {
     await main.closed();
     await session.close();
     expect(session.state.name).toBe('closed');
+  });
+});
+
+describe('a server that goes away', () => {
+  const names = { MAIN: 1, DISPLAY: 2, INPUTS: 3, CURSOR: 4, PLAYBACK: 5 };
+  const stages: readonly LinkStage[] = ['connected', 'half-reply', 'reply', 'result'];
+  const channels = [2, 3, 4, 5].map((type) => [type, 0] as const);
+
+  it.each(
+    Object.entries(names).flatMap(([name, channel]) =>
+      stages.map((stage) => [name, stage, channel] as const),
+    ),
+  )('while %s is linked, at %s, is told, and no connection is left', async (_, stage, channel) => {
+    await using server = await FakeServer.listen({ channels, endAt: { channel, stage } });
+    await using session = new SpiceSession(server.address, ONCE);
+    expect((await stateOf(session, 'waiting')).code).toMatch(/^ERR_KVMFR_(LOST|SYSCALL)$/);
+    await server.idle();
+  });
+
+  it.each(Object.entries(names))('by %s alone ends all of them', async (_, type) => {
+    await using server = await FakeServer.listen({ channels });
+    await using session = await connectSpice(server.address, ONCE);
+    const frames = session.display.frames();
+    const channel = await server.channel(type);
+    // Half a message is on its way when it ends.
+    channel.sendRaw(fields([2, 101], [4, 100], [4, 0]));
+    channel.socket.end();
+    await stateOf(session, 'waiting');
+    await server.idle();
+    expect(session.inputs.isOpen).toBe(false);
+    await session.close();
+    expect((await frames.next()).done).toBe(true);
+  });
+
+  it('between INIT and the list of channels is told', async () => {
+    await using server = await FakeServer.listen({ silent: true });
+    const session = connectSpice(server.address, ONCE);
+    const main = await server.channel(1);
+    main.sendRaw(mainInit());
+    await main.take(104);
+    main.socket.end();
+    await expect(session).rejects.toMatchObject({ code: 'ERR_KVMFR_LOST' });
+    await server.idle();
+  });
+});
+
+describe('a server behind TLS', () => {
+  const tls = { cert: CERT, key: KEY };
+  const fingerprint = new X509Certificate(CERT).fingerprint256;
+
+  it.each([
+    ['the certificate of its authority', { ca: CERT, serverName: 'localhost' }],
+    ['its fingerprint', { fingerprint }],
+    [
+      'its fingerprint without colons',
+      { fingerprint: fingerprint.replaceAll(':', '').toLowerCase() },
+    ],
+  ])('is known by %s', async (_, known) => {
+    await using server = await FakeServer.listen({ tls, password: 'sesame' });
+    const options = { tls: known, password: 'sesame' };
+    await using session = await connectSpice(server.address, options);
+    session.inputs.keyDown(0x1e);
+    expect((await (await server.channel(3)).take(101)).body.toString('hex')).toBe('1e000000');
+  });
+
+  it('with another certificate gets no password', async () => {
+    await using server = await FakeServer.listen({ tls, password: 'sesame' });
+    const other = fingerprint.replace(/^../, (digits) => (digits === '00' ? '01' : '00'));
+    await expect(
+      connectSpice(server.address, { tls: { fingerprint: other }, password: 'sesame' }),
+    ).rejects.toMatchObject({ code: 'ERR_KVMFR_DENIED' });
+    const unsigned = connectSpice(server.address, { tls: {}, password: 'sesame' });
+    await expect(unsigned).rejects.toMatchObject({ code: 'ERR_KVMFR_DENIED' });
+    await server.idle();
   });
 });
 
