@@ -34,6 +34,19 @@ export function changedTiles(ages: TileAges, serial: number, out: Uint32Array): 
   return count;
 }
 
+/** Writes a bit for each tile that changed after a serial, tile 0 in bit 0 of the first word. */
+export function changedBits(ages: TileAges, serial: number, out: Uint32Array): void {
+  const { grid, tileSerials, rowSerials } = ages;
+  out.fill(0);
+  for (let row = 0; row < grid.rows; row++) {
+    if ((rowSerials[row] ?? 0) <= serial) continue;
+    const end = (row + 1) * grid.columns;
+    for (let index = row * grid.columns; index < end; index++)
+      if ((tileSerials[index] ?? 0) > serial)
+        out[index >> 5] = (out[index >> 5] ?? 0) | (1 << (index & 31));
+  }
+}
+
 /** Keeps those of a list of tiles that changed after a serial. `out` may be `tiles` itself. */
 export function tilesAfter(
   tileSerials: Uint32Array,

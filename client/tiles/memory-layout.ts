@@ -16,6 +16,7 @@ import type { SharedPlanes } from './shared-planes.ts';
  *      4096  +---------------------------------------------------------------+
  *            | a serial per tile, row by row                                 |
  *            | the highest serial of each row of tiles                       |
+ *            | 32 steps from one serial to the next; s is step s % 32        |
  *            +---------------------------------------------------------------+ pixelsAt, a page
  *            | B, G, R, 255: heightPx rows of widthPx                        |
  *            +---------------------------------------------------------------+ planesAt, a page
@@ -43,10 +44,32 @@ export const MEMORY_HEADER_FIELDS = {
 /** The words at the start of the memory. */
 export const MemoryHeader: Layout<typeof MEMORY_HEADER_FIELDS> = layout(MEMORY_HEADER_FIELDS, 512);
 
+/**
+ * A step: what has moved from serial `base` to `serial` (nothing when width is 0), and a bit for each
+ * tile that this does not explain, from `rest` on.
+ */
+export const MEMORY_STEP_FIELDS = {
+  serial: ['u32', 0],
+  base: ['u32', 4],
+  x: ['u32', 8],
+  y: ['u32', 12],
+  width: ['u32', 16],
+  height: ['u32', 20],
+  fromX: ['u32', 24],
+  fromY: ['u32', 28],
+  rest: ['u32', 32],
+} as const;
+
+/** One step, with the first word of its bits. */
+export const MemoryStep: Layout<typeof MEMORY_STEP_FIELDS> = layout(MEMORY_STEP_FIELDS, 36);
+
+/** Steps that are kept: half a second at 60 Hz. */
+export const STEPS: number = 32;
+
 /** What stands at the start: "kvmp" as bytes. */
 export const MEMORY_MAGIC: number = 0x706d766b;
 /** Changes whenever what is drawn above does. */
-export const MEMORY_VERSION: number = 1;
+export const MEMORY_VERSION: number = 2;
 
 const HEADER_BYTES = 4096;
 const PAGE_BYTES = 4096;
@@ -58,6 +81,7 @@ const PLANES_WORDS = 64;
 export interface MemoryLayout {
   readonly tileSerialsAt: number;
   readonly rowSerialsAt: number;
+  readonly stepsAt: number;
   readonly pixelsAt: number;
   readonly pixelBytes: number;
   readonly planesAt: number;
@@ -69,13 +93,19 @@ export interface MemoryLayout {
 export function memoryLayout(grid: TileGrid, withPlanes: boolean): MemoryLayout {
   const tileSerialsAt = HEADER_BYTES;
   const rowSerialsAt = tileSerialsAt + grid.tileCount * WORD_BYTES;
-  const pixelsAt = wholePages(rowSerialsAt + grid.rows * WORD_BYTES);
+  const stepsAt = rowSerialsAt + grid.rows * WORD_BYTES;
+  const pixelsAt = wholePages(stepsAt + STEPS * stepBytes(grid));
   const pixelBytes = grid.widthPx * grid.heightPx * PIXEL_BYTES;
   const planesAt = wholePages(pixelsAt + pixelBytes);
   const chromaBytes = Math.ceil(grid.widthPx / 2) * Math.ceil(grid.heightPx / 2);
   const planeBytes = grid.widthPx * grid.heightPx + 2 * chromaBytes;
   const byteLength = withPlanes ? wholePages(planesAt + planeBytes) : planesAt;
-  return { tileSerialsAt, rowSerialsAt, pixelsAt, pixelBytes, planesAt, byteLength };
+  return { tileSerialsAt, rowSerialsAt, stepsAt, pixelsAt, pixelBytes, planesAt, byteLength };
+}
+
+/** Bytes of one step of a picture of this size. */
+export function stepBytes(grid: TileGrid): number {
+  return MemoryStep.rest.offsetBytes + Math.ceil(grid.tileCount / 32) * WORD_BYTES;
 }
 
 /** Where the word of an epoch's planes lies. */

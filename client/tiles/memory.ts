@@ -16,6 +16,7 @@ import {
   memoryLayout,
   planesWordAt,
 } from './memory-layout.ts';
+import { StepTable } from './steps.ts';
 
 const { offsetBytes: EPOCH } = MemoryHeader.epoch;
 const { offsetBytes: SERIAL } = MemoryHeader.serial;
@@ -45,6 +46,7 @@ export class PictureMemory {
   #pixels: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   #tileSerials: Uint32Array<ArrayBuffer> = new Uint32Array(0);
   #rowSerials: Uint32Array<ArrayBuffer> = new Uint32Array(0);
+  #steps: StepTable | undefined;
 
   /**
    * @param options `shared`: others are to read it, and it may keep planes. Where the system has no
@@ -72,6 +74,11 @@ export class PictureMemory {
   /** The highest serial in each row of tiles. */
   get rowSerials(): Uint32Array<ArrayBuffer> {
     return this.#rowSerials;
+  }
+
+  /** The newest steps; undefined before the first epoch. */
+  get steps(): StepTable | undefined {
+    return this.#steps;
   }
 
   /** The planes that follow the pixels; undefined while none do. */
@@ -114,6 +121,8 @@ export class PictureMemory {
     this.#pixels = new Uint8Array(buffer, layout.pixelsAt, layout.pixelBytes);
     this.#tileSerials = new Uint32Array(buffer, layout.tileSerialsAt, grid.tileCount);
     this.#rowSerials = new Uint32Array(buffer, layout.rowSerialsAt, grid.rows);
+    this.#steps = new StepTable(region, grid);
+    this.#steps.clear();
     if (this.#shared) {
       const { widthPx, heightPx } = grid;
       const bytes = region.bytes;
@@ -163,6 +172,7 @@ export class PictureMemory {
     this.#pixels = new Uint8Array(0);
     this.#tileSerials = new Uint32Array(0);
     this.#rowSerials = new Uint32Array(0);
+    this.#steps = undefined;
     this.#planes = undefined;
   }
 

@@ -7,15 +7,18 @@ import {
 } from '../../native/index.ts';
 import { KvmfrError } from '../../protocol/error.ts';
 import { sameToneMap, type ToneMap } from '../../protocol/kvmfr/hdr.ts';
-import { MAX_DIMENSION_PX, MAX_PICTURE_PX, TILE_PX } from '../../protocol/limits.ts';
+import { TILE_PX } from '../../protocol/limits.ts';
 import type { PixelFormat } from '../../protocol/pixel.ts';
 import type { Rect } from '../../protocol/rect.ts';
 import { monotonicMs } from '../clock.ts';
-import { changedTiles, tilesAfter } from './changed.ts';
+import { changedBits, changedTiles, tilesAfter } from './changed.ts';
+import { checkSize, geometryOf, sameGeometry } from './geometry.ts';
 import { bandEnd, type TileGrid, tileGrid } from './grid.ts';
 import { PictureMemory } from './memory.ts';
 import { type MemoryPlace, planesIn } from './memory-layout.ts';
+import { MoveWatch, type WatchedPicture } from './move-watch.ts';
 import type { SharedPlanes } from './shared-planes.ts';
+import type { PictureStep } from './steps.ts';
 import type { PictureGeometry, PictureRead, PictureView } from './view.ts';
 
 export type { PictureGeometry } from './view.ts';
@@ -80,6 +83,9 @@ export class Picture implements PictureView {
   #startsOver = false;
   #updating = false;
   #arrivedMs = 0;
+  readonly #moves = new MoveWatch();
+  /** Runs when there is nothing else to do, after an update. */
+  #following: NodeJS.Immediate | undefined;
   /** Nothing changes within a turn: only what an unfinished update has written is not exact. */
   readonly #read: PictureRead = {
     end: (tiles, count, out) => {
@@ -166,12 +172,15 @@ export class Picture implements PictureView {
   async update(frame: PictureFrame): Promise<PictureOutcome> {
     if (this.#updating)
       throw new KvmfrError('ERR_KVMFR_BUSY', 'a picture takes one frame at a time');
+    this.#follow();
     this.#updating = true;
     try {
       return await this.#update(frame);
     } finally {
       this.#updating = false;
       this.#memory.settle(this.#serial);
+      // Whoever waits for the picture comes first.
+      this.#following = setImmediate(() => this.#follow());
     }
   }
 
@@ -191,6 +200,9 @@ export class Picture implements PictureView {
 
   /** Gives the memory back; {@link update} is not called any more. */
   close(): void {
+    clearImmediate(this.#following);
+    this.#following = undefined;
+    this.#moves.reset();
     this.#memory.close();
   }
 
@@ -208,8 +220,41 @@ export class Picture implements PictureView {
     return changedTiles(ages, serial, out);
   }
 
+  readStep(serial: number, into: PictureStep): boolean {
+    return this.#memory.steps?.read(serial, into) === true;
+  }
+
   beginRead(): PictureRead {
     return this.#read;
+  }
+
+  get #watched(): WatchedPicture {
+    const { widthPx, heightPx, tilePx } = this.#grid;
+    const { pixels: picture, tileSerials: serials } = this.#memory;
+    return { picture, picturePitchBytes: this.pitchBytes, widthPx, heightPx, tilePx, serials };
+  }
+
+  #follow(): void {
+    if (this.#following === undefined) return;
+    clearImmediate(this.#following);
+    this.#following = undefined;
+    // What a frame that was given up has left is in no whole update.
+    if (this.#epoch > 0 && this.#writtenSerial === this.#serial)
+      this.#moves.follow(this.#watched, this.#serial);
+  }
+
+  /** Tells what an update has changed, and what of that has merely moved. */
+  #tellStep(serial: number, changed: number): void {
+    const { steps } = this.#memory;
+    if (steps === undefined) return;
+    const base = this.#serial;
+    const rest = steps.begin(serial);
+    const move = this.#moves.find(this.#watched, { changed, base }, rest);
+    if (move === undefined) {
+      const { tileSerials, rowSerials } = this.#memory;
+      changedBits({ grid: this.#grid, tileSerials, rowSerials }, base, rest);
+    }
+    steps.end(serial, base, move);
   }
 
   async #update(frame: PictureFrame): Promise<PictureOutcome> {
@@ -245,6 +290,7 @@ export class Picture implements PictureView {
     if (!frame.intact) return 'given-up';
     this.#owesAll = false;
     if (!fresh && changed === 0) return 'same';
+    if (!fresh) this.#tellStep(serial, changed);
     this.#serial = serial;
     return 'changed';
   }
@@ -340,6 +386,7 @@ export class Picture implements PictureView {
     memory.tileSerials.fill(this.#serial);
     memory.rowSerials.fill(this.#serial);
     this.#geometry = geometryOf(frame);
+    this.#moves.reset();
     this.#startsOver = false;
     // Tiles that the frame leaves black do not change any more.
     this.keepPlanes(memory.planes !== undefined);
@@ -349,42 +396,6 @@ export class Picture implements PictureView {
 /** Whether rows are still to arrive: only then is there anything to wait for. */
 function lacks(frame: PictureFrame, rows: number): boolean {
   return frame.complete < rows;
-}
-
-function checkSize(frame: PictureFrame): void {
-  const { widthPx, heightPx } = frame;
-  const sides = Math.min(widthPx, heightPx) >= 1 && Math.max(widthPx, heightPx) <= MAX_DIMENSION_PX;
-  if (!sides || widthPx * heightPx > MAX_PICTURE_PX)
-    throw new KvmfrError(
-      'ERR_KVMFR_BOUNDS',
-      `a picture must be 1 to ${MAX_DIMENSION_PX} pixels wide and high and have at most ` +
-        `${MAX_PICTURE_PX} in all, but is ${widthPx} x ${heightPx}`,
-    );
-}
-
-function geometryOf(frame: PictureFrame): PictureGeometry {
-  return {
-    widthPx: frame.widthPx,
-    heightPx: frame.heightPx,
-    dataHeightPx: frame.dataHeightPx,
-    screenWidthPx: frame.screenWidthPx,
-    screenHeightPx: frame.screenHeightPx,
-    rotation: frame.rotation,
-    format: frame.format,
-  };
-}
-
-function sameGeometry(a: PictureGeometry | undefined, b: PictureFrame): boolean {
-  return (
-    a !== undefined &&
-    a.widthPx === b.widthPx &&
-    a.heightPx === b.heightPx &&
-    a.dataHeightPx === b.dataHeightPx &&
-    a.screenWidthPx === b.screenWidthPx &&
-    a.screenHeightPx === b.screenHeightPx &&
-    a.rotation === b.rotation &&
-    a.format === b.format
-  );
 }
 
 /** Fills with opaque black by doubling what is already there. */

@@ -14,6 +14,7 @@ import {
   planesIn,
 } from './memory-layout.ts';
 import type { SharedPlanes } from './shared-planes.ts';
+import { type PictureStep, StepTable } from './steps.ts';
 import type { PictureGeometry, PictureRead, PictureView } from './view.ts';
 
 const { offsetBytes: MAGIC } = MemoryHeader.magic;
@@ -55,6 +56,7 @@ export class SharedPictureView implements PictureView {
   #pixels: Uint8Array = new Uint8Array(0);
   #tileSerials: Uint32Array = new Uint32Array(0);
   #rowSerials: Uint32Array = new Uint32Array(0);
+  #steps: StepTable | undefined;
   #epoch = 0;
   #serial = 0;
   #abandoned = false;
@@ -123,6 +125,7 @@ export class SharedPictureView implements PictureView {
     this.#pixels = new Uint8Array(buffer, layout.pixelsAt, layout.pixelBytes);
     this.#tileSerials = new Uint32Array(buffer, layout.tileSerialsAt, grid.tileCount);
     this.#rowSerials = new Uint32Array(buffer, layout.rowSerialsAt, grid.rows);
+    this.#steps = new StepTable(this.#region, grid);
     this.#planes = told.planes ? planesIn(memory, grid, epoch) : undefined;
     this.refresh();
     return true;
@@ -152,6 +155,12 @@ export class SharedPictureView implements PictureView {
     return changedTiles(ages, serial, out);
   }
 
+  readStep(serial: number, into: PictureStep): boolean {
+    if (this.#steps?.read(serial, into) !== true) return false;
+    // What was read by an old geometry is no step.
+    return loadU32(this.#region, EPOCH) === this.#epoch;
+  }
+
   beginRead(): PictureRead {
     return this.#read;
   }
@@ -168,6 +177,7 @@ export class SharedPictureView implements PictureView {
     this.#pixels = new Uint8Array(0);
     this.#tileSerials = new Uint32Array(0);
     this.#rowSerials = new Uint32Array(0);
+    this.#steps = undefined;
     mapping?.close();
   }
 

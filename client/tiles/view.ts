@@ -1,5 +1,6 @@
 import type { PixelFormat } from '../../protocol/pixel.ts';
 import type { TileGrid } from './grid.ts';
+import type { PictureStep } from './steps.ts';
 
 /** The geometry of a picture; a new one begins an epoch. */
 export interface PictureGeometry {
@@ -57,6 +58,11 @@ export interface PictureView {
    * @throws ERR_KVMFR_ARGUMENT when `out` has less room than the picture has tiles
    */
   changedSince(serial: number, out: Uint32Array): number;
+  /**
+   * Reads how the picture came to a serial from the one before; false when that is not known any
+   * more. Allocates only for a picture of another size.
+   */
+  readStep(serial: number, into: PictureStep): boolean;
   /**
    * Begins to read tiles. One read at a time: it must end in the same turn.
    *

@@ -54,6 +54,7 @@ export interface Encoder {
    * @param tiles indices in rising order; the first `count` of them
    * @param coding a coding of lossless tiles that whoever it is for takes; one that everybody takes
    *   when left out
+   * @param newest whether it is to lead to the picture's serial, whatever it has in it
    * @throws ERR_KVMFR_CLOSED after {@link close}
    */
   encodeTiles(
@@ -61,6 +62,7 @@ export interface Encoder {
     tiles: Uint32Array,
     count: number,
     coding?: TileCodingName,
+    newest?: boolean,
   ): EncodedUpdate | undefined;
   /** As {@link encodeTiles}, for all tiles that changed after a serial. */
   encode(picture: PictureView, from: number, coding?: TileCodingName): EncodedUpdate | undefined;

@@ -87,8 +87,9 @@ export class LosslessEncoder implements Encoder {
     tiles: Uint32Array,
     count: number,
     coding?: TileCodingName,
+    newest?: boolean,
   ): EncodedUpdate | undefined {
-    return this.#updates(coding).takeTiles(picture, tiles, count);
+    return this.#updates(coding).takeTiles(picture, tiles, count, newest);
   }
 
   rest(): void {

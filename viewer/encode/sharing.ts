@@ -66,8 +66,16 @@ export class SharedUpdates {
     return this.takeTiles(picture, this.#tiles, picture.changedSince(from, this.#tiles));
   }
 
-  /** The update with the first `count` of these tiles; undefined while a large one is in the way. */
-  takeTiles(picture: PictureView, tiles: Uint32Array, count: number): EncodedUpdate | undefined {
+  /**
+   * The update with the first `count` of these tiles; undefined while a large one is in the way.
+   * `newest`: it is to lead to the picture's serial, whatever it has in it.
+   */
+  takeTiles(
+    picture: PictureView,
+    tiles: Uint32Array,
+    count: number,
+    newest: boolean = false,
+  ): EncodedUpdate | undefined {
     if (this.#closed) throw new KvmfrError('ERR_KVMFR_CLOSED', 'this encoder has been closed');
     const { epoch } = picture;
     this.#kept = this.#kept.filter(
@@ -77,6 +85,7 @@ export class SharedUpdates {
     const kept = this.#kept.find(
       (update) =>
         update.tileCount >= count &&
+        (!newest || update.to === picture.serial) &&
         update.tileCount <= count * 1.25 + SPARE_TILES &&
         serves(update, picture, tiles, count),
     );

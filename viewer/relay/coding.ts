@@ -12,6 +12,7 @@ import type {
   VideoSettings,
 } from '../encode/index.ts';
 import { type Content, ContentMeter, type TileCost } from './content-meter.ts';
+import { MoveLog } from './move-log.ts';
 import { MovingRegion } from './moving-region.ts';
 import { Timeline } from './timeline.ts';
 import { VideoLane } from './video-lane.ts';
@@ -78,9 +79,12 @@ const PLANES_KEPT_MS = 5000;
  */
 export class Coding {
   readonly timeline: Timeline = new Timeline();
+  readonly moves: MoveLog = new MoveLog();
   readonly #options: CodingOptions;
   readonly #encoders: ReadonlyMap<Encoding, Encoder>;
   readonly #meter = new ContentMeter({ bytesPerSecond: MAX_EXACT_BYTES });
+  /** Of viewers that take moves: what has merely moved costs them nothing. */
+  readonly #moveMeter = new ContentMeter({ bytesPerSecond: MAX_EXACT_BYTES });
   readonly #moving = new MovingRegion();
   readonly #lanes = new Map<string, { readonly kind: LaneKind; readonly lane: VideoLane }>();
   readonly #failed = new Set<Codec>();
@@ -111,9 +115,9 @@ export class Coding {
     return this.#options.encoders;
   }
 
-  /** What the picture does. */
-  get content(): Content {
-    return this.#meter.content;
+  /** What the picture does, for viewers that take moves or for those that do not. */
+  content(takesMoves: boolean): Content {
+    return takesMoves ? this.#moveMeter.content : this.#meter.content;
   }
 
   /** Codecs that can be offered now. */
@@ -131,6 +135,16 @@ export class Coding {
     return this.#encoders.get(encoding)?.encodeTiles(this.#options.picture, tiles, count, coding);
   }
 
+  /** The same for exact tiles that come after moves: it leads to the picture's serial. */
+  encodeRest(
+    tiles: Uint32Array,
+    count: number,
+    coding: TileCodingName | undefined,
+  ): EncodedUpdate | undefined {
+    const encoder = this.#encoders.get('lossless');
+    return encoder?.encodeTiles(this.#options.picture, tiles, count, coding, true);
+  }
+
   /** The newest serial that was in the picture so many milliseconds ago. */
   serialBefore(agoMs: number): number {
     return this.timeline.serialBefore(monotonicMs() - agoMs);
@@ -145,16 +159,21 @@ export class Coding {
       this.#serial = 0;
       this.timeline.clear();
       this.#moving.reset(picture.grid);
+      this.moves.clear();
     }
     if (serial === this.#serial) return;
+    this.moves.follow(picture);
     this.timeline.add(serial, times);
     if (this.#tiles.length < picture.grid.tileCount)
       this.#tiles = new Uint32Array(picture.grid.tileCount);
     const count = picture.changedSince(this.#serial, this.#tiles);
+    const plan = this.moves.plan(picture.grid, { from: this.#serial, to: serial });
     this.#serial = serial;
     this.#changedMs = performance.now();
     this.#moving.changed(this.#tiles, count, { serial, nowMs: this.#changedMs });
-    this.#meter.changed(count, this.#changedMs, this.#measure());
+    const cost = this.#measure();
+    this.#meter.changed(count, this.#changedMs, cost);
+    this.#moveMeter.changed(Math.min(count, plan?.restTiles ?? count), this.#changedMs, cost);
     this.#restTimer ??= setInterval(() => this.#tickRest(), REST_TICK_MS);
   }
 
@@ -193,6 +212,7 @@ export class Coding {
     clearInterval(this.#restTimer);
     this.#restTimer = undefined;
     this.#meter.rest();
+    this.#moveMeter.rest();
     for (const encoder of this.#options.encoders) encoder.rest();
     this.#options.planes.want(false);
     this.#wanted = false;
@@ -332,7 +352,9 @@ export class Coding {
   /** Looks after what has come to rest: nobody else notices that nothing happens. */
   #tickRest(): void {
     const nowMs = performance.now();
-    this.#meter.judge(nowMs, this.#measure());
+    const cost = this.#measure();
+    this.#meter.judge(nowMs, cost);
+    this.#moveMeter.judge(nowMs, cost);
     if (this.#wanted && nowMs - this.#wantedMs > PLANES_KEPT_MS) {
       this.#wanted = false;
       this.#options.planes.want(false);

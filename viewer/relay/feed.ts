@@ -4,6 +4,7 @@ import {
   type Codec,
   type Encoding,
   encodeCover,
+  encodeMoves,
   encodeTimes,
   type RelayTimes,
   type TileCodingName,
@@ -12,6 +13,7 @@ import {
 import type { EncodedUpdate } from '../encode/index.ts';
 import type { Hub } from './hub.ts';
 import { Line, type LineState } from './line.ts';
+import { type MovePlan, tilesOfBits } from './move-log.ts';
 import type { Outlet } from './outlet.ts';
 import { Screen } from './screen.ts';
 import type { LaneMember, LanePicture, VideoLane } from './video-lane.ts';
@@ -29,11 +31,27 @@ export interface FeedOptions {
   readonly failed: (error: unknown) => void;
 }
 
+/** What a viewer can decode. */
+export interface FeedAbilities {
+  /** The one it likes best first. */
+  readonly encodings: readonly Encoding[];
+  readonly codec: Codec | undefined;
+  readonly tileCoding: TileCodingName | undefined;
+  /** Whether it takes video of a part of the picture. */
+  readonly videoRegions: boolean;
+  readonly moves: boolean;
+}
+
 /** How a viewer wants to be served: one encoding and nothing else, or whatever is best. */
 export type Wish = Encoding | 'auto';
 
 /** How changes travel to a viewer now. */
 export type Way = 'lossless' | 'video' | 'jpeg';
+
+/** An update for one viewer: what all may share, and the moves that come before it. */
+interface FeedUpdate extends EncodedUpdate {
+  readonly moved?: MovePlan;
+}
 
 /** An update that a viewer has not acknowledged. */
 interface OnTheWay {
@@ -48,6 +66,8 @@ interface OnTheWay {
   news: boolean;
 }
 
+/** Tiles that moves must save: a browser takes as long for one as for a few dozen tiles. */
+const LEAST_SAVED = 24;
 /** Coded pictures that may be on the way before a viewer falls out of the stream. */
 const VIDEO_CREDIT = 8;
 /** Coded pictures that wait until the update before them has been handed over. */
@@ -78,10 +98,15 @@ export class Feed implements LaneMember {
   #codec: Codec | undefined;
   #tileCoding: TileCodingName | undefined;
   #videoRegions = false;
+  #takesMoves = false;
   #wish: Wish = 'auto';
   #visible = false;
   #epoch = 0;
   #serial = 0;
+  /** Serial of the picture that it shows exactly, but for the tiles it lacks; 0 when that is not known. */
+  #base = 0;
+  /** A bit for each tile that it lacks. */
+  #lacks: Uint32Array<ArrayBuffer> = new Uint32Array(0);
   /** The newest serial whose times were told. */
   #toldSerial = 0;
   /** Since when it has looked, or had nothing. Units: as {@link monotonicMs}. */
@@ -103,17 +128,12 @@ export class Feed implements LaneMember {
   }
 
   /** What the viewer can decode, the one it likes best first. */
-  accept(takes: {
-    readonly encodings: readonly Encoding[];
-    readonly codec: Codec | undefined;
-    readonly tileCoding: TileCodingName | undefined;
-    /** Whether it takes video of a part of the picture. */
-    readonly videoRegions: boolean;
-  }): void {
+  accept(takes: FeedAbilities): void {
     this.#encodings = takes.encodings;
     this.#codec = takes.codec;
     this.#tileCoding = takes.tileCoding;
     this.#videoRegions = takes.videoRegions && takes.encodings.includes('lossless');
+    this.#takesMoves = takes.moves;
   }
 
   /** How the viewer wants to be served from now on. */
@@ -177,6 +197,7 @@ export class Feed implements LaneMember {
     this.void();
     this.#epoch = epoch;
     this.#serial = 0;
+    this.#base = 0;
     this.#toldSerial = 0;
     // What it knew of the video it may have lost with the picture.
     this.#stream = 0;
@@ -310,7 +331,7 @@ export class Feed implements LaneMember {
       hub.coding.canCode(this.#codec, this.#videoRegions);
     if (
       wish === 'video' ||
-      (wish === 'auto' && (hub.coding.content === 'moving' || this.#isNarrow))
+      (wish === 'auto' && (hub.coding.content(this.#takesMoves) === 'moving' || this.#isNarrow))
     ) {
       if (canVideo) return 'video';
       if (this.#encodings.includes('jpeg')) return 'jpeg';
@@ -322,7 +343,7 @@ export class Feed implements LaneMember {
   }
 
   /** The update that is owed now; undefined when there is none, or none can be made yet. */
-  #nextUpdate(way: Way): EncodedUpdate | undefined {
+  #nextUpdate(way: Way): FeedUpdate | undefined {
     const { hub } = this.#options;
     const { picture } = hub;
     const { tileCount } = picture.grid;
@@ -343,7 +364,37 @@ export class Feed implements LaneMember {
       this.#tiles,
     );
     if (count === 0) return this.#bare(way);
-    return hub.coding.encode('lossless', this.#tiles, count, this.#tileCoding);
+    const rest = this.#planMoves(count);
+    if (rest === undefined)
+      return hub.coding.encode('lossless', this.#tiles, count, this.#tileCoding);
+    const update = hub.coding.encodeRest(this.#tiles, rest.restTiles, this.#tileCoding);
+    return update && { ...update, moved: rest };
+  }
+
+  /**
+   * How moves bring the screen to the picture, when that saves much of these many tiles. The tiles
+   * that are left are among {@link #tiles} then.
+   */
+  #planMoves(owed: number): MovePlan | undefined {
+    const { picture, coding } = this.#options.hub;
+    if (!this.#takesMoves || this.#base === 0 || owed < LEAST_SAVED) return undefined;
+    const way = { from: this.#base, to: picture.serial };
+    const plan = coding.moves.plan(picture.grid, way, this.#lacks);
+    if (plan === undefined || plan.restTiles + LEAST_SAVED > owed) return undefined;
+    tilesOfBits(plan.rest, this.#tiles);
+    return plan;
+  }
+
+  /** Takes note of what the screen shows now, from which moves can be made. */
+  #settleBase(): void {
+    if (!this.#takesMoves) return;
+    this.#base = 0;
+    if (this.#screen.hasVideo) return;
+    const { picture } = this.#options.hub;
+    const words = Math.ceil(picture.grid.tileCount / 32);
+    if (this.#lacks.length !== words) this.#lacks = new Uint32Array(words);
+    this.#screen.lacking(picture, this.#lacks);
+    this.#base = picture.serial;
   }
 
   /** Tiles that are at rest and not exact, and all that the video does not show. */
@@ -360,19 +411,31 @@ export class Feed implements LaneMember {
 
   /** A serial that changed nothing which the viewer lacks is taken note of without a message. */
   #bare(way: Way): undefined {
-    if (way !== 'video') this.#serial = this.#options.hub.picture.serial;
+    if (way === 'video') return undefined;
+    const { serial } = this.#options.hub.picture;
+    this.#serial = serial;
+    if (this.#base !== serial) this.#settleBase();
     return undefined;
   }
 
-  async #sendUpdate(update: EncodedUpdate): Promise<void> {
+  async #sendUpdate(update: FeedUpdate): Promise<void> {
     const generation = this.#generation;
     const { outlet, totals } = this.#options;
     const takenMs = monotonicMs();
     this.#sending = true;
     this.#serial = Math.max(this.#serial, update.to);
+    const { moved } = update;
+    if (moved !== undefined) this.#screen.tookMoves(moved.rest, update.to);
     this.#screen.tookTiles(update.tiles, update.to, update.exact);
     this.#screen.distrust(update.torn, update.torn.length);
+    this.#settleBase();
     const onTheWay = this.#begin(update.to);
+    if (moved !== undefined) {
+      const { epoch, to: serial } = update;
+      const message = encodeMoves({ epoch, serial, moves: moved.moves });
+      onTheWay.bytes += message.byteLength;
+      this.#options.send(message);
+    }
     // What is around a film comes before the film: the frame is seen when both are.
     const isWhole = !this.#screen.awaitsVideo(this.#options.hub.picture);
     try {
@@ -403,6 +466,7 @@ export class Feed implements LaneMember {
       this.#stream = picture.stream;
       this.#options.send(picture.announcement);
     }
+    this.#base = 0;
     const restSerial = hub.coding.serialBefore(REST_MS);
     const isOther = this.#screen.tookVideo(hub.picture, serial, restSerial, picture.region);
     if (isOther || picture.key)

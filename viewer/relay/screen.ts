@@ -124,6 +124,29 @@ export class Screen {
     return false;
   }
 
+  /** Whether any tile shows the video. */
+  get hasVideo(): boolean {
+    return this.#cover.some((byte) => byte !== 0);
+  }
+
+  /** Writes a bit for each tile that is not shown exactly, tile 0 in bit 0 of the first word. */
+  lacking(picture: TileAges, out: Uint32Array): void {
+    const { tileSerials } = picture;
+    out.fill(0);
+    for (let tile = 0; tile < this.#exact.length; tile++)
+      if ((tileSerials[tile] ?? 0) > (this.#exact[tile] ?? 0))
+        out[tile >> 5] = (out[tile >> 5] ?? 0) | (1 << (tile & 31));
+  }
+
+  /** Moves were sent that make all tiles without a bit what they were at a serial. */
+  tookMoves(rest: Uint32Array, serial: number): void {
+    for (let tile = 0; tile < this.#exact.length; tile++) {
+      if (((rest[tile >> 5] ?? 0) >>> (tile & 31)) & 1) continue;
+      this.#exact[tile] = serial;
+      this.#shown[tile] = serial;
+    }
+  }
+
   /** Tiles were sent as they were at a serial. They cover the video where it shone through. */
   tookTiles(tiles: Uint32Array, serial: number, exact: boolean): void {
     for (const tile of tiles) {

@@ -287,8 +287,13 @@ export class ViewerSocket implements Attached {
       return;
     }
     const videoRegions = hello.videoRegions === true && usable.includes('lossless');
-    const tileCoding = hello.tileCodings?.[0];
-    this.#feed.accept({ encodings: usable, codec, tileCoding, videoRegions });
+    this.#feed.accept({
+      encodings: usable,
+      codec,
+      tileCoding: hello.tileCodings?.[0],
+      videoRegions,
+      moves: hello.moves === true,
+    });
     if (codec !== undefined && usable.includes('video')) this.#hub.coding.warm(codec, videoRegions);
     this.#ready = true;
     this.#refreshHz = hello.refreshHz;

@@ -12,6 +12,7 @@ import {
   decodeCursorShape,
   decodeHello,
   decodeImage,
+  decodeMoves,
   decodePicture,
   decodePong,
   decodeState,
@@ -45,6 +46,8 @@ export interface Update {
   readonly bytes: number;
   /** Codings of its tiles messages, in their order. */
   readonly codings: readonly number[];
+  /** How many moves came before its tiles. */
+  readonly moves: number;
 }
 
 /** An update that is still coming. */
@@ -52,11 +55,12 @@ interface OpenUpdate {
   readonly tiles: number[];
   readonly codings: number[];
   images: number;
+  moves: number;
   bytes: number;
 }
 
 function newUpdate(): OpenUpdate {
-  return { tiles: [], codings: [], images: 0, bytes: 0 };
+  return { tiles: [], codings: [], images: 0, moves: 0, bytes: 0 };
 }
 
 /** How a test viewer behaves. */
@@ -64,6 +68,8 @@ export interface TestViewerOptions {
   readonly hello?: Partial<ViewerHello> | false;
   /** Acknowledges each update when it is complete; true when left out. */
   readonly acks?: boolean;
+  /** Told of each update with tiles when it is drawn. */
+  readonly drawn?: (update: Update, rgb: Uint8Array) => void;
   readonly headers?: { readonly [name: string]: string };
   readonly protocols?: readonly string[];
 }
@@ -89,6 +95,7 @@ export class TestViewer {
   closeCode: number | undefined;
   rgb: Uint8Array = new Uint8Array(0);
   acks: boolean;
+  readonly #drawn: TestViewerOptions['drawn'];
   #open: OpenUpdate = newUpdate();
   #work: Promise<void> = Promise.resolve();
   #error: unknown;
@@ -96,6 +103,7 @@ export class TestViewer {
 
   constructor(url: string, options: TestViewerOptions = {}) {
     this.acks = options.acks ?? true;
+    this.#drawn = options.drawn;
     this.socket = new WebSocket(url, [...(options.protocols ?? [WIRE_SUBPROTOCOL])], {
       headers: { ...options.headers },
     });
@@ -208,6 +216,9 @@ export class TestViewer {
       case WIRE_TYPES.tiles:
         this.#draw(message);
         break;
+      case WIRE_TYPES.moves:
+        this.#move(message);
+        break;
       case WIRE_TYPES.image:
         await this.#drawImage(message);
         break;
@@ -287,6 +298,23 @@ export class TestViewer {
     this.#part(message, tiles);
   }
 
+  #move(message: Uint8Array): void {
+    const picture = this.#needPicture();
+    const { epoch, moves } = decodeMoves(readEnvelope(message), picture);
+    if (epoch !== picture.epoch) throw new Error('moves of another epoch came');
+    if (this.#open.bytes > 0) throw new Error('moves must come before all else of their update');
+    for (const { to, fromX, fromY } of moves) {
+      const before = this.rgb.slice();
+      for (let y = 0; y < to.height; y++) {
+        const from = ((fromY + y) * picture.widthPx + fromX) * 3;
+        const row = before.subarray(from, from + to.width * 3);
+        this.rgb.set(row, ((to.y + y) * picture.widthPx + to.x) * 3);
+      }
+    }
+    this.#open.moves += moves.length;
+    this.#open.bytes += message.byteLength;
+  }
+
   async #drawImage(message: Uint8Array): Promise<void> {
     const picture = this.#needPicture();
     const image = decodeImage(readEnvelope(message), picture);
@@ -308,8 +336,10 @@ export class TestViewer {
     this.#open.bytes += message.byteLength;
     if (!part.last) return;
     const { epoch, serial } = part;
-    this.updates.push({ epoch, serial, ...this.#open });
+    const update = { epoch, serial, ...this.#open };
+    this.updates.push(update);
     this.#open = newUpdate();
+    this.#drawn?.(update, this.rgb);
     if (this.acks) this.ack(this.updates.length - 1);
   }
 }

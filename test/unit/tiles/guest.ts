@@ -35,12 +35,31 @@ export class Screen {
         this.rgb.set(colour, (y * this.widthPx + x) * 3);
   }
 
-  /** Fills everything with noise from a seed. */
-  noise(seed: number): void {
+  /** Fills everything with noise from a seed, or a rect. */
+  noise(seed: number, rect?: Rect): void {
+    const { x, y, width, height } = rect ?? {
+      x: 0,
+      y: 0,
+      width: this.widthPx,
+      height: this.heightPx,
+    };
     let state = (seed * 2 + 1) >>> 0;
-    for (let i = 0; i < this.rgb.length; i++) {
-      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-      this.rgb[i] = state >>> 24;
+    for (let row = y; row < y + height; row++)
+      for (let i = (row * this.widthPx + x) * 3; i < (row * this.widthPx + x + width) * 3; i++) {
+        state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+        this.rgb[i] = state >>> 24;
+      }
+  }
+
+  /** What is in a rect goes up by so many rows, or down when negative; noise comes in. */
+  scroll(rect: Rect, rows: number, seed: number): void {
+    const before = this.rgb.slice();
+    this.noise(seed, rect);
+    for (let y = rect.y; y < rect.y + rect.height; y++) {
+      const from = y + rows;
+      if (from < rect.y || from >= rect.y + rect.height) continue;
+      const at = (from * this.widthPx + rect.x) * 3;
+      this.rgb.set(before.subarray(at, at + rect.width * 3), (y * this.widthPx + rect.x) * 3);
     }
   }
 
