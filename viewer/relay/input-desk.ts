@@ -42,6 +42,8 @@ export interface Seat {
   wish(wish: InputWish): void;
   /** Lets go of all that is held: nobody looks at the keyboard any more. */
   rest(): void;
+  /** Time has passed: tells the viewer when it is to be told something else. */
+  look(): void;
   leave(): void;
 }
 
@@ -90,12 +92,6 @@ export class InputDesk {
     });
     this.#seats.add(seat);
     return seat;
-  }
-
-  /** About a second has passed: who has done nothing for long is told of as idle. */
-  tick(): void {
-    if (this.#asked !== undefined && this.#nowMs() > this.#asked.untilMs) this.#asked = undefined;
-    this.#tell();
   }
 
   /** Lets go of everything. */
@@ -177,13 +173,13 @@ export class InputDesk {
 
   /** Gives the input back, to who asked for it if anybody did. */
   #give(seat: DeskSeat): void {
-    if (this.#holder === seat) this.#hand(this.#asked?.seat);
+    if (this.#holder === seat) this.#hand(this.#asking);
   }
 
   #leave(seat: DeskSeat): void {
     this.#seats.delete(seat);
     if (this.#asked?.seat === seat) this.#asked = undefined;
-    if (this.#holder === seat) this.#hand(this.#asked?.seat);
+    if (this.#holder === seat) this.#hand(this.#asking);
     else this.#tell();
   }
 
@@ -193,6 +189,12 @@ export class InputDesk {
     this.#actedMs = this.#nowMs();
     if (this.#asked?.seat === seat) this.#asked = undefined;
     this.#tell();
+  }
+
+  /** Who asks for the input, unless that was long ago. */
+  get #asking(): DeskSeat | undefined {
+    const asked = this.#asked;
+    return asked !== undefined && this.#nowMs() <= asked.untilMs ? asked.seat : undefined;
   }
 
   get #isFree(): boolean {
@@ -205,7 +207,7 @@ export class InputDesk {
     const { keyboard, absolute, relative, reason } = this.#guest.abilities;
     const { locks } = this.#guest;
     const holder = this.#holder;
-    const asked = holder === seat ? this.#asked?.seat.name : undefined;
+    const asked = holder === seat ? this.#asking?.name : undefined;
     return {
       keyboard,
       absolute,
@@ -271,7 +273,6 @@ class DeskSeat implements Seat {
     this.#desk.leave(this);
   }
 
-  /** Tells the viewer when there is something new. */
   look(): void {
     if (this.#told !== JSON.stringify(this.#desk.state(this))) this.#changed();
   }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { KvmfrError } from '../../protocol/error.ts';
 import type { AssumedWire } from '../../protocol/lgmp/detect.ts';
 import { MAX_VIEWERS } from '../../protocol/limits.ts';
+import type { GuestInput } from './guest-input.ts';
 import type { GuestSource } from './source.ts';
 
 /** How a relay is made. */
@@ -39,7 +40,9 @@ export interface ViewerOptions {
   readonly allowOrigins?: readonly string[];
   /** Names besides loopback and the listening address under which the relay answers; `*`: any. */
   readonly allowHosts?: readonly string[];
-  /** Whether viewers may only look; true when left out: there is no way to send input yet. */
+  /** Keyboard and pointer of the guest; without it viewers only look. */
+  readonly input?: GuestInput | undefined;
+  /** Whether viewers may only look; true when left out and there is no `input`. */
   readonly viewOnly?: boolean;
   /** Most frames taken from the guest in a second; no bound when left out. */
   readonly maxFps?: number;
@@ -73,12 +76,14 @@ export type Settings = Required<
     | 'viewToken'
     | 'password'
     | 'cookieKey'
+    | 'input'
   >
 > & {
   readonly token: string | false | undefined;
   readonly viewToken: string | undefined;
   readonly password: string | undefined;
   readonly cookieKey: Uint8Array | undefined;
+  readonly input: GuestInput | undefined;
   readonly bitrateKbits: number | undefined;
   readonly signal: AbortSignal | undefined;
   readonly maxFps: number | undefined;
@@ -105,7 +110,8 @@ export function settle(options: ViewerOptions): Settings {
     trustProxy: options.trustProxy ?? false,
     allowOrigins: options.allowOrigins ?? [],
     allowHosts: options.allowHosts ?? [],
-    viewOnly: options.viewOnly ?? true,
+    input: options.input,
+    viewOnly: options.viewOnly ?? options.input === undefined,
     maxViewers: options.maxViewers ?? MAX_VIEWERS,
     mount: options.mount ?? '/',
     credit: options.credit ?? 2,

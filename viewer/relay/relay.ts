@@ -19,6 +19,7 @@ import { type Encoder, JpegEncoder, LosslessEncoder, startVideoEncoder } from '.
 import { Access } from './access.ts';
 import { markAdmitted } from './crowd.ts';
 import { Hub } from './hub.ts';
+import { InputDesk } from './input-desk.ts';
 import { Latency, type LatencyStage } from './latency.ts';
 import type { MetricsSource } from './metrics.ts';
 import { type Settings, settle, type ViewerOptions } from './options.ts';
@@ -110,6 +111,7 @@ class Relay implements Viewer {
   readonly #sockets = new Set<ViewerSocket>();
   readonly #server: WebSocketServer;
   readonly #hello: Hello;
+  readonly #desk: InputDesk | undefined;
   readonly #totals: ViewerTotals = {
     bytesSent: 0,
     updatesSent: 0,
@@ -149,6 +151,8 @@ class Relay implements Viewer {
       log,
       ...(settings.maxFps === undefined ? {} : { maxFps: settings.maxFps }),
     });
+    const { input } = settings;
+    this.#desk = input === undefined ? undefined : new InputDesk({ guest: input });
     this.#face = new HttpFace({
       mount,
       access: this.#access,
@@ -241,6 +245,7 @@ class Relay implements Viewer {
     const bye = { code: 'ERR_KVMFR_CLOSED', message: 'the relay is closing', retry: true };
     for (const viewer of this.#sockets) viewer.close(bye, 'closed');
     await this.#whenEmpty();
+    this.#desk?.close();
     await this.#hub.close();
     this.#access.close();
     this.#server.close();
@@ -285,6 +290,7 @@ class Relay implements Viewer {
       socket,
       address,
       mayAct,
+      desk: this.#desk,
       hub: this.#hub,
       hello: { ...this.#hello, viewOnly: !mayAct, ...offer(this.#settings, this.#hub) },
       credit,

@@ -6,6 +6,8 @@ import {
   actsOnGuest,
   type Bye,
   decodeAck,
+  decodeInput,
+  decodeInputWish,
   decodeNeedKey,
   decodePing,
   decodeView,
@@ -13,6 +15,7 @@ import {
   type Envelope,
   encodeBye,
   encodeHello,
+  encodeInputState,
   encodePong,
   exactBody,
   type Hello,
@@ -22,6 +25,7 @@ import {
 } from '../../protocol/wire/index.ts';
 import { Feed } from './feed.ts';
 import type { Attached, Hub, Notice } from './hub.ts';
+import type { InputDesk, Seat } from './input-desk.ts';
 import type { Latency } from './latency.ts';
 import { Outlet } from './outlet.ts';
 import type { Acknowledgement, Departure, ViewerInfo, ViewerTotals } from './viewer-info.ts';
@@ -33,6 +37,8 @@ export interface ViewerSocketOptions {
   readonly address: string;
   /** Whether what it sends may act on the guest; others only look. */
   readonly mayAct: boolean;
+  /** Hands out the guest's keyboard and pointer; undefined when there are none. */
+  readonly desk: InputDesk | undefined;
   readonly hub: Hub;
   readonly hello: Hello;
   /** Updates that may be on the way without being acknowledged. */
@@ -91,6 +97,9 @@ export class ViewerSocket implements Attached {
     stats: false,
   };
   readonly #feed: Feed;
+  /** Its place at the desk, if it may act and there is one. */
+  #seat: Seat | undefined;
+  #seatDue = false;
   #ready = false;
   #visible = false;
   #refreshHz: number | undefined;
@@ -172,6 +181,7 @@ export class ViewerSocket implements Attached {
       return;
     }
     this.#feed.tick(nowMs);
+    this.#seat?.look();
     const { oldestMs } = this.#feed;
     const waitedMs = oldestMs !== undefined && this.#visible ? nowMs - oldestMs : 0;
     if (!this.#ready && nowMs - this.#sinceMs > HELLO_TIMEOUT_MS)
@@ -191,6 +201,7 @@ export class ViewerSocket implements Attached {
     this.#visible = false;
     this.#ready = false;
     this.#feed.end();
+    this.#leaveDesk();
     this.#socket.close(CLOSE_CODES[why], bye.code);
     this.#hub.demandChanged();
   }
@@ -251,11 +262,30 @@ export class ViewerSocket implements Attached {
       case WIRE_TYPES.needKey:
         this.#feed.needKey(decodeNeedKey(envelope));
         break;
+      case WIRE_TYPES.input:
+        this.#needSeat(envelope).receive(decodeInput(envelope));
+        break;
+      case WIRE_TYPES.inputWish:
+        this.#needSeat(envelope).wish(decodeInputWish(envelope));
+        break;
       default:
-        if (actsOnGuest(envelope.type) && !this.#options.mayAct)
-          this.#drop('denied', 'ERR_KVMFR_DENIED', 'this viewer may look, and do nothing else');
-        else throw wireError(`a viewer cannot send messages of type ${envelope.type}`);
+        if (actsOnGuest(envelope.type)) this.#needSeat(envelope);
+        throw wireError(`a viewer cannot send messages of type ${envelope.type}`);
     }
+  }
+
+  /** Its place at the desk. @throws ERR_KVMFR_DENIED when it may only look */
+  #needSeat({ type }: Envelope): Seat {
+    if (!this.#options.mayAct)
+      throw new KvmfrError('ERR_KVMFR_DENIED', 'this viewer may look, and do nothing else');
+    if (this.#seat === undefined)
+      throw wireError(`nothing takes messages of type ${type}: this guest has no input`);
+    return this.#seat;
+  }
+
+  #leaveDesk(): void {
+    this.#seat?.leave();
+    this.#seat = undefined;
   }
 
   #ponged(): void {
@@ -297,8 +327,22 @@ export class ViewerSocket implements Attached {
     if (codec !== undefined && usable.includes('video')) this.#hub.coding.warm(codec, videoRegions);
     this.#ready = true;
     this.#refreshHz = hello.refreshHz;
+    this.#sitDown();
     this.#setVisible(hello.visible);
     this.pump();
+  }
+
+  #sitDown(): void {
+    const { desk, mayAct, address } = this.#options;
+    if (desk === undefined || !mayAct) return;
+    this.#seatDue = true;
+    this.#seat = desk.seat({
+      name: address,
+      changed: () => {
+        this.#seatDue = true;
+        if (this.#ready && this.#outlet.hasRoom) this.#sendNotices();
+      },
+    });
   }
 
   #changeView(envelope: Envelope): void {
@@ -319,6 +363,7 @@ export class ViewerSocket implements Attached {
   #setVisible(visible: boolean): void {
     if (visible === this.#visible) return;
     this.#visible = visible;
+    if (!visible) this.#seat?.rest();
     this.#feed.setVisible(visible);
     this.#hub.demandChanged();
   }
@@ -361,6 +406,10 @@ export class ViewerSocket implements Attached {
 
   #sendNotices(): void {
     this.#sendNotice('state');
+    if (this.#seatDue && this.#seat !== undefined) {
+      this.#seatDue = false;
+      this.#send(encodeInputState(this.#seat.state));
+    }
     if (!this.#visible) return;
     this.#enterEpoch();
     this.#sendNotice('shape');
@@ -400,6 +449,10 @@ export class ViewerSocket implements Attached {
       this.#drop('wire', error.code, error.message);
       return;
     }
+    if (KvmfrError.is(error) && error.code === 'ERR_KVMFR_DENIED') {
+      this.#drop('denied', error.code, error.message);
+      return;
+    }
     if (this.#departure !== undefined) return;
     this.#options.log(`viewer ${this.#options.id}: ${String(error)}`);
     if (this.#socket.readyState !== this.#socket.OPEN) {
@@ -418,6 +471,7 @@ export class ViewerSocket implements Attached {
     this.#visible = false;
     this.#ready = false;
     this.#feed.end();
+    this.#leaveDesk();
     this.#hub.detach(this);
     this.#options.gone(this, this.#departure ?? 'left');
   }

@@ -6,6 +6,9 @@ export interface CursorScale {
   readonly y: number;
 }
 
+/** Longer than the way to the guest and back. */
+const LEAD_MS = 300;
+
 /**
  * The guest's pointer, on a layer of its own above the picture, so that it moves without waiting
  * for a frame. The layer lies in the box that turns and clips the picture.
@@ -16,6 +19,8 @@ export class CursorLayer {
   #position: CursorPosition = { visible: false, x: 0, y: 0, shapeId: 0 };
   #shape: Omit<CursorShape, 'rgba'> | undefined;
   #scale: CursorScale = { x: 1, y: 1 };
+  /** Where this side's pointer is, and until when that counts. */
+  #lead: { readonly x: number; readonly y: number; readonly untilMs: number } | undefined;
 
   constructor(canvas: HTMLCanvasElement) {
     this.canvas = canvas;
@@ -26,6 +31,15 @@ export class CursorLayer {
   /** Moves, shows or hides the pointer. */
   move(position: CursorPosition): void {
     this.#position = position;
+    this.#place();
+  }
+
+  /**
+   * This side's pointer is somewhere: the guest's is drawn there at once, and what the guest says of
+   * it, which is of the past, counts again a little later.
+   */
+  lead(place: { readonly x: number; readonly y: number }): void {
+    this.#lead = { ...place, untilMs: performance.now() + LEAD_MS };
     this.#place();
   }
 
@@ -55,7 +69,10 @@ export class CursorLayer {
   }
 
   #place(): void {
-    const { visible, x, y, shapeId } = this.#position;
+    const lead = this.#lead;
+    const isLed = lead !== undefined && performance.now() < lead.untilMs;
+    const { visible, shapeId } = this.#position;
+    const { x, y } = isLed ? this.#corner(lead) : this.#position;
     // A position may name a shape that is still under way; the one at hand would be wrong.
     const shown = visible && this.#shape?.shapeId === shapeId && shapeId !== 0;
     this.canvas.hidden = !shown;
@@ -63,5 +80,11 @@ export class CursorLayer {
     const left = x * this.#scale.x;
     const top = y * this.#scale.y;
     this.canvas.style.transform = `translate(${left}px, ${top}px)`;
+  }
+
+  /** Where the shape's left upper corner is when its hot spot is at a place. */
+  #corner(place: { readonly x: number; readonly y: number }) {
+    const { hotspotX = 0, hotspotY = 0 } = this.#shape ?? {};
+    return { x: place.x - hotspotX, y: place.y - hotspotY };
   }
 }

@@ -49,6 +49,8 @@ const CSS = `
 .video, .picture { width: 100%; height: 100%; }
 .video { object-fit: fill; pointer-events: none; }
 .cursor { pointer-events: none; will-change: transform; }
+.viewport.acts { touch-action: none; }
+.viewport.acts:has(.cursor:not([hidden])) { cursor: none; }
 .cursor[hidden] { display: none; }
 .crisp .video, .crisp .picture, .crisp .cursor { image-rendering: pixelated; }
 .faded { filter: grayscale(0.85) brightness(0.62) contrast(0.95); }

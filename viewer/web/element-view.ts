@@ -122,6 +122,11 @@ export class ElementView {
     return canvas;
   }
 
+  /** The turned picture's box on the page. Units: CSS pixels. */
+  get box(): DOMRect {
+    return this.#room.getBoundingClientRect();
+  }
+
   /** Takes the canvas off the screen while all of it is holes: laying it over a video costs as much as the video. */
   hidePicture(isHidden: boolean): void {
     if (this.#picture !== undefined) this.#picture.style.visibility = isHidden ? 'hidden' : '';

@@ -1,5 +1,6 @@
 import { KvmfrError } from '../../protocol/error.ts';
-import type { Codec, Encoding } from '../../protocol/wire/index.ts';
+import { keyOfCode } from '../../protocol/keys.ts';
+import type { Codec, Encoding, InputState } from '../../protocol/wire/index.ts';
 import { type Backend, startBackend } from './backend.ts';
 import type { Command, EncodingChoice, Report } from './core/messages.ts';
 import type { PicturePixels } from './core/render/surface.ts';
@@ -7,6 +8,9 @@ import type { ViewStats } from './core/stats.ts';
 import type { ViewStateName, ViewStatus } from './core/status.ts';
 import { ElementView } from './element-view.ts';
 import { errorCode, type KvmfrViewEventMap, type ViewPicture } from './events.ts';
+import { type Captured, Controls } from './input/controls.ts';
+import type { PointerStage } from './input/pointer.ts';
+import { Typist } from './input/typist.ts';
 import { type EncodingObstacle, encodingObstacle } from './obstacles.ts';
 import { type Answer, noPicture, Questions } from './questions.ts';
 import { layoutPicture, type ScaleMode } from './render/layout.ts';
@@ -15,6 +19,14 @@ import { type Notice, noticeFor } from './states.ts';
 
 // Where there is no page, as in Node, the class can be imported but not used.
 const ElementBase: typeof HTMLElement = Reflect.get(globalThis, 'HTMLElement') ?? class {};
+
+/** Attributes of keyboard and pointer. */
+const INPUT_ATTRIBUTES: ReadonlySet<string> = new Set([
+  'pointer',
+  'sensitivity',
+  'escape',
+  'view-only',
+]);
 
 /** Name of the element. */
 export const KVMFR_VIEW_TAG = 'kvmfr-view';
@@ -26,7 +38,10 @@ const SINCE_EVERY_MS = 1000;
  *
  * Attributes: `src` (address of the relay's socket; `ws` beside the page if left out), `token`
  * (for relays of another origin), `scale` (`fit`, `1:1`, `fill`), `encoding` (`auto`, `lossless`,
- * `video`, `jpeg`), `rotation` (degrees clockwise: 0, 90, 180, 270, on top of the guest's own).
+ * `video`, `jpeg`), `rotation` (degrees clockwise: 0, 90, 180, 270, on top of the guest's own),
+ * `pointer` (`auto`, `relative`: steps instead of places), `sensitivity` (of steps; 1 if left out),
+ * `escape` (codes of the keys that give the keyboard back; `ControlLeft AltLeft` if left out),
+ * `view-only` (nothing that is done on the view reaches the guest).
  *
  * Parts: `viewport`, `screen`, `video`, `picture`, `cursor`, `message`, `sheet`, `icon`, `title`, `text`,
  * `hint`, `steps`, `code`, `button`, `banner`.
@@ -42,6 +57,10 @@ export class KvmfrView extends ElementBase {
     'scale',
     'encoding',
     'rotation',
+    'pointer',
+    'sensitivity',
+    'escape',
+    'view-only',
   ];
 
   readonly #view: ElementView;
@@ -58,12 +77,24 @@ export class KvmfrView extends ElementBase {
   /** Video codecs of this browser, once they are known. */
   #codecs: readonly Codec[] | undefined;
   #tracing = false;
+  #input: InputState | undefined;
+  readonly #controls: Controls;
+  readonly #typist: Typist;
   #wanted = true;
   #sinceTimer: ReturnType<typeof setInterval> | undefined;
 
   constructor() {
     super();
     this.#view = new ElementView(this.attachShadow({ mode: 'open' }), () => this.#pressed());
+    this.#controls = new Controls({
+      host: this,
+      viewport: this.#view.viewport,
+      stage: () => this.#stage(),
+      send: (events, atMs) => this.#send({ kind: 'input', events, atMs }),
+      pointed: (place) => this.#view.cursor.lead(place),
+      changed: () => this.#inputChanged(),
+    });
+    this.#typist = new Typist((codes) => this.#controls.chord(codes));
   }
 
   /** Address of the relay's socket as given; empty when it is `ws` beside the page. */
@@ -149,6 +180,47 @@ export class KvmfrView extends ElementBase {
     this.#send({ kind: 'trace', on });
   }
 
+  /** Who may act on the guest, and how; undefined when this viewer never may, or nobody can. */
+  get input(): InputState | undefined {
+    return this.#input;
+  }
+
+  /** What of keyboard and pointer goes to the guest now. */
+  get captured(): Captured {
+    return this.#controls.captured;
+  }
+
+  /** Asks for the input: it is had at once when nobody has it, or who has it does nothing. */
+  takeInput(): void {
+    this.#send({ kind: 'inputWish', wish: 'take' });
+  }
+
+  /** Gives the input back. */
+  giveInput(): void {
+    this.#send({ kind: 'inputWish', wish: 'give' });
+  }
+
+  /**
+   * Presses keys together, in order, and lets them go, as `['ControlLeft', 'AltLeft', 'Delete']`.
+   *
+   * @throws ERR_KVMFR_ARGUMENT for a code that no guest has
+   */
+  sendKeys(codes: readonly string[]): void {
+    const unknown = codes.find((code) => keyOfCode(code) === undefined);
+    if (unknown !== undefined)
+      throw new KvmfrError('ERR_KVMFR_ARGUMENT', `there must be a key ${unknown}, but is none`);
+    this.#controls.chord(codes);
+  }
+
+  /**
+   * Types text as the keys of a US keyboard, for guests that take no clipboard.
+   *
+   * @returns settles with the characters that such a keyboard has not, when all others are typed
+   */
+  typeText(text: string): Promise<readonly string[]> {
+    return this.#typist.type(text);
+  }
+
   /** Connects, or connects anew. An element on a page does so by itself. */
   connect(): void {
     this.#wanted = true;
@@ -205,6 +277,7 @@ export class KvmfrView extends ElementBase {
     if (before === now || !this.isConnected) return;
     if (name === 'encoding') this.#send({ kind: 'encoding', encoding: this.encoding });
     else if (name === 'scale' || name === 'rotation') this.#layout();
+    else if (INPUT_ATTRIBUTES.has(name)) this.#setUpInput();
     else if (this.#wanted && this.#backend !== undefined) this.connect();
   }
 
@@ -240,7 +313,11 @@ export class KvmfrView extends ElementBase {
     if (this.#tracing) backend.send({ kind: 'trace', on: true });
     const stopPlace = watchPlace(this.#view.viewport, () => this.#layout());
     const stopPage = this.#watchPage();
+    this.#setUpInput();
+    const stopControls = this.#controls.start();
     this.#unwatch = () => {
+      stopControls();
+      this.#typist.stop();
       stopPlace();
       stopPage();
     };
@@ -322,6 +399,10 @@ export class KvmfrView extends ElementBase {
         this.#showNotice();
         this.#emit('picture', report.picture);
         break;
+      case 'input':
+        this.#input = report.state;
+        this.#setUpInput();
+        break;
       case 'videoPlace':
         this.#view.placeVideo(report.region);
         break;
@@ -397,6 +478,33 @@ export class KvmfrView extends ElementBase {
       x: layout.width / picture.screenWidthPx,
       y: layout.height / picture.screenHeightPx,
     });
+  }
+
+  #setUpInput(): void {
+    const controls = this.#controls;
+    controls.escapeCodes = (this.getAttribute('escape') ?? 'ControlLeft AltLeft')
+      .split(/\s+/)
+      .filter((code) => keyOfCode(code) !== undefined);
+    const factor = Number(this.getAttribute('sensitivity') ?? 1);
+    controls.sensitivity = factor > 0 && factor <= 100 ? factor : 1;
+    controls.relative = this.getAttribute('pointer') === 'relative';
+    const input = this.hasAttribute('view-only') ? undefined : this.#input;
+    controls.allow(input);
+    // Who can act must be reachable by the keyboard, and who cannot is no stop on the way.
+    if (input === undefined) this.removeAttribute('tabindex');
+    else if (!this.hasAttribute('tabindex')) this.tabIndex = 0;
+  }
+
+  #inputChanged(): void {
+    this.dispatchEvent(new CustomEvent('inputchange'));
+  }
+
+  #stage(): PointerStage | undefined {
+    const picture = this.#picture;
+    if (picture === undefined) return undefined;
+    const { screenWidthPx, screenHeightPx } = picture;
+    const turns = picture.rotation + this.rotation / 90;
+    return { box: this.#view.box, turns, screenWidthPx, screenHeightPx };
   }
 
   #emit<Type extends 'statechange' | 'picture' | 'presented' | 'stats' | 'latency'>(

@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { KEYS, type Key, keyOfCode } from '../../../protocol/keys.ts';
-import type { InputEvent, Locks } from '../../../protocol/wire/index.ts';
-import type { GuestInput, InputAbilities } from '../../../viewer/relay/guest-input.ts';
+import type { InputEvent } from '../../../protocol/wire/index.ts';
 import {
   ASK_MS,
   IDLE_MS,
@@ -10,41 +9,7 @@ import {
   MAX_PRESSES_PER_SECOND,
   type Seat,
 } from '../../../viewer/relay/input-desk.ts';
-
-/** A guest that writes down what it is told. */
-class FakeGuest implements GuestInput {
-  abilities: InputAbilities = { keyboard: true, absolute: true, relative: true };
-  locks: Locks | undefined;
-  readonly got: string[] = [];
-  readonly keys = new Set<string>();
-  readonly buttons = new Set<number>();
-  #changed: () => void = () => undefined;
-
-  apply(event: InputEvent): void {
-    if (event.kind === 'key') {
-      if (event.down) this.keys.add(event.key.code);
-      else this.keys.delete(event.key.code);
-      this.got.push(`${event.key.code}${event.down ? '+' : '-'}`);
-    } else if (event.kind === 'button') {
-      if (event.down) this.buttons.add(event.button);
-      else this.buttons.delete(event.button);
-      this.got.push(`button ${event.button}${event.down ? '+' : '-'}`);
-    } else this.got.push(event.kind);
-  }
-
-  watch(changed: () => void): () => void {
-    this.#changed = changed;
-    return () => {
-      this.#changed = () => undefined;
-    };
-  }
-
-  turn(abilities: InputAbilities, locks?: Locks): void {
-    this.abilities = abilities;
-    this.locks = locks;
-    this.#changed();
-  }
-}
+import { WrittenInput } from '../../support/written-input.ts';
 
 function key(code: string, down: boolean): InputEvent {
   return { kind: 'key', key: keyOfCode(code) as Key, down };
@@ -57,13 +22,13 @@ const button = (index: number, down: boolean): InputEvent => ({
 });
 const PLACE: InputEvent = { kind: 'position', x: 1, y: 2 };
 
-let guest: FakeGuest;
+let guest: WrittenInput;
 let desk: InputDesk;
 let nowMs: number;
 
 beforeEach(() => {
   nowMs = 1000;
-  guest = new FakeGuest();
+  guest = new WrittenInput();
   desk = new InputDesk({ guest, nowMs: () => nowMs });
 });
 
@@ -90,7 +55,7 @@ describe('the desk', () => {
     expect(first.state).toMatchObject({ holder: 'nobody', free: true, keyboard: true });
     send(first, key('KeyA', true), PLACE, key('KeyA', false));
     send(second, key('KeyB', true), PLACE);
-    expect(guest.got).toEqual(['KeyA+', 'position', 'KeyA-']);
+    expect(guest.got).toEqual(['KeyA+', 'at 1,2', 'KeyA-']);
     expect(desk.counts).toEqual({ applied: 3, ignored: 2, dropped: 0 });
     expect(first.state).toMatchObject({ holder: 'you' });
     expect(second.state).toMatchObject({ holder: 'other', holderName: 'first', free: false });
@@ -100,7 +65,7 @@ describe('the desk', () => {
   it('lets go of all that is held when its holder goes, rests, or says so', () => {
     for (const end of ['leave', 'rest', 'release', 'give'] as const) {
       const seat = come(end);
-      guest.got.length = 0;
+      guest.clear();
       send(seat, key('ShiftLeft', true), key('KeyA', true), button(0, true), button(4, true));
       expect(desk.holdsAny).toBe(true);
       if (end === 'release') send(seat, { kind: 'release' });
@@ -127,7 +92,7 @@ describe('the desk', () => {
     expect(second.state.holder).toBe('other');
     nowMs += 1;
     const told = second.told();
-    desk.tick();
+    second.look();
     expect(second.told()).toBeGreaterThan(told);
     expect(second.state.free).toBe(true);
     second.wish('take');
@@ -151,7 +116,6 @@ describe('the desk', () => {
     first.wish('take');
     nowMs += ASK_MS + 1;
     send(third, PLACE);
-    desk.tick();
     expect(third.state.askedBy).toBeUndefined();
     third.leave();
     expect(first.state.holder).toBe('nobody');
@@ -219,7 +183,7 @@ describe('the desk', () => {
     });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
-        guest = new FakeGuest();
+        guest = new WrittenInput();
         desk = new InputDesk({ guest, nowMs: () => nowMs });
         const seats = [come('a'), come('b'), come('c')];
         for (const { who, what } of steps) {

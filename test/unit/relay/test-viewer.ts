@@ -12,6 +12,7 @@ import {
   decodeCursorShape,
   decodeHello,
   decodeImage,
+  decodeInputState,
   decodeMoves,
   decodePicture,
   decodePong,
@@ -23,6 +24,7 @@ import {
   encodeAck,
   encodeViewerHello,
   type Hello,
+  type InputState,
   type PictureMessage,
   type PongMessage,
   type RelayStats,
@@ -88,6 +90,7 @@ export class TestViewer {
   readonly streams: VideoStream[] = [];
   readonly covers: CoverMessage[] = [];
   readonly videos: VideoMessage[] = [];
+  readonly inputs: InputState[] = [];
   /** Types of messages in the order in which they came. */
   readonly order: number[] = [];
   hello: Hello | undefined;
@@ -248,6 +251,9 @@ export class TestViewer {
         break;
       case WIRE_TYPES.bye:
         this.bye = decodeBye(envelope);
+        break;
+      case WIRE_TYPES.inputState:
+        this.inputs.push(decodeInputState(envelope));
         break;
       default:
         throw new Error(`a relay cannot send type ${envelope.type}`);

@@ -57,6 +57,8 @@ export class FakeSocket implements Socket {
     this.handlers = handlers;
   }
 
+  bufferedBytes = 0;
+
   send(bytes: Uint8Array<ArrayBuffer>): void {
     this.sent.push(bytes);
   }

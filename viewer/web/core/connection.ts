@@ -15,6 +15,8 @@ export interface SocketHandlers {
 /** An open or opening socket. */
 export interface Socket {
   send(bytes: Uint8Array<ArrayBuffer>): void;
+  /** Bytes that have not been handed to the network yet. */
+  readonly bufferedBytes: number;
   /** Ends it; `closed` may still be called. */
   close(code: number, reason: string): void;
 }
@@ -136,6 +138,11 @@ export class Connection {
   /** Sends a message; drops it when there is no connection. */
   send(bytes: Uint8Array<ArrayBuffer>): void {
     if (this.#openedMs !== undefined) this.#socket?.send(bytes);
+  }
+
+  /** Bytes that the socket has not handed to the network yet. */
+  get bufferedBytes(): number {
+    return this.#socket?.bufferedBytes ?? 0;
   }
 
   #open(): void {

@@ -5,14 +5,17 @@ import {
   decodeCursor,
   decodeCursorShape,
   decodeHello,
+  decodeInputState,
   decodePong,
   decodeState,
   decodeStats,
   type Envelope,
+  encodeInputWish,
   encodeNeedKey,
   encodePing,
   encodeView,
   type Hello,
+  type InputState,
   type PongMessage,
   readEnvelope,
   type VideoStream,
@@ -22,6 +25,7 @@ import { Connection, type Link } from './connection.ts';
 import { plainBytes } from './decode/bytes.ts';
 import { describeFault } from './fault.ts';
 import { Greeting } from './greeting.ts';
+import { InputOutbox } from './input-outbox.ts';
 import { Intake } from './intake.ts';
 import type { Command, EncodingChoice, Report } from './messages.ts';
 import type { Platform } from './platform.ts';
@@ -72,6 +76,10 @@ export class Engine {
   /** Measures the display; undefined where the browser does not tell. */
   readonly #meter: RefreshMeter | undefined;
 
+  readonly #outbox: InputOutbox;
+
+  /** Whether the relay has said that this viewer may act on the guest. */
+  #mayAct = false;
   #isClear = false;
   #visible: boolean;
   /** Quarter turns of what is on the canvas, which the canvas does not have. */
@@ -150,6 +158,18 @@ export class Engine {
       failed: (error) => this.#fail(error),
       linkChanged: (link) => this.#linkChanged(link),
     });
+    this.#outbox = new InputOutbox({
+      // A relay refuses hands that it has not asked for.
+      send: (message) => {
+        if (this.#mayAct) this.#connection.send(message);
+      },
+      buffered: () => this.#connection.bufferedBytes,
+      after: (ms, run) => clock.after(ms, run),
+      relayMs: (atMs) => {
+        const relay = this.#relayClock.now();
+        return relay === undefined ? undefined : atMs + relay.offsetMs;
+      },
+    });
     this.#standing = new Standing({
       link: () => this.#connection.link,
       wallMs: platform.wallMs,
@@ -193,6 +213,12 @@ export class Engine {
       case 'encoding':
         this.#encoding = command.encoding;
         this.#askForEncoding();
+        break;
+      case 'input':
+        this.#outbox.add(command.events, command.atMs - this.#options.platform.originMs);
+        break;
+      case 'inputWish':
+        if (this.#mayAct) this.#connection.send(encodeInputWish(command.wish));
         break;
       case 'trace':
         this.#receipts.tracing = command.on;
@@ -240,6 +266,7 @@ export class Engine {
       this.#relayClock.stop();
       this.#presenter.flush();
       this.#hello = undefined;
+      this.#takeInput(undefined);
       this.#standing.lost();
     }
     this.#measure();
@@ -297,6 +324,9 @@ export class Engine {
       case WIRE_TYPES.cursorShape:
         this.#takeCursorShape(envelope);
         break;
+      case WIRE_TYPES.inputState:
+        this.#takeInput(decodeInputState(envelope));
+        break;
       case WIRE_TYPES.pong:
         this.#takePong(decodePong(envelope));
         break;
@@ -348,6 +378,13 @@ export class Engine {
   #takePong(pong: PongMessage): void {
     const ms = this.#relayClock.take(pong);
     if (ms !== undefined) this.#stats.roundTrip(ms);
+  }
+
+  #takeInput(state: InputState | undefined): void {
+    const had = this.#mayAct;
+    this.#mayAct = state !== undefined;
+    if (state === undefined) this.#outbox.clear();
+    if (had || state !== undefined) this.#report({ kind: 'input', state });
   }
 
   #takeBye(bye: Bye): void {

@@ -1,5 +1,12 @@
 import type { Rect } from '../../../protocol/rect.ts';
-import type { Codec, Encoding, PictureMessage } from '../../../protocol/wire/index.ts';
+import type {
+  Codec,
+  Encoding,
+  InputEvent,
+  InputState,
+  InputWish,
+  PictureMessage,
+} from '../../../protocol/wire/index.ts';
 import type { LatencySample } from './latency.ts';
 import type { ViewStats } from './stats.ts';
 import type { ViewStatus } from './status.ts';
@@ -31,6 +38,9 @@ export type Command =
   | { readonly kind: 'encoding'; readonly encoding: EncodingChoice }
   /** Whether `latency` is to be reported of each update. */
   | { readonly kind: 'trace'; readonly on: boolean }
+  /** What a person has done. Units: milliseconds since 1970 by the page's monotonic clock. */
+  | { readonly kind: 'input'; readonly events: readonly InputEvent[]; readonly atMs: number }
+  | { readonly kind: 'inputWish'; readonly wish: InputWish }
   | { readonly kind: 'pixels'; readonly ask: number }
   | { readonly kind: 'snapshot'; readonly ask: number };
 
@@ -75,6 +85,8 @@ export type Report =
   /** The `<video>` is to lie below this part of the picture. */
   | { readonly kind: 'videoPlace'; readonly region: Rect }
   | { readonly kind: 'presented'; readonly epoch: number; readonly serial: number }
+  /** Who may act on the guest; undefined when nobody can. */
+  | { readonly kind: 'input'; readonly state: InputState | undefined }
   | { readonly kind: 'cursor'; readonly cursor: CursorPosition }
   | { readonly kind: 'cursorShape'; readonly shape: CursorShape }
   | { readonly kind: 'stats'; readonly stats: ViewStats }

@@ -43,6 +43,9 @@ export const openWebSocket: OpenSocket = (url, handlers) => {
     send: (bytes) => {
       if (socket.readyState === WebSocket.OPEN) socket.send(bytes);
     },
+    get bufferedBytes() {
+      return socket.bufferedAmount;
+    },
     close: (code, reason) => socket.close(code, reason),
   };
 };

@@ -1,0 +1,109 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { keyOfCode } from '../../protocol/keys.ts';
+import {
+  encodeInput,
+  encodeInputWish,
+  encodeView,
+  type InputEvent,
+  WIRE_TYPES,
+} from '../../protocol/wire/index.ts';
+import { WrittenInput } from '../support/written-input.ts';
+import { closeStages, eventually, PING, Stage } from '../unit/relay/stage.ts';
+import type { TestViewer } from '../unit/relay/test-viewer.ts';
+
+afterEach(closeStages);
+
+const PLACE: InputEvent = { kind: 'position', x: 7, y: 9 };
+
+function key(code: string, down: boolean): InputEvent {
+  const found = keyOfCode(code);
+  if (found === undefined) throw new Error(`there must be a key ${code}`);
+  return { kind: 'key', key: found, down };
+}
+
+async function join(stage: Stage): Promise<TestViewer> {
+  const viewer = stage.join();
+  await viewer.until(() => viewer.hello !== undefined);
+  await viewer.settle(PING);
+  return viewer;
+}
+
+function act(viewer: TestViewer, ...events: readonly InputEvent[]): void {
+  viewer.send(encodeInput({ atMs: undefined, events }));
+}
+
+describe('input through the relay', () => {
+  it('reaches the guest in order, from the one viewer that has it', async () => {
+    const guest = new WrittenInput();
+    const stage = await Stage.open({ input: guest });
+    const first = await join(stage);
+    const second = await join(stage);
+    expect(first.hello?.viewOnly).toBe(false);
+    expect(first.inputs).toMatchObject([{ holder: 'nobody', free: true, keyboard: true }]);
+    act(first, key('KeyA', true), PLACE, key('KeyA', false));
+    await first.settle(PING);
+    act(second, key('KeyB', true));
+    await second.settle(PING);
+    expect(guest.got).toEqual(['KeyA+', 'at 7,9', 'KeyA-']);
+    expect(second.inputs.at(-1)).toMatchObject({ holder: 'other', holderName: '127.0.0.1' });
+    second.send(encodeInputWish('take'));
+    await second.settle(PING);
+    await first.settle(PING);
+    expect(first.inputs.at(-1)?.askedBy).toBe('127.0.0.1');
+    first.send(encodeInputWish('give'));
+    await first.settle(PING);
+    await second.settle(PING);
+    expect(second.inputs.at(-1)?.holder).toBe('you');
+  });
+
+  it.each([
+    'the socket breaks',
+    'it is hidden',
+    'it breaks the rules',
+    'the relay closes',
+  ] as const)('lets go of what a viewer holds when %s', async (end) => {
+    const guest = new WrittenInput();
+    const stage = await Stage.open({ input: guest });
+    const viewer = await join(stage);
+    act(viewer, key('ControlLeft', true), key('KeyC', true), {
+      ...{ kind: 'button', button: 2, down: true },
+    });
+    await eventually(() => guest.buttons.size === 1);
+    expect(guest.keys.size).toBe(2);
+    if (end === 'the socket breaks') viewer.socket.terminate();
+    else if (end === 'it is hidden') viewer.send(encodeView({ visible: false }));
+    else if (end === 'it breaks the rules') viewer.send(Uint8Array.of(WIRE_TYPES.input, 0, 0, 0));
+    else await stage.relay.close();
+    await eventually(() => !guest.holdsAny);
+    expect(guest.got.slice(3).sort()).toEqual(['ControlLeft-', 'KeyC-', 'button 2-']);
+  });
+
+  it('is refused from a viewer that may only look, and where there is nothing to take it', async () => {
+    const guest = new WrittenInput();
+    const looking = await Stage.open({ input: guest, viewOnly: true });
+    const viewer = await join(looking);
+    expect(viewer.hello?.viewOnly).toBe(true);
+    expect(viewer.inputs).toEqual([]);
+    act(viewer, key('KeyA', true));
+    await viewer.until(() => viewer.closeCode !== undefined);
+    expect(viewer.bye?.code).toBe('ERR_KVMFR_DENIED');
+    const bare = await Stage.open({ viewOnly: false });
+    const other = await join(bare);
+    act(other, key('KeyA', true));
+    await other.until(() => other.closeCode !== undefined);
+    expect(other.bye?.code).toBe('ERR_KVMFR_WIRE');
+    expect(guest.events).toEqual([]);
+  });
+
+  it('tells what the guest takes, and its lights, when they change', async () => {
+    const guest = new WrittenInput();
+    const stage = await Stage.open({ input: guest });
+    const viewer = await join(stage);
+    guest.turn(
+      { keyboard: true, absolute: false, relative: true },
+      { caps: true, num: false, scroll: false },
+    );
+    await viewer.settle(PING);
+    expect(viewer.inputs.at(-1)).toMatchObject({ absolute: false, locks: { caps: true } });
+  });
+});

@@ -1,0 +1,83 @@
+import { encodeInput, type InputEvent, MAX_INPUT_EVENTS } from '../../../protocol/wire/index.ts';
+
+/** What an outbox works with. */
+export interface InputOutboxOptions {
+  readonly send: (message: Uint8Array<ArrayBuffer>) => void;
+  /** Bytes that the socket has not handed to the network yet. */
+  readonly buffered: () => number;
+  /** Calls back after a while; the answer takes it back. Units: milliseconds. */
+  readonly after: (ms: number, run: () => void) => () => void;
+  /** A time of this side's clock by the relay's; undefined while that is not known. */
+  readonly relayMs: (atMs: number) => number | undefined;
+}
+
+/** What may lie before the network and more be added: a line that carries this is in time. */
+const MAX_BUFFERED_BYTES = 2048;
+const LOOK_AGAIN_MS = 4;
+
+/**
+ * What a person does, on its way to the relay: at once while the line takes it. What has to wait is
+ * made less: of places the newest counts, steps are added up. Keys and buttons keep their order, and
+ * when too many of them wait all is let go instead: a key that comes late is worse than none.
+ */
+export class InputOutbox {
+  readonly #options: InputOutboxOptions;
+  #waiting: InputEvent[] = [];
+  #atMs = 0;
+  #cancel: (() => void) | undefined;
+
+  constructor(options: InputOutboxOptions) {
+    this.#options = options;
+  }
+
+  /** Events that wait for the line. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** Takes what was done. Units: milliseconds of this side's clock. */
+  add(events: readonly InputEvent[], atMs: number): void {
+    if (this.#waiting.length === 0) this.#atMs = atMs;
+    for (const event of events) this.#merge(event);
+    if (this.#waiting.length > MAX_INPUT_EVENTS) this.#waiting = [{ kind: 'release' }];
+    this.#flush();
+  }
+
+  /** Forgets what waits: there is nobody to send it to. */
+  clear(): void {
+    this.#waiting = [];
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+
+  #merge(event: InputEvent): void {
+    const last = this.#waiting.at(-1);
+    if (event.kind === 'position' && last?.kind === 'position') {
+      this.#waiting[this.#waiting.length - 1] = event;
+    } else if (
+      (event.kind === 'motion' || event.kind === 'wheel') &&
+      last !== undefined &&
+      last.kind === event.kind
+    ) {
+      const sum = { dx: last.dx + event.dx, dy: last.dy + event.dy };
+      this.#waiting[this.#waiting.length - 1] = { kind: event.kind, ...sum };
+    } else {
+      this.#waiting.push(event);
+    }
+  }
+
+  #flush(): void {
+    if (this.#waiting.length === 0 || this.#cancel !== undefined) return;
+    const { send, buffered, after, relayMs } = this.#options;
+    if (buffered() > MAX_BUFFERED_BYTES) {
+      this.#cancel = after(LOOK_AGAIN_MS, () => {
+        this.#cancel = undefined;
+        this.#flush();
+      });
+      return;
+    }
+    const events = this.#waiting;
+    this.#waiting = [];
+    send(encodeInput({ atMs: relayMs(this.#atMs), events }));
+  }
+}
