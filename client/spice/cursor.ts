@@ -16,7 +16,11 @@ export interface SpiceCursorState {
 
 const HIDDEN: SpiceCursorState = { visible: false, x: 0, y: 0, shape: undefined };
 
-/** The pointer of the adapter that QEMU emulates; std VGA has none of its own. */
+/**
+ * The pointer of the adapter that QEMU emulates; std VGA has none of its own.
+ *
+ * In mouse mode `client` a server tells shapes but no moves: the pointer is where it was put.
+ */
 export class SpiceCursor implements ChannelPart {
   readonly channel = 'cursor';
   readonly capabilities: readonly number[] = [];

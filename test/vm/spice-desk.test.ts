@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { SpiceFrame, SpiceSession } from '../../client/spice/index.ts';
+import type { SpiceCursorState, SpiceFrame, SpiceSession } from '../../client/spice/index.ts';
 import { guestProgram } from './guest-program.ts';
 import { needsGuest } from './needs-guest.ts';
-import { bootSpiceGuest, spiceOf } from './spice-guest.ts';
+import { spiceOf, startSpiceGuest } from './spice-guest.ts';
 import type { Screendump, VirtualMachine } from './virtual-machine.ts';
 
 const LIMIT_MS = 120_000;
@@ -37,18 +37,29 @@ function isSame(frame: SpiceFrame, dump: Screendump): boolean {
   return sameSize && rgbOf(frame).equals(dump.rgb);
 }
 
-needsGuest().describe('screen, sound and clipboard by SPICE', () => {
+needsGuest().describe('screen, pointer, sound and clipboard by SPICE', () => {
   let machine: VirtualMachine;
   let spice: SpiceSession;
+  /** Of the screen, in the order in which they came. */
+  const sizes: string[] = [];
+
+  async function watchSizes(): Promise<void> {
+    for await (const { widthPx, heightPx } of spice.display.frames()) {
+      const size = `${widthPx}x${heightPx}`;
+      if (sizes.at(-1) !== size) sizes.push(size);
+    }
+  }
 
   beforeAll(async () => {
-    machine = await bootSpiceGuest({
+    machine = await startSpiceGuest({
       devices: DEVICES,
       modules: [...SOUND_MODULES, 'virtio_console'],
-      files: [guestProgram('tone'), guestProgram('agent')],
+      files: ['tone', 'hear', 'agent', 'pointer'].map(guestProgram),
       append: 'console=tty0 vt.global_cursor_default=0',
     });
-    spice = await spiceOf(machine);
+    spice = await spiceOf(machine, { record: true });
+    void watchSizes();
+    await machine.ready();
   }, LIMIT_MS);
 
   afterAll(async () => {
@@ -91,6 +102,36 @@ needsGuest().describe('screen, sound and clipboard by SPICE', () => {
     LIMIT_MS,
   );
 
+  it('the screen of the firmware gives way to that of the driver', async () => {
+    const dump = await machine.screendump();
+    expect(sizes).toContain('720x400');
+    expect(sizes.at(-1)).toBe(`${dump.widthPx}x${dump.heightPx}`);
+  });
+
+  it(
+    'the pointer of the guest arrives with its shape, its hotspot and its place',
+    async () => {
+      // In mode `client` the viewer knows where the pointer is, and is not told.
+      spice.requestMouseMode('server');
+      for await (const info of spice.infos()) if (info.mouseMode === 'server') break;
+      const states = spice.cursor.states();
+      await machine.run('pointer &');
+      let seen: SpiceCursorState | undefined;
+      for await (const state of states) {
+        seen = state;
+        if (state.x === 103 && state.shape?.hotX === 3) break;
+      }
+      // The place is that of the hotspot.
+      expect(seen).toMatchObject({ x: 103, y: 55, shape: { widthPx: 64, heightPx: 64, hotY: 5 } });
+      const expected = Buffer.alloc(64 * 64 * 4);
+      for (let y = 0; y < 64; y++)
+        for (let x = 0; x < 64; x++) expected.set([x, y, 7, 255], (y * 64 + x) * 4);
+      expect(expected.equals(seen?.shape?.rgba ?? Buffer.alloc(0))).toBe(true);
+      await machine.run('kill $!');
+    },
+    LIMIT_MS,
+  );
+
   it(
     'a tone that the guest plays arrives sample by sample',
     async () => {
@@ -120,6 +161,34 @@ needsGuest().describe('screen, sound and clipboard by SPICE', () => {
       // A machine that is busy has gaps, which cut some.
       const whole = runs.filter((run) => run === HALF_PERIOD).length;
       expect(whole / runs.length).toBeGreaterThan(0.5);
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    'what is said into the microphone is heard in the guest',
+    async () => {
+      const { record } = spice;
+      if (record === undefined) throw new Error('the machine has no microphone');
+      const events = record.events();
+      await machine.run('hear &');
+      const { value: start } = await events.next();
+      if (start?.kind !== 'start') throw new Error('the guest does not record');
+      const level = 4321;
+      let done = false;
+      const heard = machine.events.take(new RegExp(`^hear ${level}$`)).then(() => {
+        done = true;
+      });
+      // As a microphone does: 10 ms at a time, for as long as it is not heard.
+      const samples = Buffer.alloc((start.rateHz / 100) * start.channels * 2);
+      for (let at = 0; at < samples.length; at += 2) samples.writeInt16LE(level, at);
+      for (let timeMs = 0; !done; timeMs += 10) {
+        record.write(samples, timeMs);
+        await new Promise<void>((resolve) => setTimeout(resolve, 10));
+      }
+      await heard;
+      await machine.run('kill $!');
+      for await (const event of events) if (event.kind === 'stop') break;
     },
     LIMIT_MS,
   );

@@ -35,16 +35,24 @@ export function spiceOf(
   return connectSpice(spiceAddress(machine), { password: PASSWORD, ...options });
 }
 
+/** What a guest has beside SPICE. */
+export interface SpiceGuestOptions {
+  readonly devices?: readonly string[];
+  readonly modules?: readonly string[];
+  readonly files?: readonly GuestFile[];
+  readonly append?: string;
+}
+
 /** Boots a guest with SPICE, and what else it shall have. */
-export function bootSpiceGuest(
-  extra: {
-    readonly devices?: readonly string[];
-    readonly modules?: readonly string[];
-    readonly files?: readonly GuestFile[];
-    readonly append?: string;
-  } = {},
-): Promise<VirtualMachine> {
-  return VirtualMachine.boot({
+export async function bootSpiceGuest(extra: SpiceGuestOptions = {}): Promise<VirtualMachine> {
+  const machine = await startSpiceGuest(extra);
+  await machine.ready();
+  return machine;
+}
+
+/** Starts a guest with SPICE, which is in its firmware then. */
+export function startSpiceGuest(extra: SpiceGuestOptions = {}): Promise<VirtualMachine> {
+  return VirtualMachine.start({
     ...extra,
     devices: [...SPICE_DEVICES, ...(extra.devices ?? [])],
     modules: [...SPICE_MODULES, ...(extra.modules ?? [])],
