@@ -39,8 +39,9 @@ async function firstLine(): Promise<string> {
 /** Reads a line from the terminal without showing it. */
 async function typed(signal: AbortSignal): Promise<string | undefined> {
   const { stdin, stderr } = process;
-  stderr.write('Password: ');
+  // First this: what is typed early must not be shown either.
   stdin.setRawMode(true);
+  stderr.write('Password: ');
   try {
     const letters: string[] = [];
     for await (const chunk of stdin.setEncoding('utf8'))
