@@ -118,7 +118,10 @@ function floorText(rows: readonly Row[]): string {
 
 function reachText(of: string, [first]: readonly Row[]): string {
   if (first === undefined || first.limit === null) return '';
-  const side = first.unit.includes('cheaper') || first.unit === 'fps' ? '>=' : '<=';
+  const side =
+    first.unit.includes('cheaper') || first.unit.includes('undisturbed') || first.unit === 'fps'
+      ? '>='
+      : '<=';
   return `${of} ${side} ${number(first.limit)} ${first.unit}`.trim();
 }
 
