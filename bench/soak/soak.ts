@@ -23,6 +23,7 @@ const WARM_UP = 0.25;
 const SAMPLE_MS = 2000;
 const TELL_EVERY_SAMPLES = 15;
 const LOOK_MS = 100;
+const SETTLE_LOOKS = 8;
 const BETWEEN_FAULTS_MS = 3000;
 const COMING_AND_GOING_MS = 700;
 const MOST_PASSING = 4;
@@ -150,13 +151,16 @@ export class Soak {
   }
 
   /** Nobody looks: what the relay holds then. */
-  async #rest(): Promise<Belongings> {
+  async #rest(threads = Number.POSITIVE_INFINITY): Promise<Belongings> {
     const { browser, relay } = this.#stage;
     this.#shown += (await browser?.shown()) ?? 0;
     await this.#patient('everybody gone', this.#stage.nobodyLooks());
     this.#passing = 0;
     while (childrenOf(relay.pid).length > 0) await sleep(LOOK_MS);
-    const found = await kept(relay.pid);
+    let found = await kept(relay.pid);
+    // Idle threads of an image library live on for a quarter of a minute.
+    for (let again = 0; again < SETTLE_LOOKS && found.threads > threads; again++)
+      found = await kept(relay.pid);
     this.#say(`nobody looks: relay ${belongingsText(found)}`);
     await this.#stage.everybodyLooks();
     return found;
@@ -167,7 +171,7 @@ export class Soak {
     const seen = await viewers.ask('count');
     const read = await reader.ask('count');
     await this.#keepRelayTotals();
-    const after = await this.#rest();
+    const after = await this.#rest(before.threads);
     await this.#stage.viewers.ask('gone');
     await this.#stage.browser?.leave();
     await this.#patient('the end of the reader', reader.ask('close'));
