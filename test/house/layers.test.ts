@@ -125,7 +125,12 @@ function ofRuntime(from: Project): readonly Attempt[] {
     ),
     attempt(from, 'process', value('process.version'), unless(onNode)),
     attempt(from, 'Buffer', value('Buffer.alloc(1)'), unless(onNode)),
-    attempt(from, 'document', value('document.title'), unless(from === 'viewer/web')),
+    attempt(
+      from,
+      'document',
+      value('document.title'),
+      unless(from === 'viewer/web' || from === 'bench'),
+    ),
     attempt(from, 'importScripts', value('importScripts'), unless(inWorker)),
   ];
 }

@@ -1,7 +1,12 @@
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { connectSpice, type SpiceSession, type SpiceStateName } from '../../client/spice/index.ts';
+import { CERT, KEY } from '../unit/relay/certificate.ts';
 import { needsGuest } from './needs-guest.ts';
 import { PASSWORD, SPICE_DEVICES, spiceAddress, spiceOf } from './spice-guest.ts';
 import { VirtualMachine } from './virtual-machine.ts';
@@ -74,6 +79,42 @@ needsGuest().describe('a session with the SPICE server of QEMU', () => {
       await reaches(spice, 'connected');
       expect(spice.connections).toBe(2);
       expect(spice.inputs.keyDown(0x1e)).toBe(true);
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    'goes through TLS to who proves itself, with every channel',
+    async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'kvmfr-spice-tls-'));
+      try {
+        writeFileSync(join(folder, 'server-cert.pem'), CERT);
+        writeFileSync(join(folder, 'ca-cert.pem'), CERT);
+        writeFileSync(join(folder, 'server-key.pem'), KEY);
+        const port = await freePort();
+        const devices = SPICE_DEVICES.map((word) =>
+          word.replace(
+            'unix=on,addr=spice.sock',
+            `tls-port=${port},addr=127.0.0.1,x509-dir=${folder},tls-channel=default`,
+          ),
+        );
+        await using _machine = await VirtualMachine.start({ ...MACHINE, devices });
+        const address = `127.0.0.1:${port}`;
+        const { fingerprint256: fingerprint } = new X509Certificate(CERT);
+        await using spice = await connectSpice(address, {
+          password: PASSWORD,
+          tls: { fingerprint },
+        });
+        expect(spice.info?.channels).toEqual(['main', 'inputs', 'display', 'cursor']);
+        const { value: frame } = await spice.display.frames().next();
+        expect(frame?.pixels.length).toBeGreaterThan(0);
+        await expect(connectSpice(address, { password: PASSWORD, tls: {} })).rejects.toMatchObject({
+          code: 'ERR_KVMFR_DENIED',
+        });
+        expect(spice.state.name).toBe('connected');
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
     },
     LIMIT_MS,
   );
