@@ -1,7 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
+import { keyOfCode } from '../../../protocol/keys.ts';
 import * as wire from '../../../protocol/wire/index.ts';
 import type { ParserTarget } from '../loop/parser-target.ts';
 import { claim } from './claim.ts';
+
+const A = keyOfCode('KeyA');
 
 /** A picture whose last tiles are cut: what tiles, images and covers are read for. */
 const GRID = { widthPx: 150, heightPx: 90, tilePx: 64 } as const;
@@ -66,6 +69,7 @@ const FROM_RELAY: { readonly [type: number]: Reader } = {
   [wire.WIRE_TYPES.cover]: (e) => wire.encodeCover(wire.decodeCover(e, TILE_COUNT)),
   [wire.WIRE_TYPES.video]: (e) => wire.encodeVideo(wire.decodeVideo(e)),
   [wire.WIRE_TYPES.times]: (e) => wire.encodeTimes(wire.decodeTimes(e)),
+  [wire.WIRE_TYPES.inputState]: (e) => wire.encodeInputState(wire.decodeInputState(e)),
   [wire.WIRE_TYPES.moves]: (e) => {
     const moves = wire.decodeMoves(e, GRID);
     claim(moves.moves.length <= wire.MAX_MOVES, 'moves are few');
@@ -84,6 +88,13 @@ const FROM_VIEWER: { readonly [type: number]: Reader } = {
   [wire.WIRE_TYPES.ping]: (e) => wire.encodePing(wire.decodePing(e)),
   [wire.WIRE_TYPES.needKey]: (e) => wire.encodeNeedKey(wire.decodeNeedKey(e)),
   [wire.WIRE_TYPES.refresh]: () => undefined,
+  [wire.WIRE_TYPES.inputWish]: (e) => wire.encodeInputWish(wire.decodeInputWish(e)),
+  [wire.WIRE_TYPES.input]: (e) => {
+    const input = wire.decodeInput(e);
+    claim(input.events.length <= wire.MAX_INPUT_EVENTS, 'events are few');
+    // Keys that nobody knows are passed over, and a message has an event at least.
+    return input.events.length === 0 ? undefined : wire.encodeInput(input);
+  },
 };
 
 /** What is read stays the same when it is written and read again. */
@@ -176,6 +187,26 @@ export const RELAY_MESSAGES: ParserTarget = {
       data: Uint8Array.of(0, 0, 0, 1, 0x65, 0x88),
     }),
     wire.encodeTimes({ epoch: 1, serial: 2, stages: TIMES, sentMs: 3.5 }),
+    wire.encodeVideoStream({
+      stream: 2,
+      epoch: 1,
+      codec: 'vp8',
+      codecString: 'vp8',
+      codedWidthPx: 64,
+      codedHeightPx: 64,
+      region: { x: 64, y: 0, width: 64, height: 64 },
+    }),
+    wire.encodeInputState({
+      keyboard: true,
+      absolute: true,
+      relative: false,
+      holder: 'other',
+      holderName: 'x',
+      free: false,
+      askedBy: 'y',
+      locks: { caps: true, num: false, scroll: false },
+      reason: 'z',
+    }),
     wire.encodeMoves({
       epoch: 1,
       serial: 2,
@@ -214,6 +245,18 @@ export const VIEWER_MESSAGES: ParserTarget = {
     wire.encodePing(17.5),
     wire.encodeRefresh(),
     wire.encodeNeedKey(1),
+    wire.encodeInputWish('take'),
+    wire.encodeInput({
+      atMs: 5,
+      events: [
+        ...(A === undefined ? [] : [{ kind: 'key' as const, key: A, down: true }]),
+        { kind: 'button', button: 4, down: true },
+        { kind: 'position', x: 7, y: 9 },
+        { kind: 'motion', dx: -1, dy: 2 },
+        { kind: 'wheel', dx: 0, dy: -120 },
+        { kind: 'release' },
+      ],
+    }),
   ],
   read: (bytes) => readMessage(FROM_VIEWER, bytes),
 };
