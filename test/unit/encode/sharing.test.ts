@@ -24,6 +24,24 @@ describe('SharedUpdates', () => {
     await updates.close();
   });
 
+  it('gives an update of the newest serial to who asks for that, though an older one would do', async () => {
+    const screen = new Screen(192, 64);
+    const picture = await pictureOf(screen);
+    const updates = new SharedUpdates({
+      isLarge: () => false,
+      coder: () => ({ parts: [], large: false, exact: true }),
+    });
+    const first = updates.takeTiles(picture, Uint32Array.of(0), 1);
+    screen.fill({ x: 64, y: 0, width: 1, height: 1 }, [1, 2, 3]);
+    await picture.update(screen.frame());
+    // The tile has not changed since.
+    expect(updates.takeTiles(picture, Uint32Array.of(0), 1)).toBe(first);
+    const newest = updates.takeTiles(picture, Uint32Array.of(0), 1, true);
+    expect([first?.to, newest?.to]).toEqual([1, 2]);
+    expect(updates.takeTiles(picture, Uint32Array.of(0), 1, true)).toBe(newest);
+    await updates.close();
+  });
+
   it('does not call whoever waits after it was closed', async () => {
     const picture = await pictureOf(new Screen(64, 64));
     let idle = 0;

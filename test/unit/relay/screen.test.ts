@@ -137,6 +137,25 @@ describe('a screen', () => {
     expect([...screen.cover]).toEqual([1]);
   });
 
+  it('is exact where a move made it so, and is known to lack the rest', () => {
+    const screen = screenOf(34);
+    const all = Uint32Array.from({ length: 34 }, (_, tile) => tile);
+    const bits = new Uint32Array(2);
+    screen.tookTiles(all, 1, true);
+    screen.distrust(Uint32Array.of(33), 1);
+    const moved = picture(...[...all].map(() => 2));
+    screen.lacking(picture(...[...all].map((tile) => (tile === 31 ? 2 : 1))), bits);
+    expect([...bits]).toEqual([0x8000_0000, 0b10]);
+    screen.tookMoves(bits, 2);
+    expect(missing(screen, moved)).toEqual([31, 33]);
+    expect(inexact(screen, moved, 2)).toEqual([31, 33]);
+    expect(screen.hasVideo).toBe(false);
+    screen.tookVideo(moved, 2);
+    expect(screen.hasVideo).toBe(true);
+    screen.tookTiles(Uint32Array.of(31, 33), 2, true);
+    expect(screen.hasVideo).toBe(false);
+  });
+
   it('is owed again what may have been torn, and what came as a JPEG when it rests', () => {
     const screen = screenOf(2);
     screen.tookTiles(Uint32Array.of(0, 1), 4, true);
