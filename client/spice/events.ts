@@ -10,6 +10,7 @@ export interface EventStreamOptions {
  */
 export class EventStream<T> implements AsyncIterableIterator<T> {
   readonly #limit: number;
+  readonly #mayLose: (event: T) => boolean;
   readonly #events: T[] = [];
   readonly #waiting: ((result: IteratorResult<T, undefined>) => void)[] = [];
   readonly #onEnd: (stream: EventStream<T>) => void;
@@ -20,10 +21,12 @@ export class EventStream<T> implements AsyncIterableIterator<T> {
 
   constructor(options: {
     readonly limit: number;
+    readonly mayLose: (event: T) => boolean;
     readonly signal: AbortSignal | undefined;
     readonly onEnd: (stream: EventStream<T>) => void;
   }) {
     this.#limit = options.limit;
+    this.#mayLose = options.mayLose;
     this.#onEnd = options.onEnd;
     this.#signal = options.signal;
     this.#signal?.addEventListener('abort', this.#onAbort, { once: true });
@@ -61,7 +64,8 @@ export class EventStream<T> implements AsyncIterableIterator<T> {
       return;
     }
     if (this.#events.length >= this.#limit) {
-      this.#events.shift();
+      const oldest = this.#events.findIndex(this.#mayLose);
+      this.#events.splice(Math.max(0, oldest), 1);
       this.#lost += 1;
     }
     this.#events.push(event);
@@ -81,11 +85,16 @@ export class EventStream<T> implements AsyncIterableIterator<T> {
 export class EventSource<T> {
   readonly #streams = new Set<EventStream<T>>();
   readonly #limit: number;
+  readonly #mayLose: (event: T) => boolean;
   #closed = false;
 
-  /** @param limit events that are kept for a loop that does not take them; 1 means the newest */
-  constructor(limit: number) {
+  /**
+   * @param limit events that are kept for a loop that does not take them; 1 means the newest
+   * @param mayLose which of them are thrown away before all others; any when left out
+   */
+  constructor(limit: number, mayLose: (event: T) => boolean = () => true) {
     this.#limit = limit;
+    this.#mayLose = mayLose;
   }
 
   /** Whether anybody listens. */
@@ -97,6 +106,7 @@ export class EventSource<T> {
   stream(options: EventStreamOptions = {}, first?: T): EventStream<T> {
     const stream = new EventStream<T>({
       limit: this.#limit,
+      mayLose: this.#mayLose,
       signal: options.signal,
       onEnd: (ended) => this.#streams.delete(ended),
     });

@@ -22,7 +22,7 @@ export type PlaybackEvent =
   | { readonly kind: 'volume'; readonly volumes: readonly number[] }
   | { readonly kind: 'mute'; readonly muted: boolean };
 
-/** A second of sound in the pieces that servers send; who is slower misses what is older. */
+/** A second of sound in the pieces that servers send; who is slower misses older data, but no event. */
 const MAX_EVENTS = 100;
 
 /** The guest's sound. Time is that of the server's clock, in milliseconds, and wraps at 32 bits. */
@@ -30,7 +30,10 @@ export class SpicePlayback implements ChannelPart {
   readonly channel = 'playback';
   readonly capabilities: readonly number[];
   readonly maxMessageBytes: number = MAX_SOUND_MESSAGE_BYTES;
-  readonly #events: EventSource<PlaybackEvent> = new EventSource(MAX_EVENTS);
+  readonly #events: EventSource<PlaybackEvent> = new EventSource(
+    MAX_EVENTS,
+    ({ kind }) => kind === 'data',
+  );
   #mode: SoundMode = 'raw';
   #format: SoundFormat | undefined;
   #volumes: readonly number[] = [];

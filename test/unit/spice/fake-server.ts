@@ -157,7 +157,7 @@ export class FakeServer implements AsyncDisposable {
   readonly #options: FakeOptions;
   readonly #sockets = new Set<Socket>();
   readonly #channels: FakeChannel[] = [];
-  #wake: (() => void) | undefined;
+  readonly #waiting: (() => void)[] = [];
   /** Connections so far. */
   connections = 0;
 
@@ -191,7 +191,7 @@ export class FakeServer implements AsyncDisposable {
       const [found] = index < 0 ? [] : this.#channels.splice(index, 1);
       if (found !== undefined) return found;
       await new Promise<void>((resolve) => {
-        this.#wake = resolve;
+        this.#waiting.push(resolve);
       });
     }
   }
@@ -293,6 +293,6 @@ export class FakeServer implements AsyncDisposable {
       );
     }
     this.#channels.push(channel);
-    this.#wake?.();
+    for (const wake of this.#waiting.splice(0)) wake();
   }
 }
