@@ -30,6 +30,8 @@
         'NAPI_VERSION=8',
         'NODE_ADDON_API_DISABLE_DEPRECATED',
         'NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS',
+        # What cannot be thrown because its thread is being terminated is no reason to end the process.
+        'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
       ],
       'conditions': [
         ['OS=="linux"', {

@@ -294,11 +294,18 @@ void Mapping::CallBack(napi_env raw_env, napi_value callback, void* context, voi
 
 void Mapping::Tell(Napi::Env env, const Napi::Function& function,
                    const std::vector<FinishedWait>& finished) {
+  // By the plain interface: a thread that is being terminated runs no JavaScript any more, which is
+  // a status here and would be an error that cannot be thrown, the end of the process, there.
+  napi_value undefined;
+  if (napi_get_undefined(env, &undefined) != napi_ok) return;
   for (const FinishedWait& wait : finished) {
-    function.Call({Napi::Number::New(env, wait.id),
-                   Napi::Number::New(env, static_cast<std::uint32_t>(wait.outcome)),
-                   Napi::Number::New(env, static_cast<double>(wait.before) / kMilli)});
-    if (env.IsExceptionPending()) break;
+    const double told[] = {static_cast<double>(wait.id), static_cast<double>(wait.outcome),
+                           static_cast<double>(wait.before) / kMilli};
+    napi_value arguments[3];
+    for (std::size_t i = 0; i < 3; ++i) {
+      if (napi_create_double(env, told[i], &arguments[i]) != napi_ok) return;
+    }
+    if (napi_call_function(env, undefined, function, 3, arguments, nullptr) != napi_ok) return;
   }
 }
 

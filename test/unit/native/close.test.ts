@@ -99,6 +99,12 @@ describe.each(['thread', 'loop'])('a mapping that nobody closes, whose %s looks'
 });
 
 describe.each(['thread', 'loop'])('what is left over, whose %s looked', (looks) => {
+  test('a process lives on whose workers are ended at any moment of their looks', async () => {
+    const region = regionAt(`end-in-a-look-${looks}`);
+    const result = await askChild('end-in-a-look.mjs', [region, '120'], { env: { LOOKS: looks } });
+    expect(result).toEqual({ rounds: 120 });
+  });
+
   test('1000 mappings and 5 workers that ended waiting leave no descriptor, thread or mapping', async () => {
     const result = await askChild('left-over.mjs', [regionAt(`left-over-${looks}`)], {
       env: { LOOKS: looks },
