@@ -15,6 +15,17 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
+const TOP = [
+  'protocol',
+  'native',
+  'client',
+  'client/spice',
+  'host',
+  'viewer/encode',
+  'viewer/hands',
+  'viewer/relay',
+] as const;
+
 /** What each project may import of the others, as docs/architecture.md tells it. */
 const ALLOWED = {
   protocol: [],
@@ -23,12 +34,13 @@ const ALLOWED = {
   'client/spice': ['protocol'],
   host: ['protocol', 'native'],
   'viewer/encode': ['protocol', 'native', 'client'],
-  'viewer/relay': ['protocol', 'client', 'client/spice', 'viewer/encode'],
+  'viewer/hands': ['protocol', 'client/spice'],
+  'viewer/relay': ['protocol', 'client', 'client/spice', 'viewer/encode', 'viewer/hands'],
   'viewer/web/core': ['protocol'],
   'viewer/web': ['protocol', 'viewer/web/core'],
   'viewer/web/worker': ['protocol', 'viewer/web/core'],
-  cli: ['protocol', 'native', 'client', 'client/spice', 'host', 'viewer/encode', 'viewer/relay'],
-  bench: ['protocol', 'native', 'client', 'client/spice', 'host', 'viewer/encode', 'viewer/relay'],
+  cli: TOP,
+  bench: TOP,
 } as const satisfies { readonly [project: string]: readonly string[] };
 
 type Project = keyof typeof ALLOWED;
@@ -43,6 +55,7 @@ const NODE = [
   'client/spice',
   'host',
   'viewer/encode',
+  'viewer/hands',
   'viewer/relay',
   'cli',
   'bench',

@@ -7,8 +7,9 @@ import {
   type InputEvent,
   WIRE_TYPES,
 } from '../../protocol/wire/index.ts';
+import { parseExposition } from '../support/exposition.ts';
 import { WrittenInput } from '../support/written-input.ts';
-import { closeStages, eventually, PING, Stage } from '../unit/relay/stage.ts';
+import { closeStages, eventually, noisy, PING, Stage } from '../unit/relay/stage.ts';
 import type { TestViewer } from '../unit/relay/test-viewer.ts';
 
 afterEach(closeStages);
@@ -105,5 +106,32 @@ describe('input through the relay', () => {
     );
     await viewer.settle(PING);
     expect(viewer.inputs.at(-1)).toMatchObject({ absolute: false, locks: { caps: true } });
+  });
+
+  it('tells the guest which screen a place is on, and everybody how much came', async () => {
+    const guest = new WrittenInput();
+    const stage = await Stage.open({ input: guest });
+    const first = await join(stage);
+    await stage.show(noisy(1, 320, 200));
+    await first.until(() => first.updates.length > 0);
+    act(first, PLACE, key('KeyA', true));
+    await first.settle(PING);
+    expect(guest.screens.at(-1)).toMatchObject({
+      ...{ screenWidthPx: 320, screenHeightPx: 200, rotation: 0 },
+    });
+    const second = await join(stage);
+    act(second, PLACE);
+    await second.settle(PING);
+    const ask = async (path: string): Promise<string> =>
+      (await fetch(`${stage.door.url}${path}?token=secret`)).text();
+    expect(JSON.parse(await ask('api/session')).input).toEqual({
+      ...{ applied: 2, ignored: 1, dropped: 0 },
+    });
+    const samples = parseExposition(await ask('metrics')).get('kvmfr_input_events_total')?.samples;
+    expect(samples?.get('kvmfr_input_events_total')).toEqual([
+      { labels: { outcome: 'applied' }, value: 2 },
+      { labels: { outcome: 'ignored' }, value: 1 },
+      { labels: { outcome: 'dropped' }, value: 0 },
+    ]);
   });
 });

@@ -1,11 +1,13 @@
 import type { InputEvent, Locks } from '../../protocol/wire/index.ts';
-import type { GuestInput, InputAbilities } from '../../viewer/relay/guest-input.ts';
+import type { GuestInput, GuestScreen, InputAbilities } from '../../viewer/hands/guest-input.ts';
 
 /** A guest's keyboard and pointer that write down what they are told. */
 export class WrittenInput implements GuestInput {
   abilities: InputAbilities = { keyboard: true, absolute: true, relative: true };
   locks: Locks | undefined;
   readonly events: InputEvent[] = [];
+  /** The screens that they were on. */
+  readonly screens: (GuestScreen | undefined)[] = [];
   readonly keys: Set<string> = new Set();
   readonly buttons: Set<number> = new Set();
   #changed: () => void = () => undefined;
@@ -20,7 +22,8 @@ export class WrittenInput implements GuestInput {
     return this.keys.size + this.buttons.size > 0;
   }
 
-  apply(event: InputEvent): void {
+  apply(event: InputEvent, screen?: GuestScreen): void {
+    this.screens.push(screen);
     if (event.kind === 'key') {
       if (event.down) this.keys.add(event.key.code);
       else this.keys.delete(event.key.code);
@@ -48,6 +51,7 @@ export class WrittenInput implements GuestInput {
   /** Forgets what came. */
   clear(): void {
     this.events.length = 0;
+    this.screens.length = 0;
   }
 }
 

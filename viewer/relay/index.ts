@@ -1,6 +1,6 @@
 /** Package `kvmfr/viewer`: show a guest's screen to browsers, in a server of one's own. */
 export type { PictureReader, PictureTimes, PictureUpdate } from '../../client/reader/reader.ts';
-export type { GuestInput, InputAbilities } from './guest-input.ts';
+export type { GuestInput, GuestScreen, InputAbilities } from '../hands/index.ts';
 export { LATENCY_STAGES, type LatencyStage } from './latency.ts';
 export {
   type Listening,

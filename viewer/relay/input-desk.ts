@@ -1,5 +1,5 @@
 import type { InputEvent, InputMessage, InputState, InputWish } from '../../protocol/wire/index.ts';
-import type { GuestInput } from './guest-input.ts';
+import type { GuestInput, GuestScreen } from '../hands/index.ts';
 
 /** Whoever has done nothing for so long may be relieved of the input. */
 export const IDLE_MS: number = 10_000;
@@ -11,6 +11,8 @@ export const MAX_PRESSES_PER_SECOND: number = 400;
 /** How a desk is made. */
 export interface InputDeskOptions {
   readonly guest: GuestInput;
+  /** The screen that viewers see; undefined while there is none. */
+  readonly screen?: () => GuestScreen | undefined;
   /** Units: milliseconds of any clock that does not jump. */
   readonly nowMs?: () => number;
 }
@@ -58,6 +60,7 @@ export interface Seat {
 export class InputDesk {
   readonly counts: InputCounts = { applied: 0, ignored: 0, dropped: 0 };
   readonly #guest: GuestInput;
+  readonly #screen: () => GuestScreen | undefined;
   readonly #nowMs: () => number;
   readonly #seats = new Set<DeskSeat>();
   readonly #unwatch: () => void;
@@ -70,6 +73,7 @@ export class InputDesk {
 
   constructor(options: InputDeskOptions) {
     this.#guest = options.guest;
+    this.#screen = options.screen ?? (() => undefined);
     this.#nowMs = options.nowMs ?? (() => performance.now());
     this.#unwatch = options.guest.watch(() => this.#tell());
   }
@@ -119,7 +123,7 @@ export class InputDesk {
     }
     if (!this.#note(event)) return;
     this.counts.applied++;
-    this.#guest.apply(event);
+    this.#guest.apply(event, this.#screen());
   }
 
   /** Keeps account of what is held. The answer is whether the guest is to be told. */

@@ -2,6 +2,7 @@ import { STAGE_BUCKETS_US, type StageHistograms } from '../../client/stage-histo
 import { STATES } from '../../protocol/wire/index.ts';
 import type { Encoder } from '../encode/index.ts';
 import type { Hub } from './hub.ts';
+import type { InputCounts } from './input-desk.ts';
 import type { LatencyStage } from './latency.ts';
 import type { ViewerInfo, ViewerTotals } from './viewer-info.ts';
 
@@ -13,6 +14,8 @@ export interface MetricsSource {
   readonly latency: StageHistograms<LatencyStage>;
   /** Viewers that left, by reason. */
   readonly departures: ReadonlyMap<string, number>;
+  /** What viewers did; undefined where nobody can act on the guest. */
+  readonly input: InputCounts | undefined;
 }
 
 type Sample = readonly [labels: string, value: number];
@@ -58,6 +61,13 @@ export function metricsText(source: MetricsSource): string {
     'Viewers that left, by reason.',
     [...source.departures].map(([why, count]) => [`{reason="${why}"}`, count]),
   );
+  if (source.input !== undefined)
+    put(
+      'input_events_total',
+      'counter',
+      'What viewers did: went to the guest, was of a viewer without the input, was too much.',
+      Object.entries(source.input).map(([what, count]) => [`{outcome="${what}"}`, count]),
+    );
   putEncoders(put, hub.coding.encoders);
   lines.push(...stageLines(source.latency));
   return `${lines.join('\n')}\n`;

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { KvmfrError } from '../../protocol/error.ts';
 import type { AssumedWire } from '../../protocol/lgmp/detect.ts';
 import { MAX_VIEWERS } from '../../protocol/limits.ts';
-import type { GuestInput } from './guest-input.ts';
+import type { GuestInput } from '../hands/index.ts';
 import type { GuestSource } from './source.ts';
 
 /** How a relay is made. */

@@ -152,7 +152,10 @@ class Relay implements Viewer {
       ...(settings.maxFps === undefined ? {} : { maxFps: settings.maxFps }),
     });
     const { input } = settings;
-    this.#desk = input === undefined ? undefined : new InputDesk({ guest: input });
+    this.#desk =
+      input === undefined
+        ? undefined
+        : new InputDesk({ guest: input, screen: () => this.#hub.picture.geometry });
     this.#face = new HttpFace({
       mount,
       access: this.#access,
@@ -333,6 +336,7 @@ class Relay implements Viewer {
       totals: this.#totals,
       latency: this.#latency.histograms,
       departures: this.#departures,
+      input: this.#desk?.counts,
     };
   }
 }

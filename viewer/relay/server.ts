@@ -224,7 +224,7 @@ export class HttpFace {
   #session(): object {
     const { hub, version, metrics } = this.#options;
     const { geometry, epoch, serial } = hub.picture;
-    const { viewers, totals, latency } = metrics();
+    const { viewers, totals, latency, input } = metrics();
     return {
       version,
       ...hub.state,
@@ -232,6 +232,7 @@ export class HttpFace {
       viewers: viewers.length,
       stats: { ...hub.reader.stats, ...totals },
       stages: latency.summary(),
+      ...(input === undefined ? {} : { input }),
     };
   }
 

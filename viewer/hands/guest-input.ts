@@ -11,6 +11,15 @@ export interface InputAbilities {
   readonly reason?: string;
 }
 
+/** The screen that places and steps of the pointer are on. */
+export interface GuestScreen {
+  /** Before it is turned. Units: pixels. */
+  readonly screenWidthPx: number;
+  readonly screenHeightPx: number;
+  /** How the guest has turned its desktop. Units: quarter turns clockwise. */
+  readonly rotation: number;
+}
+
 /**
  * The hands in the guest: a way for keys and pointer to get there, whichever it is.
  *
@@ -21,8 +30,8 @@ export interface GuestInput {
   readonly abilities: InputAbilities;
   /** Lights of the guest's keyboard; undefined while nobody has told. */
   readonly locks: Locks | undefined;
-  /** Does one thing. */
-  apply(event: InputEvent): void;
+  /** Does one thing, on a screen; undefined while no picture has been seen. */
+  apply(event: InputEvent, screen?: GuestScreen): void;
   /** Calls back when abilities or locks are others. The answer ends it. */
   watch(changed: () => void): () => void;
 }

@@ -1,0 +1,3 @@
+/** Ways for keys and pointer into a guest: by its SPICE server, by QEMU's control socket. */
+export type { GuestInput, GuestScreen, InputAbilities } from './guest-input.ts';
+export { SpiceInput } from './spice-input.ts';
