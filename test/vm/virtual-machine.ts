@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Duplex } from 'node:stream';
@@ -122,7 +122,8 @@ export class VirtualMachine implements AsyncDisposable {
     if (kernel === undefined || qemu === undefined)
       throw new Error('QEMU and a kernel must be there: run `npm test` once as root on Debian');
     const boot = options.kernel === false ? [] : bootArguments(kernel, folder, options);
-    const child = spawn(qemu, [...qemuArguments(options), ...boot], {
+    const [command, ...words] = [...endedWithUs(), qemu, ...qemuArguments(options), ...boot];
+    const child = spawn(command ?? qemu, words, {
       cwd: folder,
       stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
     });
@@ -225,6 +226,12 @@ function duplexOf(child: ChildProcess, fd: number): Duplex {
   const stream = child.stdio[fd];
   if (!(stream instanceof Duplex)) throw new Error(`file descriptor ${fd} of QEMU is no socket`);
   return stream;
+}
+
+/** A runner that is killed takes its machines with it: by a program that sets this and becomes QEMU. */
+function endedWithUs(): readonly string[] {
+  const path = '/usr/bin/setpriv';
+  return existsSync(path) ? [path, '--pdeathsig', 'KILL', '--'] : [];
 }
 
 function bootArguments(kernel: string, folder: string, options: MachineOptions): readonly string[] {
