@@ -42,7 +42,8 @@ async function run(one: BrowserCase, options: RunOptions): Promise<readonly Row[
   await using guest = await spawnPattern({ region, content, widthPx, heightPx, fps });
   await using relay = Child.start('browser/relay.js', [region, TOKEN]);
   const port = numberOf(await relay.hear('listening'), 'port');
-  await using browser = PlainChromium.open(`http://127.0.0.1:${port}/?token=${TOKEN}`, {
+  // One pixel of the guest is one of the page: scaling is the browser's, and no part of the promise.
+  await using browser = await PlainChromium.openPage(`http://127.0.0.1:${port}/?token=${TOKEN}`, {
     width: widthPx,
     height: heightPx,
   });

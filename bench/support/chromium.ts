@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
@@ -21,6 +22,8 @@ const FLAGS = [
 ];
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
 const KILL_AFTER_MS = 3000;
+const MEASURING_PAGE =
+  "<!doctype html><script>setTimeout(() => fetch('/told?' + innerWidth + ',' + innerHeight), 300)</script>";
 
 /** Path of a Chromium on this machine; undefined when there is none. */
 export function chromiumPath(): string | undefined {
@@ -70,6 +73,20 @@ export class PlainChromium implements AsyncDisposable {
     return new PlainChromium(child, profile);
   }
 
+  /**
+   * Opens an address in a window whose page has this size: one that is laid out a little smaller would
+   * have each picture scaled.
+   *
+   * @throws as {@link PlainChromium.open}
+   */
+  static async openPage(
+    url: string,
+    page: { readonly width: number; readonly height: number },
+  ): Promise<PlainChromium> {
+    const { width, height } = await frameSize();
+    return PlainChromium.open(url, { width: page.width + width, height: page.height + height });
+  }
+
   /** Id of the browser's first process, which is that of its group. */
   get pid(): number {
     return this.#process.pid ?? 0;
@@ -87,6 +104,35 @@ export class PlainChromium implements AsyncDisposable {
     }
     rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   }
+}
+
+let frame: Promise<{ readonly width: number; readonly height: number }> | undefined;
+
+/** What of a window the browser keeps for itself, also where nobody sees it. Units: pixels. */
+function frameSize(): Promise<{ readonly width: number; readonly height: number }> {
+  frame ??= measureFrame();
+  return frame;
+}
+
+async function measureFrame(): Promise<{ readonly width: number; readonly height: number }> {
+  const server = createServer();
+  const window = { width: 1000, height: 800 };
+  const told = new Promise<readonly number[]>((resolve) => {
+    server.on('request', ({ url = '' }: IncomingMessage, response: ServerResponse) => {
+      const sizes = /^\/told\?(\d+),(\d+)$/.exec(url);
+      response.setHeader('content-type', 'text/html');
+      response.end(sizes === null ? MEASURING_PAGE : '');
+      if (sizes !== null) resolve(sizes.slice(1).map(Number));
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  await using _browser = PlainChromium.open(`http://127.0.0.1:${port}/`, window);
+  const [width = window.width, height = window.height] = await told;
+  server.close();
+  return { width: window.width - width, height: window.height - height };
 }
 
 function signalGroup(pid: number, signal: NodeJS.Signals): void {
