@@ -7,8 +7,8 @@ const report = process.env['KVMFR_TEST_REPORT'];
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 60_000,
+    hookTimeout: 180_000,
     maxWorkers: 2,
     // A forgotten `.only` would leave the rest of its file untested.
     allowOnly: false,

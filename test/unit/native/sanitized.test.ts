@@ -44,20 +44,20 @@ describe('the native code under a sanitizer', () => {
     const result = await runSanitized('kernels-main.cc', sources, 'address,undefined');
     expect(result).toMatchObject({ status: 0, stderr: '' });
     expect(result.stdout).toMatch(/^[1-9]\d{4,} comparisons, variant (avx2|portable)\n$/);
-  }, 120_000);
+  }, 300_000);
 
   test('the coder of tiles stays in its ranges, and what it writes is what it was given', async () => {
     const sources = ['tile-ops.cc'];
     const result = await runSanitized('tile-ops-main.cc', sources, 'address,undefined');
     expect(result).toMatchObject({ status: 0, stderr: '' });
     expect(result.stdout).toMatch(/^[1-9]\d{4,} comparisons\n$/);
-  }, 120_000);
+  }, 300_000);
 
   test('the waiter has no data race', async () => {
     const result = await runSanitized('wait-main.cc', ['wait.cc', 'cadence.cc'], 'thread');
     expect(result).toMatchObject({ status: 0, stderr: '' });
     expect(result.stdout).toMatch(/^[1-9]\d{2,} waits\n$/);
-  }, 120_000);
+  }, 300_000);
 
   test.each([
     ['guard-main.cc', ['guard.cc', 'region.cc'], 'thread', /^[1-9]\d* lost\n$/],
@@ -70,7 +70,7 @@ describe('the native code under a sanitizer', () => {
       expect(result).toMatchObject({ status: 0, stderr: '' });
       expect(result.stdout).toMatch(said);
     },
-    120_000,
+    300_000,
   );
 });
 
@@ -85,7 +85,7 @@ describe('the moments at which the waiter looks', () => {
     const parsed = lines.map((line): Line => JSON.parse(line));
     streams = new Map(parsed.flatMap((line) => ('stream' in line ? [[line.stream, line]] : [])));
     soon = parsed.flatMap((line) => ('takesUs' in line ? [line] : []));
-  }, 120_000);
+  }, 300_000);
 
   test.each([
     ['60 Hz, steady', { looksPerSecond: 650, p50Us: 50, p99Us: 100 }],

@@ -43,7 +43,7 @@ export function run(
   env: Readonly<Record<string, string>> = {},
 ): Promise<ChildResult> {
   return new Promise((resolve) => {
-    const all = { env: { ...process.env, ...env }, timeout: 60_000 };
+    const all = { env: { ...process.env, ...env }, timeout: 300_000 };
     execFile(command, args, all, (error, stdout, stderr) => {
       const status = error === null ? 0 : (error.code ?? error.signal ?? 'unknown');
       resolve({ status, stdout, stderr });
