@@ -1,7 +1,7 @@
 // Workers that are ended again and again, at any moment of their looks.
 //   end-in-a-look.mjs REGION ROUNDS
 import { once } from 'node:events';
-import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { Mapping } from '../../../../dist/native/index.js';
 
 if (isMainThread) {
