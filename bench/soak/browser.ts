@@ -62,6 +62,14 @@ export class SoakBrowser implements AsyncDisposable {
     })()`);
   }
 
+  /** What its view says of itself, for a person. */
+  async facts(): Promise<string> {
+    return await this.#page.evaluate(`(() => {
+      const { state, stats } = document.querySelector('kvmfr-view');
+      return JSON.stringify({ state, stats });
+    })()`);
+  }
+
   /** How many updates the page has presented, and how many were loaded: 1 as long as all is well. */
   async shown(): Promise<number> {
     return await this.#page.evaluate('window.presentedCount');

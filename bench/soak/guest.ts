@@ -1,5 +1,6 @@
 // The guest of the soak: `guest.js PATH WIRE STAMP WIDTH HEIGHT MIB`. Publishes 60 numbered pictures
 // a second until it is told to rest, and then tells what the last one looks like.
+import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createHost, type WireName } from '../../host/index.ts';
 import type { Rect } from '../../protocol/index.ts';
@@ -51,6 +52,11 @@ serve({
     clearTimeout(timer);
     dueMs = performance.now();
     play();
+    return {};
+  },
+  /** Leaves its picture beside its region, as viewers should show it. */
+  leave() {
+    writeFileSync(`${path}.rgb`, screen.rgb());
     return {};
   },
   facts() {

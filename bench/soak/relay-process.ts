@@ -68,6 +68,13 @@ export class RelayProcess implements AsyncDisposable {
     return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1] ?? Number.NaN);
   }
 
+  /** What it says of itself. */
+  async session(): Promise<string> {
+    const url = new URL(this.url);
+    url.pathname += 'api/session';
+    return (await (await fetch(url)).text()).trim();
+  }
+
   /** Sends a signal that it lives through. */
   signal(signal: NodeJS.Signals): void {
     this.#process.kill(signal);

@@ -8,6 +8,7 @@ const HELP = `npm run soak [-- FLAGS]    a guest at 60 Hz, a relay, viewers that
   --minutes N     how long (default 2)
   --seed S        which faults, in which order (default: another one each time, printed)
   --browser       one Chromium among the viewers
+  --only FAULT    this fault and no other, one soon after the other; may be given several times
   --json FILE     write what was found
 
 Ctrl+C ends it early and tells what was found. Exit status 0 when every promise was kept; 1 when not.
@@ -18,6 +19,7 @@ const { values: flags } = parseArgs({
     minutes: { type: 'string', default: '2' },
     seed: { type: 'string' },
     browser: { type: 'boolean', default: false },
+    only: { type: 'string', multiple: true, default: [] },
     json: { type: 'string' },
     help: { type: 'boolean', short: 'h', default: false },
   },
@@ -41,6 +43,7 @@ async function main(): Promise<number> {
       minutes,
       seed,
       browser: flags.browser,
+      only: flags.only,
       signal: stop.signal,
       say,
     });

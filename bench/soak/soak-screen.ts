@@ -50,13 +50,18 @@ export class SoakScreen {
 
   /** The picture as viewers see it, as one number. */
   hash(): number {
+    return hashOf(this.rgb());
+  }
+
+  /** The picture as viewers see it. */
+  rgb(): Uint8Array {
     const rgb = new Uint8Array(this.widthPx * this.heightPx * 3);
     for (let from = 0, to = 0; from < this.bgra.length; from += 4, to += 3) {
       rgb[to] = this.bgra[from + 2] ?? 0;
       rgb[to + 1] = this.bgra[from + 1] ?? 0;
       rgb[to + 2] = this.bgra[from] ?? 0;
     }
-    return hashOf(rgb);
+    return rgb;
   }
 
   #type(): Rect {

@@ -50,6 +50,7 @@ export class SoakViewer {
   #picture: PictureMessage | undefined;
   #rgb: Uint8Array = new Uint8Array(0);
   #ended = false;
+  #last = { type: 0, epoch: 0, serial: 0, atMs: 0 };
   updates = 0;
 
   constructor(options: SoakViewerOptions) {
@@ -77,6 +78,28 @@ export class SoakViewer {
   /** Waits until it shows exactly the picture with this hash. */
   async exact(hash: number): Promise<void> {
     await this.until(() => hashOf(this.#rgb) === hash);
+  }
+
+  /** What is other than in a picture that it should show, and what it was sent last; for a person. */
+  facts(rgb: Uint8Array): { readonly [name: string]: number } {
+    const { type, epoch, serial, atMs } = this.#last;
+    const { widthPx = 0, heightPx = 0, epoch: shown = 0 } = this.#picture ?? {};
+    const other = tilesThatDiffer(this.#rgb, rgb, { widthPx, heightPx, tilePx: this.#tilePx });
+    return {
+      tilesOther: other.length,
+      firstOther: other[0] ?? -1,
+      lastOther: other.at(-1) ?? -1,
+      widthPx,
+      heightPx,
+      epoch: shown,
+      stamp: this.stamp,
+      updates: this.updates,
+      lastType: type,
+      lastEpoch: epoch,
+      lastSerial: serial,
+      lastMsAgo: Math.round(performance.now() - atMs),
+      socketState: this.#socket?.readyState ?? -1,
+    };
   }
 
   /** Reads nothing more; the relay notices by itself. */
@@ -175,9 +198,10 @@ export class SoakViewer {
     }
   }
 
-  #acknowledge({ flags, body }: Envelope): void {
+  #acknowledge({ type, flags, body }: Envelope): void {
     if ((flags & UPDATE_LAST) === 0) return;
     const update = { epoch: body.getUint32(0, true), serial: body.getUint32(4, true) };
+    this.#last = { ...update, type, atMs: performance.now() };
     this.#socket?.send(
       encodeAck({ ...update, networkUs: 0, boundUs: 0, decodeUs: 0, presentUs: 0 }),
     );
@@ -190,4 +214,27 @@ export class SoakViewer {
     for (const wake of this.#watchers) wake();
     this.#watchers.clear();
   }
+}
+
+/** Indices of the tiles that are not the same in two pictures; all when they are of another size. */
+function tilesThatDiffer(
+  shown: Uint8Array,
+  wanted: Uint8Array,
+  grid: { readonly widthPx: number; readonly heightPx: number; readonly tilePx: number },
+): readonly number[] {
+  const { widthPx, heightPx, tilePx } = grid;
+  if (tilePx === 0) return [];
+  const tiles = Math.ceil(widthPx / tilePx) * Math.ceil(heightPx / tilePx);
+  const other: number[] = [];
+  for (let index = 0; index < tiles; index++) {
+    const { x, y, width, height } = tileRect(index, grid);
+    let same = shown.length === wanted.length;
+    for (let row = y; same && row < y + height; row++) {
+      const from = (row * widthPx + x) * 3;
+      const to = from + width * 3;
+      same = Buffer.compare(shown.subarray(from, to), wanted.subarray(from, to)) === 0;
+    }
+    if (!same) other.push(index);
+  }
+  return other;
 }

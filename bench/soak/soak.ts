@@ -11,6 +11,8 @@ export interface SoakOptions {
   readonly minutes: number;
   readonly seed: number;
   readonly browser: boolean;
+  /** Names of the faults that are made; all when there is none. Then each follows at once. */
+  readonly only: readonly string[];
   /** Ends it early; what was found until then is told. */
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
@@ -25,6 +27,7 @@ const TELL_EVERY_SAMPLES = 15;
 const LOOK_MS = 100;
 const SETTLE_LOOKS = 8;
 const BETWEEN_FAULTS_MS = 3000;
+const BETWEEN_REPEATED_MS = 500;
 const COMING_AND_GOING_MS = 700;
 const MOST_PASSING = 4;
 /** Nothing may take this long, whatever else the machine has to do. */
@@ -71,8 +74,9 @@ export class Soak {
   }
 
   async #run(): Promise<Account> {
-    const { minutes, browser } = this.#options;
+    const { minutes, browser, only } = this.#options;
     const totalMs = minutes * MINUTE_MS;
+    if (only.length > 0) return await this.#repeat(only, totalMs);
     const beginningMs = totalMs * BEGINNING;
     const nap = browser ? [napOf(4000)] : [];
     await this.#faultsUntil(beginningMs, [RELAY_KILLED, ...FAULTS, ...nap], [RELAY_KILLED]);
@@ -82,6 +86,19 @@ export class Soak {
     await this.#faultsUntil(warmMs, [...FAULTS, ...nap], long);
     this.#measuring = true;
     await this.#faultsUntil(totalMs, [...FAULTS, ...nap], long);
+    this.#measuring = false;
+    return await this.#account(before);
+  }
+
+  /** A few kinds of faults and nothing else, to look for one that is rare. */
+  async #repeat(names: readonly string[], endMs: number): Promise<Account> {
+    const all = [RELAY_KILLED, ...FAULTS, napOf(4000)];
+    const faults = all.filter(({ name }) => names.includes(name));
+    if (faults.length < names.length)
+      throw new Error(`--only takes some of ${all.map(({ name }) => name).join(', ')}`);
+    const before = await this.#rest();
+    this.#measuring = true;
+    await this.#faultsUntil(endMs, faults, []);
     this.#measuring = false;
     return await this.#account(before);
   }
@@ -99,7 +116,7 @@ export class Soak {
         if (due.length === 0) due = this.#random.shuffled(faults);
         const fault = due.shift();
         if (fault !== undefined) await this.#recoverFrom(fault);
-        await sleep(BETWEEN_FAULTS_MS);
+        await sleep(this.#options.only.length > 0 ? BETWEEN_REPEATED_MS : BETWEEN_FAULTS_MS);
       }
     } catch (error) {
       // What was found until then is told all the same.
@@ -113,7 +130,7 @@ export class Soak {
   }
 
   async #recoverFrom(fault: Fault): Promise<void> {
-    const { guest: before, viewers, browser } = this.#stage;
+    const { guest: before, viewers } = this.#stage;
     const atSeconds = Math.round(this.#nowMs / 1000);
     if (fault === RELAY_KILLED) await this.#keepRelayTotals();
     await this.#patient(`${fault.name} itself`, fault.run(this.#stage, this.#random));
@@ -125,14 +142,34 @@ export class Soak {
     const restMs = performance.now();
     const { values } = await this.#patient('rest', guest.ask('rest'));
     const hash = values['hash'] ?? Number.NaN;
-    const everybody = [viewers.ask('exact', { hash }), browser?.exact(hash)];
-    await this.#patient(`every viewer exact after ${fault.name}`, Promise.all(everybody));
+    await this.#exact(fault, hash);
     const exactMs = performance.now() - restMs;
     await guest.ask('play');
     this.#recoveries.push({ fault: fault.name, atSeconds, newMs, exactMs });
     const how = `new after ${Math.round(newMs)} ms, exact ${Math.round(exactMs)} ms after rest`;
     this.#say(`${fault.name}: ${how}${guest === before ? '' : ', another guest'}`);
     this.#collect();
+  }
+
+  /** Waits until everybody shows the guest's picture, and tells who does not when that takes too long. */
+  async #exact(fault: Fault, hash: number): Promise<void> {
+    const { viewers, browser } = this.#stage;
+    let missing = ['viewers', 'browser'];
+    const wait = async (who: string, exact: Promise<unknown> | undefined): Promise<void> => {
+      await exact;
+      missing = missing.filter((each) => each !== who);
+    };
+    const everybody = [
+      wait('viewers', viewers.ask('exact', { hash })),
+      wait('browser', browser?.exact(hash)),
+    ];
+    try {
+      await this.#patient(`every viewer exact after ${fault.name}`, Promise.all(everybody));
+    } catch (error) {
+      this.#say(`not exact: ${missing.join(' and ')}`);
+      this.#say(await this.#patient('what is known of that', this.#stage.whoIsInexact(hash)));
+      throw error;
+    }
   }
 
   /** Viewers that join for a while; how they leave is chance. */

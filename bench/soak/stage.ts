@@ -67,7 +67,7 @@ export class SoakStage implements AsyncDisposable {
     await guest.ask('facts');
     const relay = await RelayProcess.start(region, 0);
     const reader = Child.start('soak/reader.js', [region, 'follow']);
-    const viewers = Child.start('soak/viewers.js', [relay.socketUrl]);
+    const viewers = Child.start('soak/viewers.js', [relay.socketUrl, `${region}.rgb`]);
     await viewers.ask('start');
     const browser = options.browser ? await SoakBrowser.open(relay.url) : undefined;
     return new SoakStage({ scratch, region, guest, relay, reader, viewers, browser });
@@ -107,6 +107,20 @@ export class SoakStage implements AsyncDisposable {
   async killRelay(): Promise<void> {
     await this.relay.kill();
     this.surprises.push(...this.relay.surprises);
+  }
+
+  /** What is known of viewers that do not show the guest's picture, for a person. */
+  async whoIsInexact(hash: number): Promise<string> {
+    await this.guest.ask('leave');
+    const { values } = await this.viewers.ask('inexact', { hash });
+    const lines = new Map<string, string>();
+    for (const [name, value] of Object.entries(values)) {
+      const [who = '', what] = name.split(' ');
+      lines.set(who, `${lines.get(who) ?? who}, ${what} ${value}`);
+    }
+    const relay = `relay ${await this.relay.session()}`;
+    const browser = `browser ${(await this.browser?.facts()) ?? 'none'}`;
+    return [...lines.values(), browser, relay].join('\n');
   }
 
   /** A relay at the same address. */

@@ -1,9 +1,14 @@
-// The viewers of the soak in a process of their own: `viewers.js URL`. Two stay, others come and go.
+// The viewers of the soak in a process of their own: `viewers.js URL PICTURE`. Two stay, others come
+// and go. PICTURE is where the guest leaves what they should show, when one of them does not.
+import { readFileSync } from 'node:fs';
 import { serve } from '../support/child.ts';
 import { numberOf } from '../support/messages.ts';
 import { SoakViewer, type ViewerCounts } from './soak-viewer.ts';
 
-const [url = ''] = process.argv.slice(2);
+const [url = '', picturePath = ''] = process.argv.slice(2);
+/** Longer than a picture takes to come. */
+const NEWCOMER_MS = 5000;
+
 const counts: ViewerCounts = { updates: 0, bytes: 0, videos: 0, connections: 0, wrong: 0 };
 let steady: SoakViewer[] = [];
 let passing: SoakViewer[] = [];
@@ -40,6 +45,23 @@ serve({
     const hash = numberOf(report, 'hash');
     await Promise.all([...steady, ...passing].map((viewer) => viewer.exact(hash)));
     return {};
+  },
+  /** Who does not show what it should, and a newcomer beside them: it knows no more than the relay. */
+  async inexact(report) {
+    const hash = numberOf(report, 'hash');
+    const rgb = readFileSync(picturePath);
+    const newcomer = new SoakViewer({ url, video: false, stays: false, counts });
+    const impatient = setTimeout(() => newcomer.leave(true), NEWCOMER_MS);
+    await newcomer.exact(hash);
+    clearTimeout(impatient);
+    const [lossless, video] = steady;
+    const named = { lossless, video, newcomer };
+    const facts: { [name: string]: number } = {};
+    for (const [who, viewer] of Object.entries(named))
+      for (const [name, value] of Object.entries(viewer?.facts(rgb) ?? {}))
+        facts[`${who} ${name}`] = value;
+    newcomer.leave(true);
+    return facts;
   },
   gone() {
     for (const viewer of [...steady, ...passing]) viewer.leave(true);
