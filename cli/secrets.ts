@@ -9,6 +9,8 @@ export interface Secrets {
   readonly token: string | undefined;
   readonly viewToken: string | undefined;
   readonly password: string | undefined;
+  /** What the guest's SPICE server asks for. */
+  readonly spicePassword: string | undefined;
   /** Whether the token is one that may be printed: made up here, or typed in this terminal. */
   readonly tokenShown: boolean;
   /** What a person should know of the files they lie in. */
@@ -46,10 +48,13 @@ export function readSecrets(command: ParsedCommand): Secrets {
   if (viewToken !== undefined && viewToken === token)
     throw usageError('the token of those who may only look must be another one');
   const password = fromFile(command, 'password-file', warnings);
+  const spiceVariable = takeVariable('KVMFR_SPICE_PASSWORD');
+  const spicePassword = fromFile(command, 'spice-password-file', warnings) ?? spiceVariable;
   return {
     token,
     viewToken,
     password,
+    spicePassword,
     tokenShown: inFlag !== undefined || (token === undefined && password === undefined),
     warnings,
   };

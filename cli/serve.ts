@@ -5,6 +5,7 @@ import { createSecureContext } from 'node:tls';
 import { KvmfrError } from '../protocol/error.ts';
 import type { AssumedWire } from '../protocol/lgmp/detect.ts';
 import { createViewer, type Listening, listen, type Viewer } from '../viewer/relay/index.ts';
+import { type Hands, type HandsOptions, handsOptions, openHands } from './hands.ts';
 import { cookieKey, readSecrets, type Secrets } from './secrets.ts';
 import {
   addressFlag,
@@ -47,9 +48,9 @@ export const SERVE_FLAGS: { readonly [flag: string]: FlagSpec } = {
   bitrate: { value: 'KBITS', help: 'most kilobits a second of video (default: by the size)' },
   'tls-cert': {
     value: 'FILE',
-    help: 'certificate chain (PEM); off loopback one is made otherwise',
+    help: 'certificate chain, --tls-key FILE its key (PEM); off loopback one is made',
   },
-  'tls-key': { value: 'FILE', help: 'its key (PEM)' },
+  'tls-key': { value: 'FILE', help: 'its key (PEM)', toldBeside: 'tls-cert' },
   'max-fps': { value: 'N', help: 'take at most N frames a second from the guest' },
 };
 
@@ -65,11 +66,6 @@ export const DOOR_FLAGS: { readonly [flag: string]: FlagSpec } = {
   'trust-proxy': { help: 'believe X-Forwarded-For of a proxy on this machine' },
 };
 
-/** Flags of `view` that later versions have. */
-export const SERVE_LATER: { readonly [flag: string]: string } = {
-  spice: 'there is no input, clipboard or sound yet',
-};
-
 /** What a relay was told on the command line. */
 export interface ServeOptions {
   readonly host: string;
@@ -79,6 +75,7 @@ export interface ServeOptions {
   readonly ownCertificate: OwnCertificate | undefined;
   readonly secrets: Secrets;
   readonly viewOnly: boolean;
+  readonly hands: HandsOptions | undefined;
   readonly trustProxy: boolean;
   readonly allowOrigins: readonly string[];
   readonly encode: 'auto' | 'lossless' | 'video' | 'jpeg';
@@ -107,9 +104,10 @@ export function serveOptions(command: ParsedCommand): ServeOptions {
   };
   const files = tlsFiles(command);
   const secrets = readSecrets(command);
+  const hands = handsOptions(command, secrets.spicePassword);
   // Last, because it may write: not for a command line that is refused.
   const own = files === undefined && !isLoopback(host) ? ownCertificate(host) : undefined;
-  return { ...given, secrets, tls: files ?? own, ownCertificate: own };
+  return { ...given, secrets, hands, tls: files ?? own, ownCertificate: own };
 }
 
 function tlsFiles(command: ParsedCommand): Pem | undefined {
@@ -155,6 +153,7 @@ export function openRelay(
   source: ServeSource,
   options: ServeOptions,
   log: (line: string) => void,
+  hands?: Hands,
 ): Viewer {
   const { token, viewToken, password } = options.secrets;
   // A token that is made up has no cookies from before.
@@ -167,6 +166,7 @@ export function openRelay(
     trustProxy: options.trustProxy,
     version: packageVersion(),
     log,
+    input: hands?.input,
     ...(options.viewOnly ? { viewOnly: true } : {}),
     ...(token === undefined ? {} : { token }),
     ...(viewToken === undefined ? {} : { viewToken }),
@@ -217,12 +217,16 @@ export async function serve(
   options: ServeOptions,
   context: { readonly signal: AbortSignal; readonly title: string },
 ): Promise<void> {
-  await using viewer = openRelay(source, options, (line) => say(`  ${line}`));
+  // Not for those who only look: a SPICE server has one viewer, and this one has no use for it.
+  const used = options.viewOnly ? undefined : options.hands;
+  await using hands = used === undefined ? undefined : openHands(used);
+  await using viewer = openRelay(source, options, (line) => say(`  ${line}`), hands);
   const door = await openDoor(viewer, options);
   try {
     say(`kvmfr ${packageVersion()}: ${context.title}`);
     for (const line of doorLines(viewer, options)) say(line);
     print(addressOf(door, viewer, options));
+    hands?.tell();
     const telling = tellStates(viewer.reader, context.signal);
     await aborted(context.signal);
     await telling;
@@ -247,6 +251,8 @@ function doorLines(viewer: Viewer, options: ServeOptions): readonly string[] {
         `  warning: it cannot be kept in ${stateFolder()}, and is another one at each start`,
       );
   }
+  if (options.viewOnly && options.hands !== undefined)
+    lines.push('  With --view-only nobody acts on the guest, and --spice is not used.');
   if (viewer.takesPassword) lines.push('  People sign in with the password.');
   else if (!secrets.tokenShown) lines.push('  The token that was given has to be added: ?token=…');
   lines.push('Open this address in a browser (Ctrl+C ends it):');

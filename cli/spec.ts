@@ -8,6 +8,8 @@ export interface FlagSpec {
   readonly help: string;
   readonly multiple?: boolean;
   readonly short?: string;
+  /** The flag whose line of the help tells of this one too. */
+  readonly toldBeside?: string;
 }
 
 /** What a command takes, and how it says so. */
@@ -116,7 +118,8 @@ function checkPositionals(spec: CommandSpec, found: readonly string[]): void {
 
 /** The help of a command: fits a screen, ends with an example. */
 export function commandHelp(spec: CommandSpec): string {
-  const rows = Object.entries(spec.flags).map(([name, flag]): [string, string] => {
+  const told = Object.entries(spec.flags).filter(([, flag]) => flag.toldBeside === undefined);
+  const rows = told.map(([name, flag]): [string, string] => {
     const short = flag.short === undefined ? '' : `-${flag.short}, `;
     return [`${short}--${name}${flag.value === undefined ? '' : ` ${flag.value}`}`, flag.help];
   });

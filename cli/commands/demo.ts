@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type GuestProcess, spawnPattern } from '../../host/index.ts';
 import { GUEST_FLAGS, guestOptions } from '../guest.ts';
-import { DOOR_FLAGS, SERVE_FLAGS, SERVE_LATER, serve, serveOptions } from '../serve.ts';
+import { DOOR_FLAGS, SERVE_FLAGS, serve, serveOptions } from '../serve.ts';
 import type { CommandSpec, ParsedCommand } from '../spec.ts';
 import { EXIT, errorText, say } from '../terminal.ts';
 
@@ -14,7 +14,6 @@ export const spec: CommandSpec = {
   args: '',
   positionals: [],
   flags: { ...SERVE_FLAGS, ...DOOR_FLAGS, ...GUEST_FLAGS },
-  later: SERVE_LATER,
   example: 'kvmfr demo --size 1280x720 --content scroll',
 };
 

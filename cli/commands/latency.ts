@@ -7,14 +7,7 @@ import { Measurement } from '../latency/measurement.ts';
 import { makeReport } from '../latency/report.ts';
 import { Stimulus } from '../latency/stimulus.ts';
 import { checkWritable, writeWhole } from '../output.ts';
-import {
-  addressOf,
-  openDoor,
-  openRelay,
-  SERVE_FLAGS,
-  SERVE_LATER,
-  serveOptions,
-} from '../serve.ts';
+import { addressOf, openDoor, openRelay, SERVE_FLAGS, serveOptions } from '../serve.ts';
 import {
   ASSUME_FLAG,
   type CommandSpec,
@@ -43,7 +36,6 @@ export const spec: CommandSpec = {
     listen: { value: 'HOST:PORT', help: 'let browsers take part (port 0: any free)' },
     ...ASSUME_FLAG,
   },
-  later: SERVE_LATER,
   example: 'kvmfr latency --duration 60 --listen 127.0.0.1:8400 --html latency.html',
 };
 

@@ -1,6 +1,13 @@
 import { checkRegionName, defaultRegionPath } from '../../client/index.ts';
-import { DOOR_FLAGS, SERVE_FLAGS, SERVE_LATER, serve, serveOptions } from '../serve.ts';
-import { ASSUME_FLAG, type CommandSpec, choiceFlag, type ParsedCommand } from '../spec.ts';
+import { HANDS_FLAGS } from '../hands.ts';
+import { DOOR_FLAGS, SERVE_FLAGS, serve, serveOptions } from '../serve.ts';
+import {
+  ASSUME_FLAG,
+  type CommandSpec,
+  choiceFlag,
+  type ParsedCommand,
+  usageError,
+} from '../spec.ts';
 import { EXIT } from '../terminal.ts';
 
 /** What `kvmfr view` takes. */
@@ -9,15 +16,19 @@ export const spec: CommandSpec = {
   summary: "relay a guest's screen to browsers",
   args: '[REGION]',
   positionals: [{ name: 'REGION', required: false }],
-  flags: { ...SERVE_FLAGS, ...DOOR_FLAGS, ...ASSUME_FLAG },
-  later: SERVE_LATER,
+  flags: { ...SERVE_FLAGS, ...DOOR_FLAGS, ...HANDS_FLAGS, ...ASSUME_FLAG },
   example: 'kvmfr view /dev/shm/looking-glass --listen 127.0.0.1:8400',
 };
 
 /** Runs `kvmfr view` until it is interrupted. */
 export async function run(command: ParsedCommand, signal: AbortSignal): Promise<number> {
   const options = serveOptions(command);
-  const path = command.positionals[0] ?? defaultRegionPath();
+  const [region] = command.positionals;
+  if (region === undefined && options.hands !== undefined)
+    throw usageError(
+      'kvmfr view: with --spice, name REGION too: this version shows no screen by SPICE alone',
+    );
+  const path = region ?? defaultRegionPath();
   checkRegionName(path);
   const assume = choiceFlag(command, 'assume', { now: ['dev12'] });
   const title = `the screen of the guest at ${path}`;

@@ -1,0 +1,112 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { keyOfCode } from '../../protocol/keys.ts';
+import { encodeInput, type InputEvent } from '../../protocol/wire/index.ts';
+import { RunningCommand } from '../support/command.ts';
+import { TestViewer } from '../unit/relay/test-viewer.ts';
+import { FakeServer } from '../unit/spice/fake-server.ts';
+
+const PASSWORD = 'tell nobody';
+const KEY_DOWN = 101;
+const KEY_UP = 102;
+let folder = '';
+let passwordFile = '';
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'kvmfr-hands-'));
+  passwordFile = join(folder, 'password');
+  await writeFile(passwordFile, `${PASSWORD}\n`, { mode: 0o600 });
+});
+
+afterAll(async () => {
+  await rm(folder, { recursive: true });
+});
+
+/** `kvmfr view` of a region that is not there. */
+function view(
+  args: readonly string[],
+  env: { readonly [name: string]: string } = {},
+): RunningCommand {
+  return new RunningCommand(['view', join(folder, 'none'), '--listen', '127.0.0.1:0', ...args], {
+    XDG_STATE_HOME: folder,
+    ...env,
+  });
+}
+
+async function attend(run: RunningCommand): Promise<TestViewer> {
+  const url = new URL('ws', (await run.firstLine()).replace('http:', 'ws:'));
+  url.search = new URL(await run.firstLine()).search;
+  const viewer = new TestViewer(url.href);
+  await viewer.until(() => viewer.inputs.some(({ keyboard }) => keyboard));
+  return viewer;
+}
+
+function press(viewer: TestViewer, code: string): void {
+  const key = keyOfCode(code);
+  if (key === undefined) throw new Error(`there must be a key ${code}`);
+  const event: InputEvent = { kind: 'key', key, down: true };
+  viewer.send(encodeInput({ atMs: undefined, events: [event] }));
+}
+
+describe('kvmfr view --spice', () => {
+  it.each(['file', 'variable'])(
+    'brings keys to the guest, with the password of a %s',
+    async (from) => {
+      await using server = await FakeServer.listen({ password: PASSWORD });
+      const args = ['--spice', server.address];
+      await using run =
+        from === 'file'
+          ? view([...args, '--spice-password-file', passwordFile])
+          : view(args, { KVMFR_SPICE_PASSWORD: PASSWORD });
+      const viewer = await attend(run);
+      await run.says(/keyboard and mouse: connected to the SPICE server at 127\.0\.0\.1:\d+/);
+      const channel = await server.channel(3);
+      press(viewer, 'KeyQ');
+      expect((await channel.take(KEY_DOWN)).body.toString('hex')).toBe('10000000');
+      // A page that is killed leaves no key behind.
+      viewer.socket.terminate();
+      expect((await channel.take(KEY_UP)).body.toString('hex')).toBe('90000000');
+      const line = await readFile(`/proc/${run.pid}/cmdline`, 'utf8');
+      run.kill('SIGTERM');
+      const { stdout, stderr } = await run.done;
+      expect(line + stdout.toString() + stderr).not.toContain(PASSWORD);
+    },
+  );
+
+  it('lets go of what is held when it is ended', async () => {
+    await using server = await FakeServer.listen();
+    await using run = view(['--spice', server.address]);
+    const viewer = await attend(run);
+    const channel = await server.channel(3);
+    press(viewer, 'ShiftLeft');
+    await channel.take(KEY_DOWN);
+    run.kill('SIGTERM');
+    expect((await channel.take(KEY_UP)).body.toString('hex')).toBe('aa000000');
+    expect((await run.done).status).toBe(130);
+  });
+
+  it('tells of a wrong password once, and of a server that has gone and is back', async () => {
+    await using strict = await FakeServer.listen({ password: 'another' });
+    await using refused = view(['--spice', strict.address, '--spice-password-file', passwordFile]);
+    await refused.says(/keyboard and mouse: .*password/);
+    refused.kill('SIGTERM');
+    expect((await refused.done).stderr).not.toContain(PASSWORD);
+    await using server = await FakeServer.listen();
+    await using run = view(['--spice', server.address]);
+    await run.says(/mouse: connected/);
+    server.drop();
+    await run.says(/mouse: connected[\s\S]*mouse: [\s\S]*mouse: connected/);
+  });
+
+  it('does not take the server where nobody may act', async () => {
+    await using server = await FakeServer.listen();
+    await using run = view(['--spice', server.address, '--view-only']);
+    await run.says(/With --view-only nobody acts on the guest, and --spice is not used/);
+    await run.firstLine();
+    run.kill('SIGTERM');
+    expect((await run.done).stderr).not.toContain('keyboard and mouse');
+    expect(server.connections).toBe(0);
+  });
+});
