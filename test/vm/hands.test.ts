@@ -1,0 +1,167 @@
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { SpiceSession } from '../../client/spice/index.ts';
+import { KEYS } from '../../protocol/keys.ts';
+import { SpiceInput } from '../../viewer/hands/index.ts';
+// Makes `document.querySelector('kvmfr-view')` known as what it is.
+import type {} from '../../viewer/web/index.ts';
+import { launchChromium, type OpenPage, openPage } from '../support/page-browser.ts';
+import { closeStages, noisy, Stage } from '../unit/relay/stage.ts';
+import { guestProgram } from './guest-program.ts';
+import { needsGuest } from './needs-guest.ts';
+import { bootSpiceGuest, spiceOf } from './spice-guest.ts';
+import type { VirtualMachine } from './virtual-machine.ts';
+
+const LIMIT_MS = 120_000;
+const PATIENCE = { timeout: 30_000 };
+const KEY = 1;
+const REL = 2;
+const ABS = 3;
+/** The picture on the page; another size than the screen of QEMU. */
+const WIDTH = 1024;
+const HEIGHT = 768;
+/** The largest place of a tablet. */
+const FAR = 32767;
+
+/** Keys that QEMU has a name for: it knows no others, whoever presses them. */
+const MADE = KEYS.filter(({ qcode }) => qcode !== undefined);
+
+needsGuest('chromium').describe('a page, and the guest that it acts on by SPICE', () => {
+  let machine: VirtualMachine;
+  let spice: SpiceSession;
+  let input: SpiceInput;
+  let browser: Browser;
+  let stage: Stage;
+  let open: OpenPage;
+
+  beforeAll(async () => {
+    machine = await bootSpiceGuest({ files: [guestProgram('events')] });
+    spice = await spiceOf(machine);
+    // The mouse is found some time after its driver was loaded.
+    await machine.run('until grep -q Mouse /proc/bus/input/devices; do usleep 20000; done');
+    await machine.run('events &');
+    await machine.events.take(/^input ready [1-9]/);
+    input = new SpiceInput(spice);
+    stage = await Stage.open({ input });
+    browser = await launchChromium();
+    open = await openPage(browser, `${stage.door.url}?token=secret`);
+  }, LIMIT_MS);
+
+  afterAll(async () => {
+    await closeStages();
+    await browser?.close();
+    input?.close();
+    await spice?.close();
+    await machine?.[Symbol.asyncDispose]();
+  });
+
+  /** The next events of the guest, `TYPE CODE VALUE`, of whichever device. */
+  async function events(count: number): Promise<readonly string[]> {
+    const list: string[] = [];
+    while (list.length < count) list.push((await machine.events.next()).replace(/^input \S+ /, ''));
+    return list;
+  }
+
+  it(
+    'a person at the page has the keyboard and the pointer of the guest',
+    async () => {
+      await expect.poll(() => stage.guest.watched, PATIENCE).toBe(true);
+      await stage.show(noisy(1, WIDTH, HEIGHT));
+      await expect.poll(() => mayAct(open.page), PATIENCE).toBe(true);
+      await open.page.focus('kvmfr-view');
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    'every key that QEMU can make arrives by its number, down and up',
+    async () => {
+      expect(MADE.length).toBeGreaterThan(140);
+      for (const { code, evdev } of MADE) {
+        await strike(open.page, code);
+        expect([code, ...(await events(2))]).toEqual([
+          ...[code, `${KEY} ${evdev} 1`, `${KEY} ${evdev} 0`],
+        ]);
+      }
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    'the pointer is put below the one of the page, and clicks and turns there',
+    async () => {
+      const { widthPx, heightPx } = await machine.screendump();
+      const box = await pictureBox(open.page);
+      const seen: string[] = [];
+      for (const [x, y] of [
+        [300, 200],
+        [801, 650],
+      ] as const) {
+        const clientX = box.left + ((x + 0.5) * box.width) / WIDTH;
+        const clientY = box.top + ((y + 0.5) * box.height) / HEIGHT;
+        await open.page.mouse.move(clientX, clientY);
+        await open.page.mouse.down({ button: 'right' });
+        await open.page.mouse.up({ button: 'right' });
+        do seen.push(...(await events(1)));
+        while (seen.at(-1) !== `${KEY} 273 0`);
+        const last = (axis: number): string | undefined =>
+          seen.filter((event) => event.startsWith(`${ABS} ${axis} `)).at(-1);
+        const place = (part: number, sidePx: number): number =>
+          Math.floor((Math.floor(part * sidePx) * FAR) / sidePx);
+        expect([last(0), last(1)]).toEqual([
+          `${ABS} 0 ${place((x + 0.5) / WIDTH, widthPx)}`,
+          `${ABS} 1 ${place((y + 0.5) / HEIGHT, heightPx)}`,
+        ]);
+        expect(seen.slice(-2)).toEqual([`${KEY} 273 1`, `${KEY} 273 0`]);
+      }
+      await open.page.mouse.wheel(0, 100);
+      await open.page.mouse.wheel(0, -100);
+      // A tablet tells of the wheel's button as well.
+      const turns: string[] = [];
+      while (turns.length < 2)
+        turns.push(...(await events(1)).filter((event) => event.startsWith(`${REL} 8 `)));
+      expect(turns).toEqual([`${REL} 8 -1`, `${REL} 8 1`]);
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    'what is held comes up when the page is killed',
+    async () => {
+      await open.page.keyboard.down('ControlLeft');
+      await open.page.keyboard.down('KeyC');
+      expect(await events(2)).toEqual([`${KEY} 29 1`, `${KEY} 46 1`]);
+      await open.page.close();
+      expect([...(await events(2))].sort()).toEqual([`${KEY} 29 0`, `${KEY} 46 0`]);
+    },
+    LIMIT_MS,
+  );
+});
+
+function mayAct(page: Page): Promise<boolean> {
+  return page.evaluate(() => {
+    const view = document.querySelector('kvmfr-view');
+    return view?.picture !== undefined && view.input?.absolute === true;
+  });
+}
+
+/** A key of any keyboard: the browser's driver has those of one layout only. */
+function strike(page: Page, code: string): Promise<void> {
+  return page.evaluate((name) => {
+    const view = document.querySelector('kvmfr-view');
+    for (const kind of ['keydown', 'keyup'])
+      view?.dispatchEvent(new KeyboardEvent(kind, { code: name, bubbles: true, cancelable: true }));
+  }, code);
+}
+
+async function pictureBox(page: Page) {
+  const box = await page.evaluate(() => {
+    const shadow = document.querySelector('kvmfr-view')?.shadowRoot;
+    const picture = shadow?.querySelector('[part="picture"]')?.getBoundingClientRect();
+    return picture === undefined
+      ? undefined
+      : { left: picture.left, top: picture.top, width: picture.width, height: picture.height };
+  });
+  if (box === undefined) throw new Error('the page must show a picture');
+  return box;
+}
