@@ -62,12 +62,30 @@ export class SoakBrowser implements AsyncDisposable {
     })()`);
   }
 
-  /** What its view says of itself, for a person. */
-  async facts(): Promise<string> {
-    return await this.#page.evaluate(`(() => {
-      const { state, stats } = document.querySelector('kvmfr-view');
-      return JSON.stringify({ state, stats });
-    })()`);
+  /** What its view says of itself, and how what it shows is other than R, G, B of a picture; for a person. */
+  async facts(rgb: Uint8Array): Promise<string> {
+    const base64 = Buffer.from(rgb).toString('base64');
+    return await this.#page.evaluate(
+      `(async () => {
+      const view = document.querySelector('kvmfr-view');
+      const { state, stats } = view;
+      const { rgba, widthPx, heightPx } = await view.readPixels();
+      const wanted = Uint8Array.from(atob('${base64}'), (char) => char.charCodeAt(0));
+      const tiles = new Map();
+      for (let at = 0; at < widthPx * heightPx; at++) {
+        let by = 0;
+        for (let sample = 0; sample < 3; sample++)
+          by = Math.max(by, Math.abs(rgba[at * 4 + sample] - wanted[at * 3 + sample]));
+        if (by === 0) continue;
+        const column = Math.floor((at % widthPx) / 64);
+        const tile = column + Math.ceil(widthPx / 64) * Math.floor(at / widthPx / 64);
+        const told = tiles.get(tile) ?? { pixels: 0, most: 0 };
+        tiles.set(tile, { pixels: told.pixels + 1, most: Math.max(told.most, by) });
+      }
+      const other = [...tiles].map(([tile, { pixels, most }]) => tile + ': ' + pixels + ' by ' + most);
+      return JSON.stringify({ state, stats, widthPx, heightPx, tilesOther: tiles.size, other });
+    })()`,
+    );
   }
 
   /** How many updates the page has presented, and how many were loaded: 1 as long as all is well. */

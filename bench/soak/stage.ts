@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WireName } from '../../host/index.ts';
 import { Child } from '../support/child.ts';
@@ -119,7 +120,7 @@ export class SoakStage implements AsyncDisposable {
       lines.set(who, `${lines.get(who) ?? who}, ${what} ${value}`);
     }
     const relay = `relay ${await this.relay.session()}`;
-    const browser = `browser ${(await this.browser?.facts()) ?? 'none'}`;
+    const browser = `browser ${(await this.browser?.facts(readFileSync(`${this.region}.rgb`))) ?? 'none'}`;
     return [...lines.values(), browser, relay].join('\n');
   }
 

@@ -83,7 +83,8 @@ interface TileSpan {
  * A few rects that hold all tiles of a list, for encodings that code rectangles and not tiles.
  * Runs of neighbours are joined when what is added unchanged stays below a quarter of the result.
  *
- * Units: pixels; the rects are cut to the picture and lie on tile borders. They may overlap.
+ * Units: pixels; the rects are cut to the picture and lie on tile borders. They may overlap, and
+ * hold tiles that are not in the list: {@link tilesInRects} tells which.
  */
 export function mergeTiles(
   grid: TileGrid,
@@ -111,6 +112,17 @@ export function mergeTiles(
     );
   }
   return joinSpans(spans).map((span) => spanRect(grid, span));
+}
+
+/** All tiles that rects touch, in rising order, each once. */
+export function tilesInRects(grid: TileGrid, rects: readonly Rect[]): Uint32Array<ArrayBuffer> {
+  const { tilePx, columns } = grid;
+  const found = new Set<number>();
+  for (const { x, y, width, height } of rects)
+    for (let row = Math.floor(y / tilePx); row * tilePx < y + height; row++)
+      for (let column = Math.floor(x / tilePx); column * tilePx < x + width; column++)
+        found.add(row * columns + column);
+  return Uint32Array.from(found).sort();
 }
 
 function spanArea(span: TileSpan): number {

@@ -42,6 +42,19 @@ function leftNoise(screen: Screen, frame: number): void {
   }
 }
 
+/** A tile with others on all sides. */
+const MIDDLE = 3 * COLUMNS + 4;
+
+/** Noise everywhere but in one tile in the middle. */
+function aroundMiddle(screen: Screen, frame: number): void {
+  const before = screen.rgb.slice();
+  screen.noise(frame);
+  for (let y = 3 * 64; y < 4 * 64; y++) {
+    const from = (y * WIDTH + 4 * 64) * 3;
+    screen.rgb.set(before.subarray(from, from + 64 * 3), from);
+  }
+}
+
 async function watched(stage: Stage): Promise<void> {
   await eventually(() => stage.guest.watched);
 }
@@ -133,6 +146,22 @@ describe('a picture that moves', () => {
     const viewer = stage.join({ hello: { encodings: ['lossless', 'jpeg'] } });
     await watched(stage);
     const last = await play(stage, noise, () => viewer.updates.some(({ images }) => images > 0));
+    await viewer.untilShows(last.rgb);
+  });
+
+  it('is exact at rest also where a JPEG of its neighbours has drawn over an exact tile', async () => {
+    const stage = await Stage.open();
+    const viewer = stage.join({ hello: { encodings: ['lossless', 'jpeg'] } });
+    await watched(stage);
+    const last = await play(
+      stage,
+      aroundMiddle,
+      () => {
+        const exact = viewer.updates.findIndex(({ tiles }) => tiles.includes(MIDDLE));
+        return exact >= 0 && viewer.updates.slice(exact).some(({ images }) => images > 0);
+      },
+      noisy(1, WIDTH, HEIGHT),
+    );
     await viewer.untilShows(last.rgb);
   });
 

@@ -12,7 +12,7 @@ export interface EncodedUpdate {
   readonly epoch: number;
   /** Serial of the picture that was coded. */
   readonly to: number;
-  /** The tiles that are in it, in rising order. */
+  /** All tiles that it draws, in rising order: images may draw more than was asked for. */
   readonly tiles: Uint32Array;
   readonly tileCount: number;
   /** Whether the tiles arrive exact to the bit. */

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { mergeTiles } from '../../client/tiles/grid.ts';
+import { mergeTiles, tilesInRects } from '../../client/tiles/grid.ts';
 import type { PictureView } from '../../client/tiles/view.ts';
 import { KvmfrError } from '../../protocol/error.ts';
 import type { Rect } from '../../protocol/rect.ts';
@@ -85,7 +85,9 @@ export class JpegEncoder implements Encoder {
     const parts = rects.map((rect, index) =>
       this.#codePart(picture, { epoch, serial, rect, last: index === rects.length - 1 }),
     );
-    return { parts, large: parts.length > 1, exact: false };
+    // What lies between tiles that changed is drawn over with them, and is exact no more.
+    const drawn = tilesInRects(picture.grid, rects);
+    return { parts, tiles: drawn, large: parts.length > 1, exact: false };
   }
 
   /** Copies the pixels before it returns; what comes later works on the copy. */

@@ -193,7 +193,7 @@ function codeParts(picture: PictureView, tiles: Uint32Array, code: PartCoder): C
     part.catch(() => {});
     parts.push(part);
   }
-  return { parts, large: parts.length > 1, exact: true };
+  return { parts, tiles, large: parts.length > 1, exact: true };
 }
 
 function pack({ picture, tiles }: Part, out: Uint8Array, bytesPerPixel: 3 | 4): void {

@@ -13,6 +13,8 @@ const SMALL_TILES = 64;
 /** An update as a coder hands it over. */
 export interface CodedParts {
   readonly parts: readonly Promise<Uint8Array>[];
+  /** All tiles that they draw, in rising order: those that were asked for, and maybe more. */
+  readonly tiles: Uint32Array;
   /** Whether no other large update should be coded before this one is done. */
   readonly large: boolean;
   /** Whether the tiles arrive exact to the bit. */
@@ -110,11 +112,12 @@ export class SharedUpdates {
     await Promise.all(this.#running);
   }
 
-  #code(picture: PictureView, tiles: Uint32Array): EncodedUpdate {
+  #code(picture: PictureView, wanted: Uint32Array): EncodedUpdate {
     const { epoch, serial: to } = picture;
-    const count = tiles.length;
     const read = picture.beginRead();
-    const { parts, large, exact } = this.#coder({ picture, tiles, count });
+    const coded = this.#coder({ picture, tiles: wanted, count: wanted.length });
+    const { parts, large, exact, tiles } = coded;
+    const count = tiles.length;
     if (this.#torn.length < count) this.#torn = new Uint32Array(count);
     const torn = this.#torn.slice(0, read.end(tiles, count, this.#torn));
     const update: EncodedUpdate = { epoch, to, tiles, tileCount: count, exact, torn, parts };

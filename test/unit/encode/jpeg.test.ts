@@ -77,6 +77,19 @@ describe('JpegEncoder', () => {
     await encoder.close();
   });
 
+  it('tells of every tile that its images draw over, also of those nobody asked for', async () => {
+    const picture = await pictureOf(gradient(300, 200));
+    const encoder = new JpegEncoder();
+    // Five columns of 64 pixels: a square of which one tile is not asked for.
+    const update = encoder.encodeTiles(picture, Uint32Array.of(0, 1, 5), 3);
+    const [message, ...more] = await messagesOf(update);
+    expect(more).toEqual([]);
+    const { rect } = decodeImage(readEnvelope(message ?? new Uint8Array()), picture.grid);
+    expect(rect).toEqual({ x: 0, y: 0, width: 128, height: 128 });
+    expect(update).toMatchObject({ tiles: Uint32Array.of(0, 1, 5, 6), tileCount: 4, exact: false });
+    await encoder.close();
+  });
+
   it('halves the resolution of colours unless told otherwise', async () => {
     const picture = await pictureOf(gradient(128, 128));
     for (const [options, expected] of [

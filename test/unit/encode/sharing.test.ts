@@ -9,12 +9,12 @@ describe('SharedUpdates', () => {
     let turns = 0;
     const updates = new SharedUpdates({
       isLarge: () => true,
-      coder: () => {
+      coder: ({ tiles }) => {
         turns++;
         const part =
           turns === 1 ? Promise.reject(new Error('no')) : Promise.resolve(new Uint8Array(1));
         part.catch(() => {});
-        return { parts: [part], large: true, exact: true };
+        return { parts: [part], tiles, large: true, exact: true };
       },
     });
     await expect(messagesOf(updates.take(picture, 0))).rejects.toThrow('no');
@@ -29,7 +29,7 @@ describe('SharedUpdates', () => {
     const picture = await pictureOf(screen);
     const updates = new SharedUpdates({
       isLarge: () => false,
-      coder: () => ({ parts: [], large: false, exact: true }),
+      coder: ({ tiles }) => ({ parts: [], tiles, large: false, exact: true }),
     });
     const first = updates.takeTiles(picture, Uint32Array.of(0), 1);
     screen.fill({ x: 64, y: 0, width: 1, height: 1 }, [1, 2, 3]);
@@ -49,7 +49,8 @@ describe('SharedUpdates', () => {
     const updates = new SharedUpdates({
       onIdle: () => idle++,
       isLarge: () => true,
-      coder: () => ({
+      coder: ({ tiles }) => ({
+        tiles,
         parts: [
           new Promise((resolve) => {
             finish = () => resolve(new Uint8Array(1));
@@ -77,7 +78,8 @@ describe('SharedUpdates', () => {
     }));
     const updates = new SharedUpdates({
       isLarge: () => false,
-      coder: () => ({
+      coder: ({ tiles }) => ({
+        tiles,
         parts: [Promise.resolve(new Uint8Array(1))],
         large: false,
         exact: true,
@@ -96,7 +98,12 @@ describe('SharedUpdates', () => {
     const picture = await pictureOf(new Screen(64, 64));
     const updates = new SharedUpdates({
       isLarge: () => false,
-      coder: () => ({ parts: [Promise.resolve(new Uint8Array(1))], large: false, exact: true }),
+      coder: ({ tiles }) => ({
+        parts: [Promise.resolve(new Uint8Array(1))],
+        tiles,
+        large: false,
+        exact: true,
+      }),
     });
     const first = updates.take(picture, 0);
     updates.rest();

@@ -7,6 +7,7 @@ import {
   tileAreaPx,
   tileGrid,
   tilesAreaPx,
+  tilesInRects,
 } from '../../../client/tiles/grid.ts';
 import { containsRect } from '../../../protocol/rect.ts';
 import { tileRect } from '../../../protocol/wire/index.ts';
@@ -134,6 +135,18 @@ describe('mergeTiles()', () => {
           const tile = tileRect(index, grid);
           expect(rects.some((rect) => containsRect(rect, tile))).toBe(true);
         }
+      }),
+    );
+  });
+
+  it('makes rects of which it is known what else they hold', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.nat(grid.tileCount - 1)), (picked) => {
+        const rects = merge(picked.sort((a, b) => a - b));
+        const held = Array.from({ length: grid.tileCount }, (_, index) => index).filter((index) =>
+          rects.some((rect) => containsRect(rect, tileRect(index, grid))),
+        );
+        expect([...tilesInRects(grid, rects)]).toEqual(held);
       }),
     );
   });
