@@ -8,6 +8,8 @@ export * from './color-transform.ts';
 export * from './cursor.ts';
 export * from './frame.ts';
 export * from './hdr.ts';
+export * from './input.ts';
+export * from './input-record.ts';
 export * from './messages.ts';
 export * from './pointer.ts';
 export * from './recovery.ts';

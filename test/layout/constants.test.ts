@@ -12,6 +12,19 @@ import {
   FRAME_LAYOUTS,
   findLgmpHeaders,
   HEARTBEAT_TIMEOUT_MS,
+  INPUT_ABSOLUTE_MAX,
+  INPUT_BUTTONS,
+  INPUT_CAPABILITIES,
+  INPUT_ENDPOINT_FLAGS,
+  INPUT_ENDPOINTS,
+  INPUT_FLAGS,
+  INPUT_KEYS,
+  INPUT_LEASE_MS,
+  INPUT_LEDS,
+  INPUT_RECORDS,
+  INPUT_STREAM,
+  INPUT_USAGE_MAX,
+  INPUT_VERSION,
   KVMFR_MAGIC,
   LGMP_LAYOUTS,
   LGMP_MAGIC,
@@ -33,6 +46,13 @@ import {
   Region,
   releaseName,
   SCHEDULE_FLAGS,
+  STREAM_ALIGN_BYTES,
+  STREAM_DIRECTIONS,
+  STREAM_MAGIC,
+  STREAM_POLICIES,
+  STREAM_SHARED_MAGIC,
+  STREAM_STATES,
+  STREAM_VERSION,
   TIMING_PHASE_VALID,
 } from '../../protocol/index.ts';
 import { readFrozen } from './frozen.ts';
@@ -196,6 +216,51 @@ describe('KVMFR of every version', () => {
   it('has the lengths of queues that 19 and 20 have', () => {
     for (const version of [19, 20] as const)
       expect(spelled(QUEUE_LENGTHS)).toEqual(spelled(constants.kvmfr[version].queueLengths));
+  });
+});
+
+describe('streams and input', () => {
+  const { stream } = constants.lgmp;
+  const { input } = constants.kvmfr[34];
+
+  it('have the magics, directions, policies and states of streams', () => {
+    expect(STREAM_MAGIC).toBe(stream.descriptorMagic);
+    expect(STREAM_SHARED_MAGIC).toBe(stream.sharedMagic);
+    expect(STREAM_VERSION).toBe(stream.descriptorVersion);
+    expect(STREAM_VERSION).toBe(stream.sharedVersion);
+    expect(STREAM_ALIGN_BYTES).toBe(stream.alignment);
+    expect(spelled(STREAM_DIRECTIONS)).toEqual(spelled(stream.direction));
+    expect(spelled(STREAM_POLICIES)).toEqual(spelled(stream.policy));
+    expect(spelled(STREAM_STATES)).toEqual(spelled(stream.state));
+  });
+
+  it('have the numbers of input', () => {
+    expect({
+      version: INPUT_VERSION,
+      endpoints: INPUT_ENDPOINTS,
+      slotCount: INPUT_STREAM.slotCount,
+      slotSize: INPUT_STREAM.slotBytes,
+      mouseButtons: INPUT_BUTTONS,
+      absoluteMax: INPUT_ABSOLUTE_MAX,
+      keys: INPUT_KEYS,
+      usageMax: INPUT_USAGE_MAX,
+      leaseMs: INPUT_LEASE_MS,
+    }).toEqual({
+      version: input.version,
+      endpoints: input.endpoints,
+      slotCount: input.slotCount,
+      slotSize: input.slotSize,
+      mouseButtons: input.mouseButtons,
+      absoluteMax: input.absoluteMax,
+      keys: input.keys,
+      usageMax: input.usageMax,
+      leaseMs: input.leaseMs,
+    });
+    expect(spelled(INPUT_RECORDS)).toEqual(spelled(input.message));
+    expect(spelled(INPUT_CAPABILITIES)).toEqual(spelled(input.cap));
+    expect(spelled(INPUT_FLAGS)).toEqual(spelled(input.status));
+    expect(spelled(INPUT_LEDS)).toEqual(spelled(input.led));
+    expect(spelled(INPUT_ENDPOINT_FLAGS)).toEqual(spelled(input.endpoint));
   });
 });
 

@@ -42,11 +42,42 @@ export interface FrozenKvmfr {
   readonly frameFlags: Names;
 }
 
+/** Constants of streams, which came with LGMP 12. */
+export interface FrozenStreams {
+  readonly descriptorMagic: number;
+  readonly descriptorVersion: number;
+  readonly sharedMagic: number;
+  readonly sharedVersion: number;
+  readonly alignment: number;
+  readonly direction: Names;
+  readonly policy: Names;
+  readonly state: Names;
+}
+
+/** Constants of input. */
+export interface FrozenInput {
+  readonly version: number;
+  readonly endpoints: number;
+  readonly slotCount: number;
+  readonly slotSize: number;
+  readonly mouseButtons: number;
+  readonly absoluteMax: number;
+  readonly keys: number;
+  readonly usageMax: number;
+  readonly leaseMs: number;
+  readonly message: Names;
+  readonly cap: Names;
+  readonly status: Names;
+  readonly led: Names;
+  readonly endpoint: Names;
+}
+
 /** Constants that came with 34. */
 export interface FrozenLater {
   readonly timingFlags: Names;
   readonly colorTransformFlags: Names;
   readonly frameScheduleFlags: Names;
+  readonly input: FrozenInput;
   readonly recovery: {
     readonly magic: string;
     readonly version: number;
@@ -73,6 +104,7 @@ export interface Frozen {
       readonly magic: number;
       readonly heartbeatTimeoutMs: number;
       readonly status: Names;
+      readonly stream: FrozenStreams;
     } & FrozenLgmpByVersion;
     readonly kvmfr: {
       readonly '19': FrozenKvmfr;
