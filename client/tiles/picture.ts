@@ -44,7 +44,7 @@ export interface PictureFrame {
 }
 
 /**
- * What became of a frame: `changed` (the picture has a new serial), `same` (no pixel differed), or
+ * What became of a frame: `changed` (the picture has a new serial), `same` (it has no new pixel), or
  * `given-up` (its rows never arrived, or the guest took it back while it was read; the next frame is
  * compared in full).
  */
@@ -76,6 +76,8 @@ export class Picture implements PictureView {
   #serial = 0;
   /** The serial that was last written into tiles; ahead of `#serial` after a frame was given up. */
   #writtenSerial = 0;
+  /** Tiles that were written after `#serial`: those of a frame that was given up are among them. */
+  #ahead = 0;
   #epoch = 0;
   #toneMap: ToneMap | undefined;
   #toneTable: ToneMapTable | undefined;
@@ -272,7 +274,6 @@ export class Picture implements PictureView {
       this.#beginEpoch(frame);
     }
     const serial = fresh ? this.#serial : this.#nextSerial();
-    let changed = 0;
     let row = 0;
     while (row < frame.dataHeightPx) {
       const end = bandEnd({
@@ -283,12 +284,15 @@ export class Picture implements PictureView {
       });
       if (lacks(frame, end) && !(await frame.whenRows(end))) return 'given-up';
       if (end === frame.dataHeightPx) this.#arrivedMs = monotonicMs();
-      changed += this.#compareBand({ frame, format, serial, all, top: row, bottom: end });
+      this.#ahead += this.#compareBand({ frame, format, serial, all, top: row, bottom: end });
       row = end;
     }
     // The guest may have written over what was copied: what is not published now, the next frame repairs.
     if (!frame.intact) return 'given-up';
     this.#owesAll = false;
+    // What a frame that was given up has written was never told, also where this one is the same.
+    const changed = this.#ahead;
+    this.#ahead = 0;
     if (!fresh && changed === 0) return 'same';
     if (!fresh) this.#tellStep(serial, changed);
     this.#serial = serial;

@@ -81,8 +81,12 @@ export class MovingRegion {
   ): void {
     if (this.#grid === undefined) return;
     const { serial, nowMs } = at;
+    const before = this.#box;
     this.#count(tiles, count, nowMs, this.#grid);
-    if (this.#box === undefined || this.#holdsOneOf(tiles, count, this.#box)) this.#serial = serial;
+    const box = this.#box;
+    // What has changed in another part until now was not counted.
+    if (box === undefined || box !== before || this.#holdsOneOf(tiles, count, box))
+      this.#serial = serial;
   }
 
   #holdsOneOf(tiles: Uint32Array, count: number, box: Box): boolean {

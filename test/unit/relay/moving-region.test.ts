@@ -98,4 +98,14 @@ describe('the region that moves', () => {
     expect(moving.serial).toBe(serial);
     expect(moving.region).toBeUndefined();
   });
+
+  it('counts what changed where it is now before it was there', () => {
+    play(2000, FILM);
+    const before = moving.region;
+    // Below the film, for too short a time to be one at once.
+    play(300, box(15, 12, 25, 16));
+    while (moving.region === before) play(FRAME_MS, CLOCK);
+    expect(moving.region).toMatchObject({ x: 960, height: 832 });
+    expect(moving.serial).toBe(serial);
+  });
 });

@@ -271,6 +271,23 @@ describe('Picture.update() of a frame whose rows still arrive', () => {
     expect(same(rgbOf(picture), screen.rgb)).toBe(true);
   });
 
+  it('publishes what a frame that was given up has left when the same frame comes again', async () => {
+    const screen = new Screen(128, 64);
+    const picture = new Picture();
+    await picture.update(screen.frame());
+    const before = picture.serial;
+    screen.fill({ x: 64, y: 0, width: 1, height: 1 }, [1, 2, 3]);
+    const frame = screen.frame();
+    frame.intact = false;
+    expect(await picture.update(frame)).toBe('given-up');
+    // A publisher posts its last frame again for who subscribes anew.
+    expect(await picture.update(screen.frame())).toBe('changed');
+    expect(changed(picture, before)).toEqual([1]);
+    const tiles = Uint32Array.of(0, 1);
+    expect(picture.beginRead().end(tiles, 2, tiles)).toBe(0);
+    expect(await picture.update(screen.frame())).toBe('same');
+  });
+
   it('keeps the old picture until a frame of a new size is there in full', async () => {
     const screen = new Screen(64, 400);
     screen.noise(1);
