@@ -59,6 +59,12 @@ export function stateBytes(state: string, change: object = {}): Buffer {
   return json(0x02, { state, message: '', ...change });
 }
 
+/** Who may act on the guest. */
+export function inputStateBytes(change: object = {}): Buffer {
+  const state = { keyboard: true, absolute: true, relative: true, holder: 'nobody', free: true };
+  return json(0x10, { ...state, ...change });
+}
+
 /** The geometry of a picture. */
 export function pictureBytes(picture: {
   readonly epoch: number;

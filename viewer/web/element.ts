@@ -78,6 +78,7 @@ export class KvmfrView extends ElementBase {
   #codecs: readonly Codec[] | undefined;
   #tracing = false;
   #input: InputState | undefined;
+  #onlyLooks: boolean | undefined;
   readonly #controls: Controls;
   readonly #typist: Typist;
   #wanted = true;
@@ -183,6 +184,11 @@ export class KvmfrView extends ElementBase {
   /** Who may act on the guest, and how; undefined when this viewer never may, or nobody can. */
   get input(): InputState | undefined {
     return this.#input;
+  }
+
+  /** Whether the relay lets this viewer only look; undefined before it has said so. */
+  get viewOnly(): boolean | undefined {
+    return this.#onlyLooks;
   }
 
   /** What of keyboard and pointer goes to the guest now. */
@@ -383,6 +389,8 @@ export class KvmfrView extends ElementBase {
         break;
       case 'hello':
         this.#offered = report;
+        this.#onlyLooks = report.viewOnly;
+        this.#inputChanged();
         break;
       case 'codecs':
         this.#codecs = report.codecs;
@@ -489,10 +497,11 @@ export class KvmfrView extends ElementBase {
     controls.sensitivity = factor > 0 && factor <= 100 ? factor : 1;
     controls.relative = this.getAttribute('pointer') === 'relative';
     const input = this.hasAttribute('view-only') ? undefined : this.#input;
-    controls.allow(input);
     // Who can act must be reachable by the keyboard, and who cannot is no stop on the way.
     if (input === undefined) this.removeAttribute('tabindex');
     else if (!this.hasAttribute('tabindex')) this.tabIndex = 0;
+    // Whoever is told of it may give the view the focus at once.
+    controls.allow(input);
   }
 
   #inputChanged(): void {

@@ -110,6 +110,7 @@ describe('Engine', () => {
       version: '0.1.0',
       encodings: ['lossless'],
       codecs: [],
+      viewOnly: true,
     });
   });
 

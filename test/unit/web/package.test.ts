@@ -11,6 +11,10 @@ describe('kvmfr/web', () => {
       'scale',
       'encoding',
       'rotation',
+      'pointer',
+      'sensitivity',
+      'escape',
+      'view-only',
     ]);
     expect(() => web.defineKvmfrView()).not.toThrow();
   });

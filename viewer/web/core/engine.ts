@@ -345,8 +345,8 @@ export class Engine {
   #takeHello(hello: Hello): void {
     this.#hello = hello;
     this.#intake.begin(hello.tilePx);
-    const { version, encodings, codecs } = hello;
-    this.#report({ kind: 'hello', version, encodings, codecs });
+    const { version, encodings, codecs, viewOnly } = hello;
+    this.#report({ kind: 'hello', version, encodings, codecs, viewOnly });
     this.#report({ kind: 'cursor', cursor: { visible: false, x: 0, y: 0, shapeId: 0 } });
     if (this.#encoding !== 'auto') this.#askForEncoding();
   }

@@ -72,6 +72,7 @@ export type Report =
       readonly version: string;
       readonly encodings: readonly Encoding[];
       readonly codecs: readonly Codec[];
+      readonly viewOnly: boolean;
     }
   /** Which video codecs this browser decodes. Comes once it is known, and when one has failed. */
   | { readonly kind: 'codecs'; readonly codecs: readonly Codec[] }

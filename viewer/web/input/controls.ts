@@ -203,7 +203,9 @@ export class Controls {
     if (!this.#mayAct) return;
     this.#stamp(event);
     event.preventDefault();
-    this.#options.host.focus({ preventScroll: true });
+    // A finger that points must not close the keyboard of a phone, which a field of the page has open.
+    if (event.pointerType !== 'touch' || !isTextField(document.activeElement))
+      this.#options.host.focus({ preventScroll: true });
     if (event.pointerType === 'touch') {
       this.#options.viewport.setPointerCapture(event.pointerId);
       this.#touch.down(fingerOf(event));
@@ -297,6 +299,10 @@ export class Controls {
   #stamp(event: Event): void {
     this.#atMs = performance.timeOrigin + event.timeStamp;
   }
+}
+
+function isTextField(element: Element | null): boolean {
+  return element instanceof HTMLTextAreaElement || element instanceof HTMLInputElement;
 }
 
 function fingerOf({ pointerId: id, clientX, clientY }: PointerEvent) {

@@ -5,19 +5,17 @@ import {
   KvmfrView,
   type ScaleMode,
 } from '../index.ts';
+import { find } from './find.ts';
+import { Hands } from './hands.ts';
 import { guestParticulars, obstacleText, snapshotName } from './info.ts';
+import { mayAct } from './keyboard-focus.ts';
 import { StatisticsOverlay } from './overlay.ts';
+import { Panels } from './panels.ts';
 import { remember, remembered } from './settings.ts';
 import { roveFocus, watchIdle } from './toolbar.ts';
 
 const TOAST_MS = 2600;
 const LONG_TOAST_MS = 9000;
-
-function find<Kind extends Element>(selector: string, kind: new () => Kind): Kind {
-  const found = document.querySelector(selector);
-  if (!(found instanceof kind)) throw new Error(`the page has no ${selector}`);
-  return found;
-}
 
 defineKvmfrView();
 const view = find('#view', KvmfrView);
@@ -26,10 +24,11 @@ const sheet = find('#sheet', HTMLElement);
 const guest = find('#guest', HTMLElement);
 const overlay = new StatisticsOverlay(view, find('#stats', HTMLElement));
 const toast = find('#toast', HTMLElement);
+const viewOnlyMark = find('#view-only', HTMLElement);
 const rotateButton = find('#rotate', HTMLButtonElement);
 const snapshotButton = find('#snapshot', HTMLButtonElement);
 const statsButton = find('#statistics', HTMLButtonElement);
-const detailsButton = find('#details', HTMLButtonElement);
+const panels = new Panels(bar);
 const fullscreenButton = find('#fullscreen', HTMLButtonElement);
 
 let toastTimer: ReturnType<typeof setTimeout> | undefined;
@@ -152,25 +151,6 @@ function updateGuest(): void {
   );
 }
 
-function openSheet(open: boolean): void {
-  if (open) updateEncodings();
-  sheet.hidden = !open;
-  detailsButton.setAttribute('aria-expanded', String(open));
-}
-
-function watchSheet(): void {
-  detailsButton.addEventListener('click', () => openSheet(sheet.hidden !== false));
-  document.addEventListener('keydown', (event) => {
-    if (event.key !== 'Escape' || sheet.hidden) return;
-    openSheet(false);
-    detailsButton.focus();
-  });
-  document.addEventListener('pointerdown', ({ target }) => {
-    if (target instanceof Node && !sheet.contains(target) && !bar.contains(target))
-      openSheet(false);
-  });
-}
-
 function watchFullscreen(): void {
   // A phone may have no full screen for pages.
   fullscreenButton.hidden = !document.fullscreenEnabled;
@@ -184,6 +164,7 @@ function watchFullscreen(): void {
   document.addEventListener('fullscreenchange', () => {
     const full = document.fullscreenElement !== null;
     fullscreenButton.setAttribute('aria-pressed', String(full));
+    hands.update();
   });
 }
 
@@ -199,6 +180,11 @@ function updateState(): void {
   tellInsecure();
 }
 
+function updateHands(): void {
+  viewOnlyMark.hidden = view.viewOnly !== true;
+  hands.update();
+}
+
 rotateButton.addEventListener('click', () => {
   view.rotation = (view.rotation + 90) % 360;
 });
@@ -206,17 +192,26 @@ watchScale();
 watchEncoding();
 watchSnapshot();
 watchStats();
-watchSheet();
+panels.add(sheet, {
+  button: find('#details', HTMLButtonElement),
+  opening: updateEncodings,
+});
 watchFullscreen();
 view.addEventListener('statechange', updateState);
 view.addEventListener('picture', updateState);
 updateState();
-roveFocus(bar);
 const canHover = matchMedia('(hover: hover)');
-watchIdle(() => {
-  const focused = document.activeElement;
-  const byKeyboard = bar.contains(focused) && focused?.matches(':focus-visible') === true;
-  // A touch leaves the button under it hovered.
-  const byPointer = canHover.matches && bar.matches(':hover');
-  return byKeyboard || byPointer || sheet.hidden === false;
+const wake = watchIdle({
+  busy: () => {
+    const focused = document.activeElement;
+    const byKeyboard = bar.contains(focused) && focused?.matches(':focus-visible') === true;
+    // A touch leaves the button under it hovered.
+    const byPointer = canHover.matches && bar.matches(':hover');
+    return byKeyboard || byPointer || panels.isOpen;
+  },
+  isForGuest: ({ target }) => target === view && mayAct(view),
 });
+const hands = new Hands(view, { bar, panels, say, escaped: wake });
+view.addEventListener('inputchange', updateHands);
+updateHands();
+roveFocus(bar);

@@ -45,12 +45,20 @@ function nextIndex(key: string, at: number, count: number): number | undefined {
   }
 }
 
+/** What decides about a toolbar's rest. */
+export interface IdleOptions {
+  /** Whether something is open or under the pointer that must stay in sight. */
+  readonly busy: () => boolean;
+  /** Whether somebody who does this works in the guest, and wants no toolbar. */
+  readonly isForGuest: (event: Event) => boolean;
+}
+
 /**
  * Sets the class `idle` on the root element while nobody has moved, touched or typed for a while.
  *
- * @param busy whether something is open or under the pointer that must stay in sight
+ * @returns brings the toolbar into sight
  */
-export function watchIdle(busy: () => boolean): void {
+export function watchIdle({ busy, isForGuest }: IdleOptions): () => void {
   const root = document.documentElement;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const rest = () => {
@@ -62,7 +70,11 @@ export function watchIdle(busy: () => boolean): void {
     clearTimeout(timer);
     timer = setTimeout(rest, IDLE_MS);
   };
+  const act = (event: Event) => {
+    if (!isForGuest(event)) wake();
+  };
   for (const type of ['pointermove', 'pointerdown', 'keydown', 'focusin'] as const)
-    document.addEventListener(type, wake, { passive: true });
+    document.addEventListener(type, act, { passive: true });
   wake();
+  return wake;
 }
