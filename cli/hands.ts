@@ -1,6 +1,6 @@
 import { addressText, parseSpiceAddress, SpiceSession } from '../client/spice/index.ts';
 import { KvmfrError } from '../protocol/error.ts';
-import { type GuestInput, SpiceInput } from '../viewer/hands/index.ts';
+import { type GuestInput, QmpInput, SpiceInput } from '../viewer/hands/index.ts';
 import { type FlagSpec, type ParsedCommand, usageError } from './spec.ts';
 import { say } from './terminal.ts';
 
@@ -15,14 +15,16 @@ export const HANDS_FLAGS: { readonly [flag: string]: FlagSpec } = {
     help: 'the password is the line in FILE (KVMFR_SPICE_PASSWORD works too)',
     toldBeside: 'spice',
   },
+  qmp: {
+    value: 'unix:PATH',
+    help: "keyboard and mouse by QEMU's control socket, where there is no SPICE",
+  },
 };
 
 /** By which way keys and pointer get into the guest. */
-export type HandsOptions = {
-  readonly kind: 'spice';
-  readonly address: string;
-  readonly password: string | undefined;
-};
+export type HandsOptions =
+  | { readonly kind: 'spice'; readonly address: string; readonly password: string | undefined }
+  | { readonly kind: 'qmp'; readonly path: string };
 
 /** Keyboard and pointer of a guest, opened. */
 export interface Hands extends AsyncDisposable {
@@ -37,10 +39,13 @@ export function handsOptions(
   password: string | undefined,
 ): HandsOptions | undefined {
   const address = command.text('spice');
+  const qmp = command.text('qmp');
+  if (address !== undefined && qmp !== undefined)
+    throw usageError('--spice and --qmp are two ways to the same keyboard: give one of them');
   if (address === undefined) {
     if (command.text('spice-password-file') !== undefined)
       throw usageError('--spice-password-file is for --spice: give the address too');
-    return undefined;
+    return qmp === undefined ? undefined : { kind: 'qmp', path: checkedPath(qmp) };
   }
   return { kind: 'spice', address: checkedAddress(address), password };
 }
@@ -56,8 +61,38 @@ function checkedAddress(text: string): string {
   }
 }
 
+function checkedPath(text: string): string {
+  const path = /^unix:([^\0]+)$/.exec(text)?.[1];
+  if (path === undefined)
+    throw usageError(`--qmp takes unix:PATH, for example unix:/run/vm/qmp.sock, not ${text}`);
+  return path;
+}
+
 /** Begins to connect. */
 export function openHands(options: HandsOptions): Hands {
+  return options.kind === 'qmp' ? openQmp(options.path) : openSpice(options);
+}
+
+function openQmp(path: string): Hands {
+  const input = new QmpInput(path);
+  return {
+    input,
+    tell: () => {
+      let told = '';
+      const look = (): void => {
+        const { name, message, hint } = input.state;
+        if (message === told || name === 'closed') return;
+        told = message;
+        tellLine(message, hint);
+      };
+      input.watch(look);
+      look();
+    },
+    [Symbol.asyncDispose]: () => input.close(),
+  };
+}
+
+function openSpice(options: HandsOptions & { readonly kind: 'spice' }): Hands {
   const { address, password } = options;
   const session = new SpiceSession(address, password === undefined ? {} : { password });
   const input = new SpiceInput(session);
@@ -78,7 +113,11 @@ export function openHands(options: HandsOptions): Hands {
 async function tellSession(session: SpiceSession): Promise<void> {
   for await (const { name, message, hint } of session.states()) {
     if (name === 'closed') return;
-    say(`  keyboard and mouse: ${message}`);
-    if (hint !== undefined) say(`    ${hint}`);
+    tellLine(message, hint);
   }
+}
+
+function tellLine(message: string, hint: string | undefined): void {
+  say(`  keyboard and mouse: ${message}`);
+  if (hint !== undefined) say(`    ${hint}`);
 }

@@ -217,7 +217,7 @@ export async function serve(
   options: ServeOptions,
   context: { readonly signal: AbortSignal; readonly title: string },
 ): Promise<void> {
-  // Not for those who only look: a SPICE server has one viewer, and this one has no use for it.
+  // Not for those who only look: a SPICE server, and a control socket, has one user at a time.
   const used = options.viewOnly ? undefined : options.hands;
   await using hands = used === undefined ? undefined : openHands(used);
   await using viewer = openRelay(source, options, (line) => say(`  ${line}`), hands);
@@ -252,7 +252,9 @@ function doorLines(viewer: Viewer, options: ServeOptions): readonly string[] {
       );
   }
   if (options.viewOnly && options.hands !== undefined)
-    lines.push('  With --view-only nobody acts on the guest, and --spice is not used.');
+    lines.push(
+      `  With --view-only nobody acts on the guest, and --${options.hands.kind} is not used.`,
+    );
   if (viewer.takesPassword) lines.push('  People sign in with the password.');
   else if (!secrets.tokenShown) lines.push('  The token that was given has to be added: ?token=…');
   lines.push('Open this address in a browser (Ctrl+C ends it):');

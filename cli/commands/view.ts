@@ -24,7 +24,7 @@ export const spec: CommandSpec = {
 export async function run(command: ParsedCommand, signal: AbortSignal): Promise<number> {
   const options = serveOptions(command);
   const [region] = command.positionals;
-  if (region === undefined && options.hands !== undefined)
+  if (region === undefined && options.hands?.kind === 'spice')
     throw usageError(
       'kvmfr view: with --spice, name REGION too: this version shows no screen by SPICE alone',
     );

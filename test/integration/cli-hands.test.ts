@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { keyOfCode } from '../../protocol/keys.ts';
 import { encodeInput, type InputEvent } from '../../protocol/wire/index.ts';
 import { RunningCommand } from '../support/command.ts';
+import { FakeQemu } from '../unit/hands/fake-qemu.ts';
 import { TestViewer } from '../unit/relay/test-viewer.ts';
 import { FakeServer } from '../unit/spice/fake-server.ts';
 
@@ -108,5 +109,24 @@ describe('kvmfr view --spice', () => {
     run.kill('SIGTERM');
     expect((await run.done).stderr).not.toContain('keyboard and mouse');
     expect(server.connections).toBe(0);
+  });
+});
+
+describe('kvmfr view --qmp', () => {
+  it('brings keys to the guest, lets go of them, and tells when QEMU has gone and is back', async () => {
+    await using qemu = await FakeQemu.listen();
+    await using run = view(['--qmp', `unix:${qemu.path}`]);
+    const viewer = await attend(run);
+    await run.says(/keyboard and mouse: connected to QEMU's control socket unix:/);
+    press(viewer, 'KeyQ');
+    await qemu.until(() => qemu.events.length === 1);
+    viewer.socket.terminate();
+    await qemu.until(() => qemu.events.length === 2);
+    expect(qemu.events.map((event) => JSON.parse(event).data)).toEqual([
+      { down: true, key: { type: 'qcode', data: 'q' } },
+      { down: false, key: { type: 'qcode', data: 'q' } },
+    ]);
+    qemu.drop();
+    await run.says(/mouse: connected[\s\S]*mouse: .*was closed[\s\S]*mouse: connected/);
   });
 });

@@ -1,8 +1,8 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { SpiceSession } from '../../client/spice/index.ts';
-import { KEYS } from '../../protocol/keys.ts';
-import { SpiceInput } from '../../viewer/hands/index.ts';
+import { KEYS, keyOfCode } from '../../protocol/keys.ts';
+import { QmpInput, SpiceInput } from '../../viewer/hands/index.ts';
 // Makes `document.querySelector('kvmfr-view')` known as what it is.
 import type {} from '../../viewer/web/index.ts';
 import { launchChromium, type OpenPage, openPage } from '../support/page-browser.ts';
@@ -26,7 +26,7 @@ const FAR = 32767;
 /** Keys that QEMU has a name for: it knows no others, whoever presses them. */
 const MADE = KEYS.filter(({ qcode }) => qcode !== undefined);
 
-needsGuest('chromium').describe('a page, and the guest that it acts on by SPICE', () => {
+needsGuest('chromium').describe('a page, and the guest that it acts on', () => {
   let machine: VirtualMachine;
   let spice: SpiceSession;
   let input: SpiceInput;
@@ -35,7 +35,10 @@ needsGuest('chromium').describe('a page, and the guest that it acts on by SPICE'
   let open: OpenPage;
 
   beforeAll(async () => {
-    machine = await bootSpiceGuest({ files: [guestProgram('events')] });
+    machine = await bootSpiceGuest({
+      files: [guestProgram('events')],
+      devices: ['-qmp', 'unix:hands.sock,server=on,wait=off'],
+    });
     spice = await spiceOf(machine);
     // The mouse is found some time after its driver was loaded.
     await machine.run('until grep -q Mouse /proc/bus/input/devices; do usleep 20000; done');
@@ -133,6 +136,45 @@ needsGuest('chromium').describe('a page, and the guest that it acts on by SPICE'
       expect(await events(2)).toEqual([`${KEY} 29 1`, `${KEY} 46 1`]);
       await open.page.close();
       expect([...(await events(2))].sort()).toEqual([`${KEY} 29 0`, `${KEY} 46 0`]);
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    'the same comes by the control socket, and goes up when that is closed',
+    async () => {
+      const screen = { screenWidthPx: WIDTH, screenHeightPx: HEIGHT, rotation: 0 };
+      const qmp = new QmpInput(`${machine.folder}/hands.sock`);
+      while (!qmp.abilities.absolute)
+        await new Promise<void>((resolve) => {
+          const end = qmp.watch(() => {
+            end();
+            resolve();
+          });
+        });
+      for (const key of MADE) {
+        qmp.apply({ kind: 'key', key, down: true });
+        qmp.apply({ kind: 'key', key, down: false });
+        expect([key.code, ...(await events(2))]).toEqual([
+          ...[key.code, `${KEY} ${key.evdev} 1`, `${KEY} ${key.evdev} 0`],
+        ]);
+      }
+      qmp.apply({ kind: 'position', x: 300, y: 200 }, screen);
+      qmp.apply({ kind: 'button', button: 3, down: true }, screen);
+      qmp.apply({ kind: 'button', button: 3, down: false }, screen);
+      expect(await events(4)).toEqual([
+        `${ABS} 0 ${Math.floor((300.5 * (FAR + 1)) / WIDTH)}`,
+        `${ABS} 1 ${Math.floor((200.5 * (FAR + 1)) / HEIGHT)}`,
+        ...[`${KEY} 275 1`, `${KEY} 275 0`],
+      ]);
+      qmp.apply({ kind: 'motion', dx: 12, dy: -5 }, screen);
+      expect(await events(2)).toEqual([`${REL} 0 12`, `${REL} 1 -5`]);
+      const shift = keyOfCode('ShiftLeft');
+      if (shift === undefined) throw new Error('there must be a Shift');
+      qmp.apply({ kind: 'key', key: shift, down: true });
+      expect(await events(1)).toEqual([`${KEY} 42 1`]);
+      await qmp.close();
+      expect(await events(1)).toEqual([`${KEY} 42 0`]);
     },
     LIMIT_MS,
   );

@@ -1,3 +1,4 @@
 /** Ways for keys and pointer into a guest: by its SPICE server, by QEMU's control socket. */
 export type { GuestInput, GuestScreen, InputAbilities } from './guest-input.ts';
+export { QmpInput, type QmpInputOptions, type QmpState } from './qmp-input.ts';
 export { SpiceInput } from './spice-input.ts';

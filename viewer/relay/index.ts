@@ -1,6 +1,16 @@
 /** Package `kvmfr/viewer`: show a guest's screen to browsers, in a server of one's own. */
+
 export type { PictureReader, PictureTimes, PictureUpdate } from '../../client/reader/reader.ts';
-export type { GuestInput, GuestScreen, InputAbilities } from '../hands/index.ts';
+export { type SpiceOptions, SpiceSession } from '../../client/spice/index.ts';
+export {
+  type GuestInput,
+  type GuestScreen,
+  type InputAbilities,
+  QmpInput,
+  type QmpInputOptions,
+  type QmpState,
+  SpiceInput,
+} from '../hands/index.ts';
 export { LATENCY_STAGES, type LatencyStage } from './latency.ts';
 export {
   type Listening,
