@@ -7,7 +7,7 @@ const report = process.env['KVMFR_TEST_REPORT'];
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    testTimeout: 60_000,
+    testTimeout: 120_000,
     hookTimeout: 180_000,
     maxWorkers: 2,
     // A forgotten `.only` would leave the rest of its file untested.

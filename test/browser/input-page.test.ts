@@ -9,7 +9,7 @@ import { helloBytes, inputStateBytes } from '../support/page-wire.ts';
 import { WrittenInput } from '../support/written-input.ts';
 import { noisy, Stage } from '../unit/relay/stage.ts';
 
-const PATIENCE = { timeout: 20_000 };
+const PATIENCE = { timeout: 60_000 };
 const INPUT_WISH = 0xc1;
 const PHONE = { viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true };
 

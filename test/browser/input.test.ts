@@ -9,7 +9,7 @@ import { noisy, Stage } from '../unit/relay/stage.ts';
 
 const WIDTH = 320;
 const HEIGHT = 200;
-const PATIENCE = { timeout: 20_000 };
+const PATIENCE = { timeout: 60_000 };
 
 let browser: Browser;
 

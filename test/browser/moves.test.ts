@@ -109,7 +109,7 @@ needs('chromium').describe('moves in Chromium', () => {
       document.querySelector('kvmfr-view')?.setAttribute('scale', '1:1'),
     );
     await expect
-      .poll(async () => pixelsOff(await screenshotOf(open.page), picture), { timeout: 20_000 })
+      .poll(async () => pixelsOff(await screenshotOf(open.page), picture), { timeout: 60_000 })
       .toBe(0);
     expect(open.problems).toEqual([]);
     await server.stop();

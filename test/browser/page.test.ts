@@ -73,7 +73,7 @@ function set(page: Page, name: string, value: string): Promise<void> {
 // The display may be a refresh behind the acknowledgement.
 function shows(page: Page, picture: RgbPicture): Promise<void> {
   return expect
-    .poll(async () => pixelsOff(await screenshotOf(page), picture), { timeout: 10_000 })
+    .poll(async () => pixelsOff(await screenshotOf(page), picture), { timeout: 60_000 })
     .toBe(0);
 }
 
@@ -627,7 +627,7 @@ needs('chromium').describe('the page in Chromium', () => {
       await details.press('Enter');
       const sheet = at.page.locator('#sheet');
       await expect
-        .poll(() => sheet.locator('dl').textContent(), { timeout: 10_000 })
+        .poll(() => sheet.locator('dl').textContent(), { timeout: 60_000 })
         .toMatch(/Windows 11.*B7-1-g0.*LGMP 6, KVMFR 20.*300 × 200/s);
       await sheet.getByRole('radio', { name: /^Lossless/ }).check();
       const asked = at.viewer.saidJson(VIEW, (text) => text.includes('encoding'));
@@ -644,7 +644,7 @@ needs('chromium').describe('the page in Chromium', () => {
       const panel = at.page.locator('#stats');
       await panel.waitFor();
       await expect
-        .poll(() => panel.locator('.line').textContent(), { timeout: 10_000 })
+        .poll(() => panel.locator('.line').textContent(), { timeout: 60_000 })
         .toMatch(/^\d+ fps .* Mbit\/s .* 300 × 200$/);
       await at.page.reload();
       const viewer = await at.server.viewer();
@@ -658,7 +658,7 @@ needs('chromium').describe('the page in Chromium', () => {
       at.viewer.send(stateBytes('showing'));
       await at.page.getByRole('button', { name: 'Guest and picture quality' }).press('Enter');
       const video = at.page.getByRole('radio', { name: /^Video/ });
-      await expect.poll(() => video.isDisabled(), { timeout: 10_000 }).toBe(true);
+      await expect.poll(() => video.isDisabled(), { timeout: 60_000 }).toBe(true);
       const label = at.page.locator('#sheet label', { has: video });
       expect(await label.textContent()).toContain('The relay does not offer it.');
       expect(await at.page.getByRole('radio', { name: /^JPEG/ }).isDisabled()).toBe(false);

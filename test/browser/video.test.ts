@@ -36,7 +36,7 @@ const TILES = 15;
 const NOISE = noisePicture(WIDTH, HEIGHT);
 const NEED_KEY = 0x87;
 /** For what comes by itself: it may take a while on a busy machine. */
-const PATIENCE = { timeout: 20_000 };
+const PATIENCE = { timeout: 60_000 };
 /** The codec keeps these pictures at 34 and better; a picture of the wrong moment has below 15. */
 const GOOD_DB = 30;
 

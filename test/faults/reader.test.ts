@@ -66,10 +66,10 @@ describe.each(WIRES)('a reader of %s that is killed', (wire) => {
     await using other = new Client(path);
     await readsOn(other);
     await expect
-      .poll(async () => (await guest.facts()).watchers, { timeout: 20_000 })
+      .poll(async () => (await guest.facts()).watchers, { timeout: 60_000 })
       .toBeLessThanOrEqual(1);
     await other.close();
-    await expect.poll(async () => (await guest.facts()).watchers, { timeout: 20_000 }).toBe(0);
+    await expect.poll(async () => (await guest.facts()).watchers, { timeout: 60_000 }).toBe(0);
     expect((await guest.facts()).stats.restarts).toBe(0);
   });
 });

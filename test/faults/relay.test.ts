@@ -6,7 +6,7 @@ import { isAlive } from '../support/processes.ts';
 import { LEAK_TEST_MS, leavesNothing } from './leaks.ts';
 import { FaultStage } from './stage.ts';
 
-const PATIENT = { timeout: 20_000 } as const;
+const PATIENT = { timeout: 60_000 } as const;
 
 let browser: TestBrowser;
 
