@@ -7,6 +7,7 @@ import { type ClientStats, newClientStats } from './client-stats.ts';
 import { type CursorOptions, CursorStream } from './cursor.ts';
 import type { Frame } from './frame.ts';
 import { FrameStream, type FramesOptions } from './frames.ts';
+import { GuestInputLine, type InputOptions } from './input.ts';
 import { defaultRegionPath, type OpenRegion, openRegion } from './open.ts';
 import { type FrameDeadline, Pace, type Pacing, type ScheduleOptions } from './pace.ts';
 import { type QueueInfo, readQueues } from './ring.ts';
@@ -156,6 +157,14 @@ export class Client implements AsyncDisposable {
   /** The guest's pointer, after each change. Subscribed while iterated. */
   cursor(options: CursorOptions = {}): CursorStream {
     return new CursorStream(this.#host, options);
+  }
+
+  /**
+   * The guest's keyboard and pointer, where its features say that it has them (KVMFR 34). A subscriber
+   * of its own until it is closed.
+   */
+  input(options: InputOptions = {}): GuestInputLine {
+    return new GuestInputLine(this.#host, options);
   }
 
   /** How frames come. */

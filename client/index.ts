@@ -9,6 +9,8 @@ export { type CursorOptions, type CursorShape, type CursorState, CursorStream } 
 export { HeartbeatWatch, type Sighting } from './detect.ts';
 export { Frame } from './frame.ts';
 export type { FramesOptions } from './frames.ts';
+export { GuestInputLine, type InputOptions, type InputState, type PointerReport } from './input.ts';
+export type { InputOwner, InputSenderCounters } from './input-sender.ts';
 export {
   type CursorSummary,
   type FrameSummary,

@@ -1,11 +1,16 @@
 import {
   ColorTransform,
+  INPUT_ENDPOINTS,
+  INPUT_STREAM,
+  InputStatus,
   KvmfrError,
   MAX_CURSOR_BYTES,
   MAX_REGION_BYTES,
   QUEUE_IDS,
   QUEUE_LENGTHS,
   RECOVERY_REGION_BYTES,
+  STREAM_ALIGN_BYTES,
+  streamRegionBytes,
 } from '../protocol/index.ts';
 import { WIRES, type Wire, type WireName } from './wire.ts';
 
@@ -27,6 +32,14 @@ export interface QueuePlan {
   readonly capacity: number;
 }
 
+/** Where the input of clients comes in. */
+export interface InputPlan {
+  readonly queue: QueuePlan;
+  /** One for each client. */
+  readonly streams: readonly Payload[];
+  readonly statuses: readonly Payload[];
+}
+
 /** Where a publisher keeps what, drawn in docs/regions.md. */
 export interface RegionPlan {
   readonly frameQueue: QueuePlan;
@@ -34,6 +47,8 @@ export interface RegionPlan {
   readonly ownerQueues: readonly QueuePlan[];
   readonly pointerQueue: QueuePlan;
   readonly pointers: readonly Payload[];
+  /** What input needs; undefined for a publisher that takes none. */
+  readonly input: InputPlan | undefined;
   readonly shapes: readonly Payload[];
   /** For colour transforms; none before KVMFR 34. */
   readonly transforms: readonly Payload[];
@@ -41,6 +56,7 @@ export interface RegionPlan {
 }
 
 const SHAPE_BUFFERS = 3;
+const INPUT_STATUSES = 4;
 
 function roundUp(value: number, step: number): number {
   return Math.ceil(value / step) * step;
@@ -49,11 +65,17 @@ function roundUp(value: number, step: number): number {
 /**
  * Divides a region the way the publishers of its wire do: queues, pointer payloads, 3 shape payloads
  * (and 3 for colour transforms), and frame slots that share the rest, on pages (or on what graphics
- * cards take for pages). `regionBytes` is what LGMP has: without the recovery region.
+ * cards take for pages). `regionBytes` is what LGMP has: without the recovery region. With input its
+ * queue, streams and statuses come before the frame slots.
  *
  * @throws ERR_KVMFR_SIZE when it does not fit, with the MiB needed
  */
-export function planRegion(regionBytes: number, udataBytes: number, wire: Wire): RegionPlan {
+export function planRegion(
+  regionBytes: number,
+  udataBytes: number,
+  wire: Wire,
+  withInput = false,
+): RegionPlan {
   const { lgmp, frameAlignBytes, frameSlots } = wire;
   let next = roundUp(lgmp.header.sizeBytes + udataBytes, 4);
   const take = (bytes: number, align: number): number => {
@@ -85,6 +107,16 @@ export function planRegion(regionBytes: number, udataBytes: number, wire: Wire):
   const transforms = hasColors
     ? payloads(SHAPE_BUFFERS, cursorBytes + ColorTransform.$sizeBytes)
     : [];
+  const input: InputPlan | undefined = withInput
+    ? {
+        queue: queue(QUEUE_IDS.input, INPUT_STATUSES),
+        streams: Array.from({ length: INPUT_ENDPOINTS }, () => {
+          const bytes = streamRegionBytes(INPUT_STREAM);
+          return { at: take(bytes, STREAM_ALIGN_BYTES), bytes };
+        }),
+        statuses: payloads(INPUT_STATUSES, InputStatus.$sizeBytes),
+      }
+    : undefined;
   const framesAt = roundUp(next, frameAlignBytes);
   const frameBytes =
     Math.floor((regionBytes - framesAt) / frameSlots / frameAlignBytes) * frameAlignBytes;
@@ -96,7 +128,7 @@ export function planRegion(regionBytes: number, udataBytes: number, wire: Wire):
     at: framesAt + index * frameBytes,
     bytes: frameBytes,
   }));
-  return { frameQueue, ownerQueues, pointerQueue, pointers, shapes, transforms, frames };
+  return { frameQueue, ownerQueues, pointerQueue, pointers, shapes, transforms, input, frames };
 }
 
 /**

@@ -20,6 +20,7 @@ import {
   type FrameTampering,
   type OpenFrame,
 } from './frames.ts';
+import { type HostInput, type InputCounters, InputPublisher, newInputPast } from './input.ts';
 import { describeMachine, describeSystem } from './machine.ts';
 import { openRegion } from './open.ts';
 import type { Pace } from './owner-lanes.ts';
@@ -46,6 +47,11 @@ export interface HostOptions {
    * Left out: where the wire has it (dev12). false: the end of the region is LGMP's as well.
    */
   readonly recovery?: boolean | undefined;
+  /**
+   * Takes keys and pointer of clients (dev12): see the event `input`. Adds FEATURES.input, whose queue
+   * and streams take 137 KiB of the region.
+   */
+  readonly input?: boolean | undefined;
   /** Closes the host. */
   readonly signal?: AbortSignal | undefined;
   /** Time between heartbeats; 10 when left out. 0: none by itself, call {@link Host.housekeep}. */
@@ -63,6 +69,8 @@ export interface HostEvents {
   'client-message': [message: KvmfrClientMessage, queue: QueueName, clientId: number | undefined];
   /** A client asks for the normal display, or for the fallback. It is told that it has it. */
   'recovery-request': [request: RecoveryRequestName];
+  /** A client does something with keyboard or pointer. */
+  input: [input: HostInput];
   /** There is another pace, or none any more: see {@link Host.pace}. */
   pace: [];
   /** Somebody subscribed and gets the newest frame, or the pointer, again. */
@@ -100,6 +108,8 @@ export interface HostStats {
   readonly repairs: number;
   /** Sessions that were begun again in place. */
   readonly restarts: number;
+  /** What came of the records of clients; undefined without input. */
+  readonly input: Readonly<InputCounters> | undefined;
 }
 
 // A peer that keeps wiping the header must not keep us writing it.
@@ -131,6 +141,7 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
   #session: HostSession;
   #frames: FramePublisher;
   #cursor: CursorPublisher;
+  #input: InputPublisher | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort = (): void => void this.close();
   #timer: NodeJS.Timeout | undefined;
@@ -156,10 +167,18 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
     this.#wire = wireOf(options.wire ?? 'B7');
     this.wire = this.#wire.name;
     this.#clock = options.clock ?? monotonicMs;
+    if (options.input === true && !this.#wire.targeted)
+      throw new KvmfrError(
+        'ERR_KVMFR_ARGUMENT',
+        `input must be with wire dev12, but is with ${this.#wire.name}`,
+      );
     this.#facts = {
       hostVersion: options.hostVersion ?? `kvmfr ${packageVersion()}`,
       // The schedule of a client is this host's own business, not its source's.
-      features: (options.features ?? 0) | (this.#wire.targeted ? FEATURES.frameSchedule : 0),
+      features:
+        ((options.features ?? 0) & ~FEATURES.input) |
+        (this.#wire.targeted ? FEATURES.frameSchedule : 0) |
+        (options.input === true ? FEATURES.input : 0),
       vm: { ...describeMachine('kvmfr'), ...options.vm },
       os: options.os ?? describeSystem(),
     };
@@ -175,6 +194,8 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
       clock: this.#clock,
     });
     this.#cursor = new CursorPublisher(region, this.#session, undefined);
+    if (options.input === true)
+      this.#input = new InputPublisher(region, this.#session, newInputPast());
     const { housekeepingMs = 10 } = options;
     if (housekeepingMs > 0) this.#timer = setInterval(() => this.housekeep(), housekeepingMs);
     this.#signal = options.signal;
@@ -209,6 +230,22 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
     return this.#closed ? 0 : this.#session.pointerQueue.active();
   }
 
+  /** The client that has keyboard and pointer, by its id; undefined while none has. */
+  get inputOwner(): number | undefined {
+    return this.#closed ? undefined : this.#input?.owner;
+  }
+
+  /** Tells the clients which lights of the guest's keyboard are on: INPUT_LEDS. */
+  setKeyboardLeds(leds: number): void {
+    this.#input?.setLeds(leds);
+  }
+
+  /** Takes no input for now, or again. What is held is let go. */
+  setInputAvailable(available: boolean): void {
+    const released = this.#input?.setAvailable(available);
+    if (released !== undefined) this.emit('input', released);
+  }
+
   get closed(): boolean {
     return this.#closed;
   }
@@ -232,8 +269,9 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
       subscribersReaped: this.#pastReaped + sum('reaped'),
       clientMessages: this.#clientMessages,
       clientMessagesRefused: this.#clientMessagesRefused,
-      repairs: this.#pastRepairs + sum('repaired'),
+      repairs: this.#pastRepairs + sum('repaired') + (this.#input?.repaired ?? 0),
       restarts: this.#restarts,
+      input: this.#input === undefined ? undefined : { ...this.#input.counters },
     };
   }
 
@@ -292,6 +330,8 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
     if (this.#closed) return;
     this.#serveRecovery(now);
     if (this.#closed) return;
+    this.#serveInput(now);
+    if (this.#closed) return;
     this.#frames.flush(now);
     this.#cursor.flush(now);
     this.#tellPace();
@@ -328,6 +368,7 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
       this.#subscribers += fresh;
       if (name === 'frame') this.#frames.repeatForSubscriber(fresh);
       else if (name === 'pointer') this.#cursor.repeatForSubscriber();
+      else if (name === 'input') this.#input?.repeatForSubscriber();
       this.emit('subscriber', { queue: name });
     }
     if (this.#closed) return;
@@ -355,6 +396,10 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
   #serveRecovery(now: number): void {
     const request = this.#recovery?.serve(now);
     if (request !== undefined) this.emit('recovery-request', request);
+  }
+
+  #serveInput(now: number): void {
+    for (const input of this.#input?.serve(now) ?? []) this.emit('input', input);
   }
 
   // What we write there nobody sees.
@@ -412,7 +457,14 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
       clock: this.#clock,
     });
     this.#cursor = new CursorPublisher(this.#region, this.#session, this.#cursor);
+    const input = this.#input;
+    if (input !== undefined) {
+      this.#pastRepairs += input.repaired;
+      this.#input = new InputPublisher(this.#region, this.#session, input.past);
+    }
     this.emit('session', this.#session.id);
+    // What its owner held there must not stay down.
+    if (input?.owner !== undefined) this.emit('input', { kind: 'release', clientId: input.owner });
   }
 
   #begin(nowMs: number): HostSession {

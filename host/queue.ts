@@ -402,6 +402,16 @@ export class HostQueue {
     return this.#messages.take(nowMs, (clientId) => this.subscribes(clientId));
   }
 
+  /** The ids of the live subscribers, but 0. */
+  clients(): ReadonlySet<number> {
+    const active = this.activeSlots();
+    const clients = new Set<number>();
+    for (let id = 0; id < this.#lgmp.maxSubscribers; id++)
+      if (((active >>> id) & 1) === 1) clients.add(this.clientAt(id));
+    clients.delete(0);
+    return clients;
+  }
+
   /** Whether a live subscriber has this client id. */
   subscribes(clientId: number): boolean {
     const active = this.activeSlots();

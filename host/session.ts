@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import {
   encodeSession,
+  FEATURES,
   LGMP_MAGIC,
   loadU32,
   type OsRecord,
@@ -21,8 +22,8 @@ export interface SessionFacts {
   readonly os: OsRecord | undefined;
 }
 
-/** The queues of a session; the owner queues since KVMFR 34. */
-export type QueueName = 'frame' | 'frame-owner-0' | 'frame-owner-1' | 'pointer';
+/** The queues of a session; those of owners and of input since KVMFR 34. */
+export type QueueName = 'frame' | 'frame-owner-0' | 'frame-owner-1' | 'pointer' | 'input';
 
 /** A queue and what it is for. */
 export interface NamedQueue {
@@ -49,6 +50,8 @@ export class HostSession {
   /** Queues of the client that paces the publisher; none before KVMFR 34. */
   readonly ownerQueues: readonly HostQueue[];
   readonly pointerQueue: HostQueue;
+  /** Tells clients of the guest's input; undefined for a publisher that takes none. */
+  readonly inputQueue: HostQueue | undefined;
   /** All of them, in the order of the queue table. */
   readonly queues: readonly NamedQueue[];
   readonly #region: Region;
@@ -61,7 +64,12 @@ export class HostSession {
    */
   constructor(region: Region, wire: Wire, facts: SessionFacts, nowMs: number, keptBytes = 0) {
     const udata = encodeSession({ kvmfrVersion: wire.frame.kvmfrVersion, ...facts });
-    this.plan = planRegion(region.byteLength - keptBytes, udata.byteLength, wire);
+    this.plan = planRegion(
+      region.byteLength - keptBytes,
+      udata.byteLength,
+      wire,
+      (facts.features & FEATURES.input) !== 0,
+    );
     this.#region = region;
     this.wire = wire;
     this.#beatAt = nowMs;
@@ -80,6 +88,8 @@ export class HostSession {
     this.frameQueue = create(this.plan.frameQueue);
     this.ownerQueues = this.plan.ownerQueues.map(create);
     this.pointerQueue = create(this.plan.pointerQueue);
+    const { input } = this.plan;
+    this.inputQueue = input === undefined ? undefined : create(input.queue);
     this.queues = [
       { name: 'frame', queue: this.frameQueue },
       ...OWNER_NAMES.flatMap((name, lane) => {
@@ -87,6 +97,9 @@ export class HostSession {
         return queue === undefined ? [] : [{ name, queue }];
       }),
       { name: 'pointer', queue: this.pointerQueue },
+      ...(this.inputQueue === undefined
+        ? []
+        : [{ name: 'input', queue: this.inputQueue } as const]),
     ];
     storeU32(region, header.numQueues, this.queues.length);
     this.id = newSessionId(before);

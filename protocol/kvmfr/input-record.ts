@@ -38,7 +38,10 @@ export type InputReport =
 
 /** What a record says: whose input it is, or a report. */
 export type InputBody =
-  | { readonly kind: 'claim' | 'release' | 'keepalive' | 'reset' }
+  | { readonly kind: 'claim' }
+  | { readonly kind: 'release' }
+  | { readonly kind: 'keepalive' }
+  | { readonly kind: 'reset' }
   | InputReport;
 
 /** A record as it travels: its sender's claim, and its place after it. */
