@@ -9,6 +9,8 @@ let published = 0;
 let mapped;
 /** Where the frame queue was when a picture was published that is not seen to be posted yet. */
 let unposted;
+const inputs = [];
+let inputWaits;
 
 const POSITION = 16;
 const COUNT = 440;
@@ -17,6 +19,10 @@ const calls = {
   async start(path, options) {
     host = await createHost(path, options);
     host.on('error', () => {});
+    host.on('input', (input) => {
+      inputs.push(input);
+      inputWaits?.();
+    });
     // A publisher shows its last picture also to who comes after it was wiped.
     host.on('session', () => playing?.publish());
     return host.sessionId;
@@ -31,6 +37,18 @@ const calls = {
     const open = host.openFrame(frame, tampering);
     open?.writeRows(rows);
     return open !== undefined;
+  },
+  /** What clients did to keyboard and pointer, up to one of a kind; it is forgotten then. */
+  async inputs(kind) {
+    let last = -1;
+    while (last < 0) {
+      last = inputs.findIndex((input) => input.kind === kind);
+      if (last < 0) await new Promise((resolve) => (inputWaits = resolve));
+    }
+    return inputs.splice(0, last + 1);
+  },
+  lights(leds) {
+    host.setKeyboardLeds(leds);
   },
   facts() {
     const { sessionId, watchers, stats } = host;

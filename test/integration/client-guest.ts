@@ -9,6 +9,7 @@ import type {
   CursorInput,
   FrameInput,
   FrameTampering,
+  HostInput,
   HostOptions,
   HostStats,
 } from '../../host/index.ts';
@@ -103,6 +104,16 @@ export class GuestProcess {
 
   setCursor(cursor: CursorInput): Promise<unknown> {
     return this.#call('setCursor', cursor);
+  }
+
+  /** What clients did to keyboard and pointer, up to one of a kind. */
+  async inputs(kind: HostInput['kind']): Promise<readonly HostInput[]> {
+    return (await this.#call('inputs', kind)) as readonly HostInput[];
+  }
+
+  /** Turns lights of its keyboard on, and the others off. */
+  lights(leds: number): Promise<unknown> {
+    return this.#call('lights', leds);
   }
 
   /** Posts a frame and writes some rows of it. */

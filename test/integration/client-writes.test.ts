@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
-import { connect } from '../../client/index.ts';
+import { type Client, connect } from '../../client/index.ts';
 import { createHost, type Host } from '../../host/index.ts';
 import { WIRES, type WireName } from '../../host/wire.ts';
 import { Mapping } from '../../native/index.ts';
@@ -53,6 +53,25 @@ function clientSpans(region: Region, lgmp: LgmpLayout): readonly Span[] {
         at: messages + slot * message.sizeBytes + message.pendingSubs,
         bytes: 4,
       });
+  }
+  return [...spans, ...streamSpans(region)];
+}
+
+/** Where the client may write that a stream is bound to: nowhere in the others. */
+function streamSpans(region: Region): readonly Span[] {
+  const spans: Span[] = [];
+  for (let at = 0; at + 16640 <= region.byteLength && at < 8 * 2 ** 20; at += 64) {
+    if (region.view.getUint32(at, true) !== 0x4853_534c) continue;
+    // Ready or draining, as the publisher wrote it.
+    if (region.view.getUint32(at + 64, true) < 2) continue;
+    spans.push({ what: 'stamp of a stream', at: at + 128, bytes: 4 });
+    spans.push({ what: 'active of a stream', at: at + 132, bytes: 8 });
+    spans.push({ what: 'value of a stream', at: at + 144, bytes: 16 });
+    for (let slot = 0; slot < 128; slot++) {
+      const slotAt = at + 256 + slot * 128;
+      spans.push({ what: 'head of a slot', at: slotAt, bytes: 16 });
+      spans.push({ what: 'record of a slot', at: slotAt + 64, bytes: 32 });
+    }
   }
   return spans;
 }
@@ -113,7 +132,29 @@ class SteppedHost {
 }
 
 const KINDS = ['clientID', 'lock', 'newSubCount', 'pendingSubs', 'subs', 'timeout'];
+const STREAM_KINDS = [
+  'active of a stream',
+  'head of a slot',
+  'record of a slot',
+  'stamp of a stream',
+  'value of a stream',
+];
 const MESSAGE_KINDS = ['cMsgAvail', 'cMsgLock', 'cMsgWPos', 'cMsgWSerial', 'cMsgs'];
+
+/** Uses keyboard and pointer for a while; gives where that client might write. */
+async function typeAndPoint(client: Client, host: Host, region: Region): Promise<readonly Span[]> {
+  const input = client.input();
+  while (!input.state.available) await turn();
+  const spans = streamSpans(region);
+  for (let i = 0; i < 200; i++) {
+    input.keyboard({ modifiers: i & 1, keys: [4 + (i % 8)] });
+    input.move({ buttons: i & 1, deltaX: i, deltaY: -i });
+    const before = host.stats.input?.accepted ?? 0;
+    while ((host.stats.input?.accepted ?? 0) === before) await turn();
+  }
+  await input.close();
+  return spans;
+}
 
 it.each(['B6', 'B7', 'dev7', 'dev10', 'dev12'] as const)(
   'a session of a client writes what the protocol gives to clients, and nothing else: %s',
@@ -130,6 +171,7 @@ it.each(['B6', 'B7', 'dev7', 'dev10', 'dev12'] as const)(
       clock: () => nowMs,
       features: FEATURES.setCursorPos,
       recovery: false,
+      input: wire === 'dev12',
     });
     onTestFinished(() => host.close());
     const stepped = new SteppedHost(host, region, lgmp, () => nowMs);
@@ -154,6 +196,7 @@ it.each(['B6', 'B7', 'dev7', 'dev10', 'dev12'] as const)(
       await cursor.next();
     }
     while (!cursor.moveTo({ x: 5, y: 6 })) await turn();
+    const streams = wire === 'dev12' ? await typeAndPoint(client, host, region) : [];
     // A second reader comes and goes, so that messages are waited for by two.
     const others = client.frames();
     for (let i = 0; i < 5; i++) await Promise.all([others.next(), frames.next(), cursor.next()]);
@@ -163,13 +206,17 @@ it.each(['B6', 'B7', 'dev7', 'dev10', 'dev12'] as const)(
     recorder.stop();
     clearInterval(timer);
 
-    const spans = clientSpans(region, lgmp);
+    const spans = [...clientSpans(region, lgmp), ...streams];
     const names = new Set(recorder.writes.map(({ at, bytes }) => nameOf(spans, at, bytes)));
     const allowed = new Set(spans.map(({ what }) => what));
     expect([...names].filter((name) => !allowed.has(name))).toEqual([]);
     expect([...stepped.found].filter((name) => !allowed.has(name))).toEqual([]);
     // And it did write: what was seen in the bytes was seen as stores as well.
-    expect([...names].sort()).toEqual(expect.arrayContaining([...KINDS, ...MESSAGE_KINDS].sort()));
+    expect([...names].sort()).toEqual(
+      expect.arrayContaining(
+        [...KINDS, ...MESSAGE_KINDS, ...(wire === 'dev12' ? STREAM_KINDS : [])].sort(),
+      ),
+    );
     for (const name of stepped.found) expect(names).toContain(name);
     // Nothing is left of it but what counts on.
     const left = spans.filter(
