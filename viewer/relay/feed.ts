@@ -21,8 +21,8 @@ import type { ViewerTotals } from './viewer-info.ts';
 
 /** What a feed is made with. */
 export interface FeedOptions {
-  readonly hub: Hub;
-  readonly outlet: Outlet;
+  readonly hub: Pick<Hub, 'picture' | 'coding' | 'presentable'>;
+  readonly outlet: Pick<Outlet, 'hasRoom' | 'whenRoom' | 'end'>;
   /** Updates that may be on the way without being acknowledged. */
   readonly credit: number;
   readonly totals: ViewerTotals;
