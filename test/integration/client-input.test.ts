@@ -1,5 +1,7 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { connect, type GuestInputLine, type InputState } from '../../client/index.ts';
+import { keyOfCode } from '../../protocol/keys.ts';
+import { LgmpInput } from '../../viewer/hands/index.ts';
 import { GuestProcess, temporaryPath } from './client-guest.ts';
 
 const MIB = 8;
@@ -106,4 +108,36 @@ it('what is held is claimed for again when the guest has begun anew', async () =
     { kind: 'claim' },
     { kind: 'keyboard', modifiers: 1, keys: [4] },
   ]);
+});
+
+it('the hands of a viewer use it as any other way into the guest', async () => {
+  const guest = await guestWithInput();
+  const client = await connect(guest.path);
+  onTestFinished(() => client.close());
+  const line = client.input();
+  const hands = new LgmpInput(line);
+  while (!hands.abilities.keyboard)
+    await new Promise<void>((resolve) => {
+      const end = hands.watch(() => {
+        end();
+        resolve();
+      });
+    });
+  const screen = { screenWidthPx: 2, screenHeightPx: 2, rotation: 0 };
+  const key = keyOfCode('KeyQ');
+  if (key === undefined) throw new Error('there must be a key KeyQ');
+  hands.apply({ kind: 'key', key, down: true }, screen);
+  hands.apply({ kind: 'button', button: 2, down: true }, screen);
+  hands.apply({ kind: 'position', x: 1, y: 0 }, screen);
+  const told = await guest.inputs('absolute');
+  expect(told.map(({ clientId: _, ...rest }) => rest)).toEqual([
+    { kind: 'claim' },
+    { kind: 'keyboard', modifiers: 0, keys: [20] },
+    { kind: 'relative', buttons: 2, deltaX: 0, deltaY: 0, wheel: 0 },
+    { kind: 'absolute', buttons: 2, x: 24576, y: 8192, wheel: 0 },
+  ]);
+  hands.close();
+  await line.close();
+  const rest = await guest.inputs('release');
+  expect(rest.map(({ kind }) => kind)).toEqual(['keyboard', 'absolute', 'release']);
 });
