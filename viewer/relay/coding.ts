@@ -174,7 +174,7 @@ export class Coding {
     const cost = this.#measure();
     this.#meter.changed(count, this.#changedMs, cost);
     this.#moveMeter.changed(Math.min(count, plan?.restTiles ?? count), this.#changedMs, cost);
-    this.#restTimer ??= setInterval(() => this.#tickRest(), REST_TICK_MS);
+    this.#lookAfterRest();
   }
 
   /** Starts the encoder of a codec, so that it is there when it is needed. */
@@ -322,6 +322,8 @@ export class Coding {
 
   #want(): void {
     this.#wantedMs = performance.now();
+    // What is wanted has an end, also where nothing changes.
+    this.#lookAfterRest();
     if (this.#wanted) return;
     this.#wanted = true;
     this.#options.planes.want(true);
@@ -347,6 +349,10 @@ export class Coding {
       bytesPerTile: bytesPerTile + (bytes - bytesPerTile) * COST_WEIGHT,
     };
     return this.#cost;
+  }
+
+  #lookAfterRest(): void {
+    this.#restTimer ??= setInterval(() => this.#tickRest(), REST_TICK_MS);
   }
 
   /** Looks after what has come to rest: nobody else notices that nothing happens. */

@@ -355,8 +355,7 @@ export class Feed implements LaneMember {
     }
     if (way === 'jpeg' || way === 'video') {
       if (!repairs) return this.#bare(way);
-      const most = way === 'video' && this.#screen.flooded ? 0 : REPAIR_MOVING;
-      return this.#repair(most) ?? this.#bare(way);
+      return this.#repair(way) ?? this.#bare(way);
     }
     const count = this.#screen.inexact(
       picture,
@@ -398,11 +397,15 @@ export class Feed implements LaneMember {
   }
 
   /** Tiles that are at rest and not exact, and all that the video does not show. */
-  #repair(most: number): EncodedUpdate | undefined {
+  #repair(way: Way): EncodedUpdate | undefined {
     const { hub } = this.#options;
+    const restSerial = hub.coding.serialBefore(REST_MS);
+    // A video of all the screen has all of it only for as long as anything moves.
+    const isVideos = way === 'video' && this.#screen.flooded && restSerial < hub.picture.serial;
+    const most = isVideos ? 0 : REPAIR_MOVING;
     const count = this.#screen.inexact(
       hub.picture,
-      { restSerial: hub.coding.serialBefore(REST_MS), most, missing: 'outside' },
+      { restSerial, most, missing: 'outside' },
       this.#tiles,
     );
     if (count === 0) return undefined;

@@ -378,7 +378,8 @@ export class FeedModel {
   readonly videos: ModelVideo[] = [];
   readonly #guest = new Guest();
   readonly #parts: Promise<unknown>[] = [];
-  #wantsPlanes = false;
+  /** Whether the picture is to be kept in I420. */
+  wantsPlanes = false;
 
   constructor() {
     const model = this;
@@ -396,10 +397,10 @@ export class FeedModel {
       },
       planes: {
         get current() {
-          return model.#wantsPlanes ? PLANES : undefined;
+          return model.wantsPlanes ? PLANES : undefined;
         },
         want: (wanted) => {
-          this.#wantsPlanes = wanted;
+          this.wantsPlanes = wanted;
         },
       },
       pump: onIdle,

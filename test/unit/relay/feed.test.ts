@@ -155,6 +155,44 @@ describe('what viewers are sent', () => {
     ]);
   });
 
+  it('is exact within a second after a film that filled the screen, also on a line that was slow', async () => {
+    const model = new FeedModel();
+    const viewer = model.viewers[1];
+    await model.draw(ALL);
+    await rest(model);
+    await film(model, ALL);
+    for (let pauses = 0; pauses < 4; pauses++) {
+      for (let frame = 0; frame < 5; frame++) {
+        await model.draw(ALL);
+        for (const video of model.videos) video.answer('chunk');
+        await model.wait(20);
+      }
+      if (pauses < 3) await model.wait(200);
+      viewer?.acknowledge(99);
+    }
+    expect([viewer?.feed.line.state.congested, viewer?.feed.way]).toEqual([true, 'video']);
+    for (let turns = 0; turns < 10; turns++) await turn(model);
+    expect(viewer?.tilesOther(model.rgb)).toEqual([]);
+    await model.close();
+  });
+
+  it('needs no planes for long when nothing moves, whoever asked for video last', async () => {
+    const model = new FeedModel();
+    const viewer = model.viewers[1];
+    await model.draw(ALL);
+    await rest(model);
+    await turn(model);
+    viewer?.refresh();
+    await model.wait(10_000);
+    expect(model.wantsPlanes).toBe(false);
+    // So late that the line is taken for a slow one: for a moment video is what suits it.
+    viewer?.acknowledge(99);
+    expect([viewer?.feed.way, model.wantsPlanes]).toEqual(['video', true]);
+    await model.wait(10_000);
+    expect(model.wantsPlanes).toBe(false);
+    await model.close();
+  });
+
   it('makes everybody exact when the picture has come to rest, whatever was before, and then nothing', async () => {
     await fc.assert(
       fc.asyncProperty(STEPS, async (steps) => {
