@@ -127,7 +127,12 @@ describe('a picture that moves', () => {
         leftNoise(screen, frame);
         screen.rgb.fill(frame & 0xff, (WIDTH - 70) * 3, (WIDTH - 60) * 3);
       },
-      () => viewer.videos.length > typed && other.videos.length > 5,
+      // On a busy machine its line may count as slow for a while: then it has video of everything.
+      () =>
+        viewer.videos.length > typed &&
+        other.videos.length > 5 &&
+        isPart() &&
+        viewer.videos.at(-1)?.stream === viewer.streams.at(-1)?.stream,
       still,
     );
     for (const { bits } of viewer.covers.slice(-1))
