@@ -294,7 +294,7 @@ export class GuestInputLine implements AsyncDisposable {
 
   #tell(): void {
     const state = this.#now();
-    if (JSON.stringify(state) === JSON.stringify(this.#state)) return;
+    if (sameState(state, this.#state)) return;
     this.#state = state;
     for (const changed of [...this.#watchers]) changed();
   }
@@ -327,6 +327,17 @@ function quiet(host: StreamHost): StreamHost {
     register: (stream) => host.register(stream),
     unregister: (stream) => host.unregister(stream),
   };
+}
+
+function sameState(a: InputState, b: InputState): boolean {
+  return (
+    a.available === b.available &&
+    a.absolute === b.absolute &&
+    a.owner === b.owner &&
+    a.leds?.numLock === b.leds?.numLock &&
+    a.leds?.capsLock === b.leds?.capsLock &&
+    a.leds?.scrollLock === b.leds?.scrollLock
+  );
 }
 
 function clip(value: number, most: number): number {

@@ -6,6 +6,8 @@ export {
   type GuestInput,
   type GuestScreen,
   type InputAbilities,
+  type InputLine,
+  LgmpInput,
   QmpInput,
   type QmpInputOptions,
   type QmpState,
