@@ -121,6 +121,8 @@ export interface Addon {
     tiles: Uint32Array,
     count: number,
   ): number | Promise<number>;
+  /** Settles with 1 when memory was given back, else with 0. */
+  giveBackMemory(): Promise<number>;
   /** Returns 1 when there is a move, else 0. */
   findMove(
     picture: Uint8Array,

@@ -17,6 +17,7 @@
         'src/pixels-binding.cc',
         'src/tile-ops.cc',
         'src/tile-ops-binding.cc',
+        'src/spare-memory.cc',
         'src/moves.cc',
         'src/moves-binding.cc',
         'src/hdr.cc',

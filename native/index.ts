@@ -5,5 +5,6 @@ export * from './moves.ts';
 export * from './pixels.ts';
 export * from './region-file.ts';
 export * from './shared-memory.ts';
+export * from './spare-memory.ts';
 export * from './tile-ops.ts';
 export * from './tone-map.ts';

@@ -3,6 +3,7 @@
 
 #include "moves-binding.h"
 #include "pixels-binding.h"
+#include "spare-memory.h"
 #include "tile-ops-binding.h"
 #ifdef __linux__
 #include "mapping.h"
@@ -25,6 +26,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("codeTilesInPool", Napi::Function::New<kvmfr::CodeTilesInPoolOf>(env));
   exports.Set("findMove", Napi::Function::New<kvmfr::FindMoveOf>(env));
   exports.Set("copyChangedTiles", Napi::Function::New<kvmfr::CopyChangedTilesOf>(env));
+  exports.Set("giveBackMemory", Napi::Function::New<kvmfr::GiveBackMemoryOf>(env));
   exports.Set("kernelVariant", Napi::Function::New<kvmfr::KernelVariantOf>(env));
   return exports;
 }

@@ -3,4 +3,5 @@ export * from './encoder.ts';
 export * from './image.ts';
 export * from './jpeg.ts';
 export * from './lossless.ts';
+export * from './spare-memory.ts';
 export * from './video/index.ts';

@@ -4,12 +4,13 @@ import type { PlaneLayout } from '../../client/tiles/shared-planes.ts';
 import type { PictureGeometry, PictureView } from '../../client/tiles/view.ts';
 import type { Rect } from '../../protocol/rect.ts';
 import type { Codec, Encoding, TileCodingName } from '../../protocol/wire/index.ts';
-import type {
-  EncodedUpdate,
-  Encoder,
-  SharedPlanes,
-  VideoEncoder,
-  VideoSettings,
+import {
+  type EncodedUpdate,
+  type Encoder,
+  type SharedPlanes,
+  SpareMemory,
+  type VideoEncoder,
+  type VideoSettings,
 } from '../encode/index.ts';
 import { type Content, ContentMeter, type TileCost } from './content-meter.ts';
 import { MoveLog } from './move-log.ts';
@@ -103,6 +104,7 @@ export class Coding {
   #restTimer: NodeJS.Timeout | undefined;
   #wantedMs = 0;
   #wanted = false;
+  readonly #spareMemory = new SpareMemory();
   readonly #closing = new Set<Promise<void>>();
 
   constructor(options: CodingOptions) {
@@ -200,6 +202,7 @@ export class Coding {
 
   /** About a second has passed: streams follow what their viewers' lines carry. */
   tick(): void {
+    this.#spareMemory.tick(performance.now());
     const { picture } = this.#options;
     for (const { kind, lane } of this.#lanes.values()) {
       const most = this.#kbits(kind.tier, this.#shownBy(kind) ?? picture.geometry);
@@ -209,6 +212,7 @@ export class Coding {
 
   /** Nobody looks any more. */
   rest(): void {
+    this.#spareMemory.give(performance.now());
     clearInterval(this.#restTimer);
     this.#restTimer = undefined;
     this.#meter.rest();
@@ -224,6 +228,7 @@ export class Coding {
   async close(): Promise<void> {
     this.rest();
     await Promise.all(this.#closing);
+    await this.#spareMemory.close();
     await Promise.all(this.#options.encoders.map((encoder) => encoder.close()));
   }
 
