@@ -128,7 +128,7 @@ const ES = ['ES2023', 'ESNext.Disposable'];
 describe('the tarball', () => {
   it('holds the built package, its documents and the native sources, and nothing else', () => {
     const known =
-      /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|docs\/.+\.(md|png|svg)|dist\/(client|host|native|protocol|viewer|cli)\/.+\.(js|d\.ts)|dist\/page\/.+|native\/binding\.gyp|native\/src\/.+\.(cc|h)|native\/prebuilds\/[a-z0-9]+-[a-z0-9]+\/kvmfr\.node)$/;
+      /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|docs\/.+\.(md|png|svg)|docs\/systemd\/.+\.service|dist\/(client|host|native|protocol|viewer|cli)\/.+\.(js|d\.ts)|dist\/page\/.+|native\/binding\.gyp|native\/src\/.+\.(cc|h)|native\/prebuilds\/[a-z0-9]+-[a-z0-9]+\/kvmfr\.node)$/;
     expect(packed.filter((path) => !known.test(path))).toEqual([]);
   });
 
