@@ -121,8 +121,9 @@ const CONTENTS: readonly PatternContent[] = ['desk', 'scroll', 'game'];
 function casesOf(
   size: { readonly widthPx: number; readonly heightPx: number },
   promised: boolean,
+  contents: readonly PatternContent[] = CONTENTS,
 ): readonly BenchCase[] {
-  return CONTENTS.map((content) => {
+  return contents.map((content) => {
     const one: BrowserCase = { content, ...size, fps: 60, promised };
     return {
       name: `browser/${size.heightPx}p60/${content}`,
@@ -136,6 +137,8 @@ export const BROWSER_CASES: readonly BenchCase[] = casesOf({ widthPx: 1920, heig
 
 /** The same in other sizes. */
 export const BROWSER_SIZE_CASES: readonly BenchCase[] = [
+  // A film in a window, a log and a letter: what `npm start` shows.
+  ...casesOf({ widthPx: 1920, heightPx: 1080 }, false, ['demo']),
   ...casesOf({ widthPx: 1280, heightPx: 720 }, false),
   ...casesOf({ widthPx: 2560, heightPx: 1440 }, false),
   ...casesOf({ widthPx: 3840, heightPx: 2160 }, false),
