@@ -51,7 +51,7 @@ export interface Promised {
 }
 
 /** Of all that is kept for later something may be there at one end and not at the other. */
-const GROWTH_MIB = 24;
+const GROWTH_MIB = 48;
 /** Of a soak that is long enough to tell. */
 const SLOPE_MIB_PER_HOUR = 16;
 const SLOPE_HOURS = 0.5;
