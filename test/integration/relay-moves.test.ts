@@ -173,6 +173,11 @@ describe('a window that scrolls', () => {
         const free = guest.join();
         const held = guest.join();
         await guest.begin(free, held);
+        // Whatever comes then, it comes to viewers that moves have been made for.
+        for (let turn = 0; turn < 2; turn++) {
+          await guest.scroll(12);
+          for (const viewer of [free, held]) await viewer.untilShows(guest.screen.rgb);
+        }
         held.acks = false;
         for (const step of steps) {
           if ('scroll' in step) await guest.scroll(step.scroll);
