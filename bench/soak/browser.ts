@@ -1,17 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Browser, type CDPSession, chromium, type Page } from 'playwright-core';
-import { chromiumPath } from '../support/chromium.ts';
+import { CHROMIUM_FLAGS, chromiumPath } from '../support/chromium.ts';
 
-const FLAGS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 /** What a browser says of itself when the relay is gone for a while. */
 const EXPECTED = /WebSocket connection to|ERR_CONNECTION_|ERR_EMPTY_RESPONSE/;
 
@@ -33,7 +23,7 @@ export class SoakBrowser implements AsyncDisposable {
   static async open(url: string): Promise<SoakBrowser> {
     const executablePath = chromiumPath();
     if (executablePath === undefined) throw new Error('--browser needs a Chromium in PATH');
-    const browser = await chromium.launch({ executablePath, args: FLAGS });
+    const browser = await chromium.launch({ executablePath, args: [...CHROMIUM_FLAGS] });
     const soak = new SoakBrowser(browser, await browser.newPage(), url);
     await soak.#load();
     return soak;

@@ -5,11 +5,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
-/**
- * No display, no GPU, nobody outside of this machine; and no debugging connection, which would
- * mirror every message of a socket to whoever is connected.
- */
-const FLAGS = [
+/** No display, no GPU, nobody outside of this machine. */
+export const CHROMIUM_FLAGS: readonly string[] = [
   '--headless',
   '--no-sandbox',
   '--disable-gpu',
@@ -18,8 +15,12 @@ const FLAGS = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
-  '--autoplay-policy=no-user-gesture-required',
 ];
+/**
+ * No debugging connection, which would mirror every message of a socket to whoever is connected: so
+ * nobody can click where a browser wants to be asked before it plays.
+ */
+const PLAIN_FLAGS = [...CHROMIUM_FLAGS, '--autoplay-policy=no-user-gesture-required'];
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
 const KILL_AFTER_MS = 3000;
 const MEASURING_PAGE =
@@ -66,7 +67,7 @@ export class PlainChromium implements AsyncDisposable {
       );
     const profile = mkdtempSync(join(tmpdir(), 'kvmfr-bench-chromium-'));
     const size = `--window-size=${window.width},${window.height}`;
-    const args = [...FLAGS, size, `--user-data-dir=${profile}`, url];
+    const args = [...PLAIN_FLAGS, size, `--user-data-dir=${profile}`, url];
     // A group of its own: the browser's many processes are ended together.
     const child = spawn(path, args, { stdio: 'ignore', detached: true });
     child.on('error', () => {});

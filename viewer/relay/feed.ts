@@ -13,6 +13,7 @@ import {
 import type { EncodedUpdate } from '../encode/index.ts';
 import type { Hub } from './hub.ts';
 import { Line, type LineState } from './line.ts';
+import { MoveBase } from './move-base.ts';
 import { type MovePlan, tilesOfBits } from './move-log.ts';
 import type { Outlet } from './outlet.ts';
 import { Screen } from './screen.ts';
@@ -66,8 +67,6 @@ interface OnTheWay {
   news: boolean;
 }
 
-/** Tiles that moves must save: a browser takes as long for one as for a few dozen tiles. */
-const LEAST_SAVED = 24;
 /** Coded pictures that may be on the way before a viewer falls out of the stream. */
 const VIDEO_CREDIT = 8;
 /** Coded pictures that wait until the update before them has been handed over. */
@@ -103,10 +102,7 @@ export class Feed implements LaneMember {
   #visible = false;
   #epoch = 0;
   #serial = 0;
-  /** Serial of the picture that it shows exactly, but for the tiles it lacks; 0 when that is not known. */
-  #base = 0;
-  /** A bit for each tile that it lacks. */
-  #lacks: Uint32Array<ArrayBuffer> = new Uint32Array(0);
+  readonly #base = new MoveBase();
   /** The newest serial whose times were told. */
   #toldSerial = 0;
   /** Since when it has looked, or had nothing. Units: as {@link monotonicMs}. */
@@ -197,7 +193,7 @@ export class Feed implements LaneMember {
     this.void();
     this.#epoch = epoch;
     this.#serial = 0;
-    this.#base = 0;
+    this.#base.clear();
     this.#toldSerial = 0;
     // What it knew of the video it may have lost with the picture.
     this.#stream = 0;
@@ -363,37 +359,17 @@ export class Feed implements LaneMember {
       this.#tiles,
     );
     if (count === 0) return this.#bare(way);
-    const rest = this.#planMoves(count);
-    if (rest === undefined)
+    const moved = this.#base.plan(picture, hub.coding.moves, count);
+    if (moved === undefined)
       return hub.coding.encode('lossless', this.#tiles, count, this.#tileCoding);
-    const update = hub.coding.encodeRest(this.#tiles, rest.restTiles, this.#tileCoding);
-    return update && { ...update, moved: rest };
-  }
-
-  /**
-   * How moves bring the screen to the picture, when that saves much of these many tiles. The tiles
-   * that are left are among {@link #tiles} then.
-   */
-  #planMoves(owed: number): MovePlan | undefined {
-    const { picture, coding } = this.#options.hub;
-    if (!this.#takesMoves || this.#base === 0 || owed < LEAST_SAVED) return undefined;
-    const way = { from: this.#base, to: picture.serial };
-    const plan = coding.moves.plan(picture.grid, way, this.#lacks);
-    if (plan === undefined || plan.restTiles + LEAST_SAVED > owed) return undefined;
-    tilesOfBits(plan.rest, this.#tiles);
-    return plan;
+    tilesOfBits(moved.rest, this.#tiles);
+    const update = hub.coding.encodeRest(this.#tiles, moved.restTiles, this.#tileCoding);
+    return update && { ...update, moved };
   }
 
   /** Takes note of what the screen shows now, from which moves can be made. */
   #settleBase(): void {
-    if (!this.#takesMoves) return;
-    this.#base = 0;
-    if (this.#screen.hasVideo) return;
-    const { picture } = this.#options.hub;
-    const words = Math.ceil(picture.grid.tileCount / 32);
-    if (this.#lacks.length !== words) this.#lacks = new Uint32Array(words);
-    this.#screen.lacking(picture, this.#lacks);
-    this.#base = picture.serial;
+    if (this.#takesMoves) this.#base.settle(this.#options.hub.picture, this.#screen);
   }
 
   /** Tiles that are at rest and not exact, and all that the video does not show. */
@@ -417,7 +393,7 @@ export class Feed implements LaneMember {
     if (way === 'video') return undefined;
     const { serial } = this.#options.hub.picture;
     this.#serial = serial;
-    if (this.#base !== serial) this.#settleBase();
+    if (this.#base.serial !== serial) this.#settleBase();
     return undefined;
   }
 
@@ -469,7 +445,7 @@ export class Feed implements LaneMember {
       this.#stream = picture.stream;
       this.#options.send(picture.announcement);
     }
-    this.#base = 0;
+    this.#base.clear();
     const restSerial = hub.coding.serialBefore(REST_MS);
     const isOther = this.#screen.tookVideo(hub.picture, serial, restSerial, picture.region);
     if (isOther || picture.key)
