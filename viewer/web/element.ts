@@ -1,16 +1,15 @@
 import { KvmfrError } from '../../protocol/error.ts';
-import { keyOfCode } from '../../protocol/keys.ts';
 import type { Codec, Encoding, InputState } from '../../protocol/wire/index.ts';
 import { type Backend, startBackend } from './backend.ts';
 import type { Command, EncodingChoice, Report } from './core/messages.ts';
 import type { PicturePixels } from './core/render/surface.ts';
 import type { ViewStats } from './core/stats.ts';
 import type { ViewStateName, ViewStatus } from './core/status.ts';
+import { ElementInput, INPUT_ATTRIBUTES } from './element-input.ts';
 import { ElementView } from './element-view.ts';
 import { errorCode, type KvmfrViewEventMap, type ViewPicture } from './events.ts';
-import { type Captured, Controls } from './input/controls.ts';
+import type { Captured } from './input/controls.ts';
 import type { PointerStage } from './input/pointer.ts';
-import { Typist } from './input/typist.ts';
 import { type EncodingObstacle, encodingObstacle } from './obstacles.ts';
 import { type Answer, noPicture, Questions } from './questions.ts';
 import { layoutPicture, type ScaleMode } from './render/layout.ts';
@@ -19,14 +18,6 @@ import { type Notice, noticeFor } from './states.ts';
 
 // Where there is no page, as in Node, the class can be imported but not used.
 const ElementBase: typeof HTMLElement = Reflect.get(globalThis, 'HTMLElement') ?? class {};
-
-/** Attributes of keyboard and pointer. */
-const INPUT_ATTRIBUTES: ReadonlySet<string> = new Set([
-  'pointer',
-  'sensitivity',
-  'escape',
-  'view-only',
-]);
 
 /** Name of the element. */
 export const KVMFR_VIEW_TAG = 'kvmfr-view';
@@ -57,10 +48,7 @@ export class KvmfrView extends ElementBase {
     'scale',
     'encoding',
     'rotation',
-    'pointer',
-    'sensitivity',
-    'escape',
-    'view-only',
+    ...INPUT_ATTRIBUTES,
   ];
 
   readonly #view: ElementView;
@@ -77,25 +65,19 @@ export class KvmfrView extends ElementBase {
   /** Video codecs of this browser, once they are known. */
   #codecs: readonly Codec[] | undefined;
   #tracing = false;
-  #input: InputState | undefined;
-  #onlyLooks: boolean | undefined;
-  readonly #controls: Controls;
-  readonly #typist: Typist;
+  readonly #input: ElementInput;
   #wanted = true;
   #sinceTimer: ReturnType<typeof setInterval> | undefined;
 
   constructor() {
     super();
     this.#view = new ElementView(this.attachShadow({ mode: 'open' }), () => this.#pressed());
-    this.#controls = new Controls({
+    this.#input = new ElementInput({
       host: this,
-      viewport: this.#view.viewport,
+      view: this.#view,
       stage: () => this.#stage(),
-      send: (events, atMs) => this.#send({ kind: 'input', events, atMs }),
-      pointed: (place) => this.#view.cursor.lead(place),
-      changed: () => this.#inputChanged(),
+      send: (command) => this.#send(command),
     });
-    this.#typist = new Typist((codes) => this.#controls.chord(codes));
   }
 
   /** Address of the relay's socket as given; empty when it is `ws` beside the page. */
@@ -183,17 +165,17 @@ export class KvmfrView extends ElementBase {
 
   /** Who may act on the guest, and how; undefined when this viewer never may, or nobody can. */
   get input(): InputState | undefined {
-    return this.#input;
+    return this.#input.state;
   }
 
   /** Whether the relay lets this viewer only look; undefined before it has said so. */
   get viewOnly(): boolean | undefined {
-    return this.#onlyLooks;
+    return this.#input.viewOnly;
   }
 
   /** What of keyboard and pointer goes to the guest now. */
   get captured(): Captured {
-    return this.#controls.captured;
+    return this.#input.captured;
   }
 
   /** Asks for the input: it is had at once when nobody has it, or who has it does nothing. */
@@ -212,10 +194,7 @@ export class KvmfrView extends ElementBase {
    * @throws ERR_KVMFR_ARGUMENT for a code that no guest has
    */
   sendKeys(codes: readonly string[]): void {
-    const unknown = codes.find((code) => keyOfCode(code) === undefined);
-    if (unknown !== undefined)
-      throw new KvmfrError('ERR_KVMFR_ARGUMENT', `there must be a key ${unknown}, but is none`);
-    this.#controls.chord(codes);
+    this.#input.sendKeys(codes);
   }
 
   /**
@@ -224,7 +203,7 @@ export class KvmfrView extends ElementBase {
    * @returns settles with the characters that such a keyboard has not, when all others are typed
    */
   typeText(text: string): Promise<readonly string[]> {
-    return this.#typist.type(text);
+    return this.#input.typeText(text);
   }
 
   /** Connects, or connects anew. An element on a page does so by itself. */
@@ -283,7 +262,7 @@ export class KvmfrView extends ElementBase {
     if (before === now || !this.isConnected) return;
     if (name === 'encoding') this.#send({ kind: 'encoding', encoding: this.encoding });
     else if (name === 'scale' || name === 'rotation') this.#layout();
-    else if (INPUT_ATTRIBUTES.has(name)) this.#setUpInput();
+    else if (INPUT_ATTRIBUTES.includes(name)) this.#input.setUp();
     else if (this.#wanted && this.#backend !== undefined) this.connect();
   }
 
@@ -319,11 +298,9 @@ export class KvmfrView extends ElementBase {
     if (this.#tracing) backend.send({ kind: 'trace', on: true });
     const stopPlace = watchPlace(this.#view.viewport, () => this.#layout());
     const stopPage = this.#watchPage();
-    this.#setUpInput();
-    const stopControls = this.#controls.start();
+    const stopInput = this.#input.start();
     this.#unwatch = () => {
-      stopControls();
-      this.#typist.stop();
+      stopInput();
       stopPlace();
       stopPage();
     };
@@ -389,8 +366,7 @@ export class KvmfrView extends ElementBase {
         break;
       case 'hello':
         this.#offered = report;
-        this.#onlyLooks = report.viewOnly;
-        this.#inputChanged();
+        this.#input.tellViewOnly(report.viewOnly);
         break;
       case 'codecs':
         this.#codecs = report.codecs;
@@ -408,8 +384,7 @@ export class KvmfrView extends ElementBase {
         this.#emit('picture', report.picture);
         break;
       case 'input':
-        this.#input = report.state;
-        this.#setUpInput();
+        this.#input.tell(report.state);
         break;
       case 'videoPlace':
         this.#view.placeVideo(report.region);
@@ -486,26 +461,6 @@ export class KvmfrView extends ElementBase {
       x: layout.width / picture.screenWidthPx,
       y: layout.height / picture.screenHeightPx,
     });
-  }
-
-  #setUpInput(): void {
-    const controls = this.#controls;
-    controls.escapeCodes = (this.getAttribute('escape') ?? 'ControlLeft AltLeft')
-      .split(/\s+/)
-      .filter((code) => keyOfCode(code) !== undefined);
-    const factor = Number(this.getAttribute('sensitivity') ?? 1);
-    controls.sensitivity = factor > 0 && factor <= 100 ? factor : 1;
-    controls.relative = this.getAttribute('pointer') === 'relative';
-    const input = this.hasAttribute('view-only') ? undefined : this.#input;
-    // Who can act must be reachable by the keyboard, and who cannot is no stop on the way.
-    if (input === undefined) this.removeAttribute('tabindex');
-    else if (!this.hasAttribute('tabindex')) this.tabIndex = 0;
-    // Whoever is told of it may give the view the focus at once.
-    controls.allow(input);
-  }
-
-  #inputChanged(): void {
-    this.dispatchEvent(new CustomEvent('inputchange'));
   }
 
   #stage(): PointerStage | undefined {
