@@ -1,6 +1,7 @@
 import { addressText, parseSpiceAddress, SpiceSession } from '../client/spice/index.ts';
 import { KvmfrError } from '../protocol/error.ts';
 import { type GuestInput, QmpInput, SpiceInput } from '../viewer/hands/index.ts';
+import { type GuestSight, RegionHands, type RegionPlace, tellUnused } from './region-hands.ts';
 import { type FlagSpec, type ParsedCommand, usageError } from './spec.ts';
 import { say } from './terminal.ts';
 
@@ -30,7 +31,7 @@ export type HandsOptions =
 export interface Hands extends AsyncDisposable {
   readonly input: GuestInput;
   /** Tells a person how it stands, from now on. */
-  tell(): void;
+  tell(guest: GuestSight): void;
 }
 
 /** Reads the flags of {@link HANDS_FLAGS}. @throws ERR_KVMFR_USAGE */
@@ -68,9 +69,31 @@ function checkedPath(text: string): string {
   return path;
 }
 
-/** Begins to connect. */
-export function openHands(options: HandsOptions): Hands {
-  return options.kind === 'qmp' ? openQmp(options.path) : openSpice(options);
+/** Begins to connect: as it was said, or by the region where nothing was. */
+export function openHands(options: HandsOptions | undefined, source: RegionPlace): Hands {
+  if (options === undefined) return openRegionHands(source);
+  const hands = options.kind === 'qmp' ? openQmp(options.path) : openSpice(options);
+  let end = (): void => undefined;
+  return {
+    ...hands,
+    tell: (guest) => {
+      hands.tell(guest);
+      end = tellUnused(guest, `--${options.kind}`, tellLine);
+    },
+    [Symbol.asyncDispose]: async () => {
+      end();
+      await hands[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function openRegionHands(source: RegionPlace): Hands {
+  const input = new RegionHands(source);
+  return {
+    input,
+    tell: (guest) => input.follow(guest, tellLine),
+    [Symbol.asyncDispose]: () => input[Symbol.asyncDispose](),
+  };
 }
 
 function openQmp(path: string): Hands {
@@ -117,7 +140,7 @@ async function tellSession(session: SpiceSession): Promise<void> {
   }
 }
 
-function tellLine(message: string, hint: string | undefined): void {
+function tellLine(message: string, hint?: string): void {
   say(`  keyboard and mouse: ${message}`);
   if (hint !== undefined) say(`    ${hint}`);
 }

@@ -218,15 +218,14 @@ export async function serve(
   context: { readonly signal: AbortSignal; readonly title: string },
 ): Promise<void> {
   // Not for those who only look: a SPICE server, and a control socket, has one user at a time.
-  const used = options.viewOnly ? undefined : options.hands;
-  await using hands = used === undefined ? undefined : openHands(used);
+  await using hands = options.viewOnly ? undefined : openHands(options.hands, source);
   await using viewer = openRelay(source, options, (line) => say(`  ${line}`), hands);
   const door = await openDoor(viewer, options);
   try {
     say(`kvmfr ${packageVersion()}: ${context.title}`);
     for (const line of doorLines(viewer, options)) say(line);
     print(addressOf(door, viewer, options));
-    hands?.tell();
+    hands?.tell(viewer.reader);
     const telling = tellStates(viewer.reader, context.signal);
     await aborted(context.signal);
     await telling;

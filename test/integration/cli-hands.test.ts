@@ -2,12 +2,14 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { keyOfCode } from '../../protocol/keys.ts';
+import type { FrameInput, HostOptions } from '../../host/index.ts';
+import { type Key, keyOfCode } from '../../protocol/keys.ts';
 import { encodeInput, type InputEvent } from '../../protocol/wire/index.ts';
 import { RunningCommand } from '../support/command.ts';
 import { FakeQemu } from '../unit/hands/fake-qemu.ts';
 import { TestViewer } from '../unit/relay/test-viewer.ts';
 import { FakeServer } from '../unit/spice/fake-server.ts';
+import { GuestProcess, temporaryPath } from './client-guest.ts';
 
 const PASSWORD = 'tell nobody';
 const KEY_DOWN = 101;
@@ -44,11 +46,21 @@ async function attend(run: RunningCommand): Promise<TestViewer> {
   return viewer;
 }
 
-function press(viewer: TestViewer, code: string): void {
+function keyOf(code: string): Key {
   const key = keyOfCode(code);
   if (key === undefined) throw new Error(`there must be a key ${code}`);
-  const event: InputEvent = { kind: 'key', key, down: true };
+  return key;
+}
+
+function press(viewer: TestViewer, code: string): void {
+  const event: InputEvent = { kind: 'key', key: keyOf(code), down: true };
   viewer.send(encodeInput({ atMs: undefined, events: [event] }));
+}
+
+function blackFrame(): FrameInput {
+  const [widthPx, heightPx] = [8, 4];
+  const pixels = new Uint8Array(widthPx * heightPx * 4);
+  return { pixels, format: 'BGRA', widthPx, heightPx };
 }
 
 describe('kvmfr view --spice', () => {
@@ -128,5 +140,75 @@ describe('kvmfr view --qmp', () => {
     ]);
     qemu.drop();
     await run.says(/mouse: connected[\s\S]*mouse: .*was closed[\s\S]*mouse: connected/);
+  });
+});
+
+describe('kvmfr view of a guest that takes input by its region', () => {
+  const guestOf = (path: string, options: HostOptions = {}): Promise<GuestProcess> =>
+    GuestProcess.start(path, { wire: 'dev12', input: true, regionMib: 8, ...options });
+  const viewOf = (path: string, args: readonly string[] = []): RunningCommand =>
+    new RunningCommand(['view', path, '--listen', '127.0.0.1:0', ...args], {
+      XDG_STATE_HOME: folder,
+    });
+
+  it('brings keys and pointer there by itself, and lets go of them', async () => {
+    const guest = await guestOf(temporaryPath());
+    await guest.publish(blackFrame());
+    await using run = viewOf(guest.path);
+    const viewer = await attend(run);
+    await run.says(/keyboard and mouse: the guest takes them by its region/);
+    // A place is one of a picture.
+    await viewer.until(() => viewer.updates.length > 0);
+    const key = keyOf('KeyQ');
+    const events: InputEvent[] = [
+      { kind: 'key', key, down: true },
+      { kind: 'position', x: 4, y: 2 },
+    ];
+    viewer.send(encodeInput({ atMs: undefined, events }));
+    const held = await guest.inputs('absolute');
+    expect(held.map(({ clientId: _, ...rest }) => rest)).toEqual([
+      { kind: 'claim' },
+      { kind: 'keyboard', modifiers: 0, keys: [20] },
+      // The middles of pixels 4 of 8 and 2 of 4.
+      { kind: 'absolute', buttons: 0, x: 18432, y: 20480, wheel: 0 },
+    ]);
+    viewer.socket.terminate();
+    await guest.letGo();
+  });
+
+  it('goes on with the guest that comes after it, and tells of one that takes none', async () => {
+    const path = temporaryPath();
+    const first = await guestOf(path);
+    await using run = viewOf(path);
+    const viewer = await attend(run);
+    await first.kill();
+    const silent = await guestOf(path, { wire: 'B7', input: false });
+    await run.says(/mouse: this Looking Glass host takes none by the region/);
+    await viewer.until(() => viewer.inputs.at(-1)?.keyboard === false);
+    expect(viewer.inputs.at(-1)?.reason).toBe(
+      'Looking Glass B7 takes no keys by the region: start kvmfr with --spice or --qmp',
+    );
+    await silent.kill();
+    const second = await guestOf(path);
+    await viewer.until(() => viewer.inputs.at(-1)?.keyboard === true);
+    press(viewer, 'ShiftLeft');
+    expect((await second.inputs('keyboard')).at(-1)).toMatchObject({ modifiers: 2, keys: [] });
+    run.kill('SIGTERM');
+    await second.letGo();
+    expect((await run.done).status).toBe(130);
+  });
+
+  it('leaves them to SPICE where that was asked for, and says so', async () => {
+    await using server = await FakeServer.listen();
+    const guest = await guestOf(temporaryPath());
+    await using run = viewOf(guest.path, ['--spice', server.address]);
+    const viewer = await attend(run);
+    await run.says(
+      /the guest takes them by its region too; --spice was given, and is what is used/,
+    );
+    const channel = await server.channel(3);
+    press(viewer, 'KeyQ');
+    await channel.take(KEY_DOWN);
+    expect((await guest.facts()).stats.input).toMatchObject({ accepted: 0, ignored: 0 });
   });
 });

@@ -11,6 +11,7 @@ let mapped;
 let unposted;
 const inputs = [];
 let inputWaits;
+const held = { keys: 0, buttons: 0 };
 
 const POSITION = 16;
 const COUNT = 440;
@@ -21,6 +22,7 @@ const calls = {
     host.on('error', () => {});
     host.on('input', (input) => {
       inputs.push(input);
+      note(input);
       inputWaits?.();
     });
     // A publisher shows its last picture also to who comes after it was wiped.
@@ -46,6 +48,10 @@ const calls = {
       if (last < 0) await new Promise((resolve) => (inputWaits = resolve));
     }
     return inputs.splice(0, last + 1);
+  },
+  /** Waits until no key and no button is held. */
+  async letGo() {
+    while (held.keys + held.buttons > 0) await new Promise((resolve) => (inputWaits = resolve));
   },
   lights(leds) {
     host.setKeyboardLeds(leds);
@@ -86,6 +92,13 @@ const calls = {
     return turns;
   },
 };
+
+/** Keeps account of what clients hold. */
+function note({ kind, modifiers, keys, buttons }) {
+  if (kind === 'keyboard') held.keys = modifiers + keys.length;
+  else if (buttons !== undefined) held.buttons = buttons;
+  else held.keys = held.buttons = 0;
+}
 
 /** The pointer moves with each picture, and looks another way now and then. */
 function pointAt(number) {

@@ -111,6 +111,11 @@ export class GuestProcess {
     return (await this.#call('inputs', kind)) as readonly HostInput[];
   }
 
+  /** Waits until clients hold no key there: each has let go, or was made to. */
+  letGo(): Promise<unknown> {
+    return this.#call('letGo');
+  }
+
   /** Turns lights of its keyboard on, and the others off. */
   lights(leds: number): Promise<unknown> {
     return this.#call('lights', leds);
