@@ -26,14 +26,19 @@ export const WIRE_TYPES = {
   times: 0x0e,
   moves: 0x0f,
   inputState: 0x10,
+  soundState: 0x13,
+  sound: 0x14,
   viewerHello: 0x81,
   ack: 0x82,
   view: 0x83,
   ping: 0x84,
   refresh: 0x85,
   needKey: 0x87,
+  soundWish: 0x88,
   input: 0xc0,
   inputWish: 0xc1,
+  microphoneWish: 0xc8,
+  microphone: 0xc9,
 } as const;
 
 /**

@@ -5,5 +5,6 @@ export * from './envelope.ts';
 export * from './input.ts';
 export * from './moves.ts';
 export * from './picture.ts';
+export * from './sound.ts';
 export * from './times.ts';
 export * from './video.ts';

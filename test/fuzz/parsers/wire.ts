@@ -70,6 +70,12 @@ const FROM_RELAY: { readonly [type: number]: Reader } = {
   [wire.WIRE_TYPES.video]: (e) => wire.encodeVideo(wire.decodeVideo(e)),
   [wire.WIRE_TYPES.times]: (e) => wire.encodeTimes(wire.decodeTimes(e)),
   [wire.WIRE_TYPES.inputState]: (e) => wire.encodeInputState(wire.decodeInputState(e)),
+  [wire.WIRE_TYPES.soundState]: (e) => wire.encodeSoundState(wire.decodeSoundState(e)),
+  [wire.WIRE_TYPES.sound]: (e) => {
+    const sound = wire.decodeSound(e);
+    claim(sound.frames <= wire.MAX_SOUND_FRAMES, 'a piece of sound is short');
+    return wire.encodeSound(sound);
+  },
   [wire.WIRE_TYPES.moves]: (e) => {
     const moves = wire.decodeMoves(e, GRID);
     claim(moves.moves.length <= wire.MAX_MOVES, 'moves are few');
@@ -89,6 +95,9 @@ const FROM_VIEWER: { readonly [type: number]: Reader } = {
   [wire.WIRE_TYPES.needKey]: (e) => wire.encodeNeedKey(wire.decodeNeedKey(e)),
   [wire.WIRE_TYPES.refresh]: () => undefined,
   [wire.WIRE_TYPES.inputWish]: (e) => wire.encodeInputWish(wire.decodeInputWish(e)),
+  [wire.WIRE_TYPES.soundWish]: (e) => wire.encodeSoundWish(wire.decodeSoundWish(e)),
+  [wire.WIRE_TYPES.microphoneWish]: (e) => wire.encodeMicrophoneWish(wire.decodeMicrophoneWish(e)),
+  [wire.WIRE_TYPES.microphone]: (e) => wire.encodeMicrophone(wire.decodeMicrophone(e)),
   [wire.WIRE_TYPES.input]: (e) => {
     const input = wire.decodeInput(e);
     claim(input.events.length <= wire.MAX_INPUT_EVENTS, 'events are few');
@@ -207,6 +216,22 @@ export const RELAY_MESSAGES: ParserTarget = {
       locks: { caps: true, num: false, scroll: false },
       reason: 'z',
     }),
+    wire.encodeSoundState({
+      available: true,
+      codec: 'opus',
+      microphone: 'off',
+      recording: false,
+      reason: 'x',
+      microphoneReason: 'y',
+    }),
+    wire.encodeSound({
+      ...{ stream: 1, sequence: 2, atMs: 3.5, frames: 2, codec: 'pcm', last: false },
+      data: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8),
+    }),
+    wire.encodeSound({
+      ...{ stream: 1, sequence: 3, atMs: 4.5, frames: 960, codec: 'opus', last: true },
+      data: Uint8Array.of(0xfc, 0xff, 0xfe),
+    }),
     wire.encodeMoves({
       epoch: 1,
       serial: 2,
@@ -246,6 +271,9 @@ export const VIEWER_MESSAGES: ParserTarget = {
     wire.encodeRefresh(),
     wire.encodeNeedKey(1),
     wire.encodeInputWish('take'),
+    wire.encodeSoundWish({ sound: true, codecs: ['opus'] }),
+    wire.encodeMicrophoneWish(true),
+    wire.encodeMicrophone({ sequence: 1, samples: Int16Array.of(1, -2, 3) }),
     wire.encodeInput({
       atMs: 5,
       events: [

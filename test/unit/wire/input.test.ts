@@ -54,7 +54,10 @@ describe('an input message', () => {
   it('acts on the guest, as does a wish for the input', () => {
     expect(actsOnGuest(WIRE_TYPES.input)).toBe(true);
     expect(actsOnGuest(WIRE_TYPES.inputWish)).toBe(true);
-    expect(Object.values(WIRE_TYPES).filter(actsOnGuest)).toHaveLength(2);
+    const acting = Object.entries(WIRE_TYPES).filter(([, type]) => actsOnGuest(type));
+    expect(acting.map(([name]) => name)).toEqual([
+      ...['input', 'inputWish', 'microphoneWish', 'microphone'],
+    ]);
   });
 
   it('does not know when it was when it says 0, or nonsense', () => {
