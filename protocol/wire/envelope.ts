@@ -26,6 +26,8 @@ export const WIRE_TYPES = {
   times: 0x0e,
   moves: 0x0f,
   inputState: 0x10,
+  clipboardState: 0x11,
+  clipboardData: 0x12,
   soundState: 0x13,
   sound: 0x14,
   viewerHello: 0x81,
@@ -37,6 +39,9 @@ export const WIRE_TYPES = {
   soundWish: 0x88,
   input: 0xc0,
   inputWish: 0xc1,
+  clipboardOffer: 0xc2,
+  clipboardRequest: 0xc3,
+  viewerClipboardData: 0xc4,
   microphoneWish: 0xc8,
   microphone: 0xc9,
 } as const;

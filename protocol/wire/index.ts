@@ -1,4 +1,5 @@
 export * from './ack.ts';
+export * from './clipboard.ts';
 export * from './control.ts';
 export * from './cursor.ts';
 export * from './envelope.ts';

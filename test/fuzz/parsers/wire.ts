@@ -70,6 +70,13 @@ const FROM_RELAY: { readonly [type: number]: Reader } = {
   [wire.WIRE_TYPES.video]: (e) => wire.encodeVideo(wire.decodeVideo(e)),
   [wire.WIRE_TYPES.times]: (e) => wire.encodeTimes(wire.decodeTimes(e)),
   [wire.WIRE_TYPES.inputState]: (e) => wire.encodeInputState(wire.decodeInputState(e)),
+  [wire.WIRE_TYPES.clipboardState]: (e) => {
+    const state = wire.decodeClipboardState(e);
+    const { text, png } = state.limits;
+    claim(Math.max(text, png) <= wire.MAX_CLIPBOARD_CONTENTS_BYTES, 'contents are bounded');
+    return wire.encodeClipboardState(state);
+  },
+  [wire.WIRE_TYPES.clipboardData]: (e) => readClipboardData(e, 'relay'),
   [wire.WIRE_TYPES.soundState]: (e) => wire.encodeSoundState(wire.decodeSoundState(e)),
   [wire.WIRE_TYPES.sound]: (e) => {
     const sound = wire.decodeSound(e);
@@ -95,6 +102,10 @@ const FROM_VIEWER: { readonly [type: number]: Reader } = {
   [wire.WIRE_TYPES.needKey]: (e) => wire.encodeNeedKey(wire.decodeNeedKey(e)),
   [wire.WIRE_TYPES.refresh]: () => undefined,
   [wire.WIRE_TYPES.inputWish]: (e) => wire.encodeInputWish(wire.decodeInputWish(e)),
+  [wire.WIRE_TYPES.clipboardOffer]: (e) => wire.encodeClipboardOffer(wire.decodeClipboardOffer(e)),
+  [wire.WIRE_TYPES.clipboardRequest]: (e) =>
+    wire.encodeClipboardRequest(wire.decodeClipboardRequest(e)),
+  [wire.WIRE_TYPES.viewerClipboardData]: (e) => readClipboardData(e, 'viewer'),
   [wire.WIRE_TYPES.soundWish]: (e) => wire.encodeSoundWish(wire.decodeSoundWish(e)),
   [wire.WIRE_TYPES.microphoneWish]: (e) => wire.encodeMicrophoneWish(wire.decodeMicrophoneWish(e)),
   [wire.WIRE_TYPES.microphone]: (e) => wire.encodeMicrophone(wire.decodeMicrophone(e)),
@@ -105,6 +116,14 @@ const FROM_VIEWER: { readonly [type: number]: Reader } = {
     return input.events.length === 0 ? undefined : wire.encodeInput(input);
   },
 };
+
+function readClipboardData(e: wire.Envelope, from: 'relay' | 'viewer'): Uint8Array | undefined {
+  const data = wire.decodeClipboardData(e);
+  // A reason may be cut in the middle of a character, and is text only.
+  if ('refused' in data) return undefined;
+  claim(data.offset + data.bytes.byteLength <= data.total, 'a piece lies within the contents');
+  return wire.encodeClipboardData(data, from);
+}
 
 /** What is read stays the same when it is written and read again. */
 function readMessage(readers: { readonly [type: number]: Reader }, bytes: Uint8Array): string {
@@ -216,6 +235,20 @@ export const RELAY_MESSAGES: ParserTarget = {
       locks: { caps: true, num: false, scroll: false },
       reason: 'z',
     }),
+    wire.encodeClipboardState({
+      policy: 'both',
+      active: true,
+      available: true,
+      limits: { text: 1 << 24, png: 1 << 25 },
+      guest: { offer: 2, kinds: ['text', 'png'] },
+      given: 3,
+      wanted: { transfer: 1, offer: 3, kind: 'text', upTo: 65_536 },
+    }),
+    wire.encodeClipboardData(
+      { transfer: 1, offset: 2, total: 4, bytes: Uint8Array.of(7, 8) },
+      'relay',
+    ),
+    wire.encodeClipboardData({ transfer: 1, refused: 'there is none' }, 'relay'),
     wire.encodeSoundState({
       available: true,
       codec: 'opus',
@@ -271,6 +304,12 @@ export const VIEWER_MESSAGES: ParserTarget = {
     wire.encodeRefresh(),
     wire.encodeNeedKey(1),
     wire.encodeInputWish('take'),
+    wire.encodeClipboardOffer({ offer: 1, kinds: ['text'] }),
+    wire.encodeClipboardRequest({ transfer: 1, offer: 2, kind: 'png', upTo: 65_536 }),
+    wire.encodeClipboardData(
+      { transfer: 1, offset: 0, total: 1, bytes: Uint8Array.of(65) },
+      'viewer',
+    ),
     wire.encodeSoundWish({ sound: true, codecs: ['opus'] }),
     wire.encodeMicrophoneWish(true),
     wire.encodeMicrophone({ sequence: 1, samples: Int16Array.of(1, -2, 3) }),

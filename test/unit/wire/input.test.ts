@@ -56,7 +56,9 @@ describe('an input message', () => {
     expect(actsOnGuest(WIRE_TYPES.inputWish)).toBe(true);
     const acting = Object.entries(WIRE_TYPES).filter(([, type]) => actsOnGuest(type));
     expect(acting.map(([name]) => name)).toEqual([
-      ...['input', 'inputWish', 'microphoneWish', 'microphone'],
+      ...['input', 'inputWish'],
+      ...['clipboardOffer', 'clipboardRequest', 'viewerClipboardData'],
+      ...['microphoneWish', 'microphone'],
     ]);
   });
 
