@@ -5,6 +5,7 @@ import { DETECTION_CASES } from './detect/cases.ts';
 import { ENCODE_CASES } from './encode/cases.ts';
 import { TILE_CASES } from './encode/tiles.ts';
 import { VIDEO_CASES } from './encode/video.ts';
+import { INPUT_CASES, INPUT_GUEST_CASES } from './input/cases.ts';
 import { JITTER_CASES, LATENCY_CASES } from './latency/cases.ts';
 import { HDR_CASES } from './micro/hdr.ts';
 import { I420_CASES } from './micro/i420.ts';
@@ -26,6 +27,7 @@ const SHORT: readonly BenchCase[] = [
   ...RELAY_CASES,
   ...ABUSE_CASES,
   ...BROWSER_CASES,
+  ...INPUT_CASES,
   ...DETECTION_CASES,
   ...I420_CASES,
 ];
@@ -40,6 +42,7 @@ const LONG: readonly BenchCase[] = [
   ...HDR_CASES,
   ...BROWSER_SIZE_CASES,
   ...RELAY_LONG_CASES,
+  ...INPUT_GUEST_CASES,
 ];
 
 const HELP = `npm run bench [-- FLAGS]        what the design promises, in less than 5 minutes

@@ -48,6 +48,19 @@ const PROMISED: readonly Promised[] = [
     elsewhere: 'browser/1080p60',
   })),
   {
+    what: 'key pressed in the page, until',
+    figures: [
+      { of: "SPICE server's socket, p50", rows: /^input\/(guest\/)?key\/p50$/ },
+      { of: 'event in the guest, p50', rows: /^input\/guest\/evdev\/p50$/ },
+    ],
+    elsewhere: '^input$',
+  },
+  {
+    what: 'a mouse of 1000 Hz: older than 10 ms, and sent after a newer one',
+    figures: [{ of: '', rows: /^input\/mouse-1000hz\/late$/ }],
+    elsewhere: '^input$',
+  },
+  {
     what: '8 viewers of one guest, CPU of the relay',
     figures: [{ of: '', rows: /^relay\/\w+\/8-viewers\/cpu-ratio$/ }],
     elsewhere: 'relay',

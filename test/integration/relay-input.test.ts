@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { afterEach, describe, expect, it } from 'vitest';
 import { keyOfCode } from '../../protocol/keys.ts';
 import {
@@ -133,5 +134,24 @@ describe('input through the relay', () => {
       { labels: { outcome: 'ignored' }, value: 1 },
       { labels: { outcome: 'dropped' }, value: 0 },
     ]);
+  });
+
+  it('tells a program when it was done and when it was applied', async () => {
+    const told: unknown[] = [];
+    const listener = (message: unknown): void => {
+      told.push(message);
+    };
+    const stage = await Stage.open({ input: new WrittenInput() });
+    const viewer = await join(stage);
+    subscribe('kvmfr:relay:input', listener);
+    try {
+      viewer.send(encodeInput({ atMs: 1234.5, events: [PLACE] }));
+      await viewer.settle(PING);
+    } finally {
+      unsubscribe('kvmfr:relay:input', listener);
+    }
+    act(viewer, PLACE);
+    await viewer.settle(PING);
+    expect(told).toEqual([{ doneMs: 1234.5, appliedMs: expect.any(Number), events: [PLACE] }]);
   });
 });

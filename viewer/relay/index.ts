@@ -13,6 +13,7 @@ export {
   type QmpState,
   SpiceInput,
 } from '../hands/index.ts';
+export type { AppliedInput } from './input-desk.ts';
 export { LATENCY_STAGES, type LatencyStage } from './latency.ts';
 export {
   type Listening,

@@ -1,5 +1,9 @@
+import { channel } from 'node:diagnostics_channel';
 import type { InputEvent, InputMessage, InputState, InputWish } from '../../protocol/wire/index.ts';
 import type { GuestInput, GuestScreen } from '../hands/index.ts';
+
+/** Told of every {@link AppliedInput} while somebody listens. */
+const appliedInputs = channel('kvmfr:relay:input');
 
 /** Whoever has done nothing for so long may be relieved of the input. */
 export const IDLE_MS: number = 10_000;
@@ -23,6 +27,15 @@ export interface SeatOptions {
   readonly name: string;
   /** Told when {@link Seat.state} is another one. */
   readonly changed: () => void;
+}
+
+/** What the channel `kvmfr:relay:input` is told: what a person has done is on its way into the guest. */
+export interface AppliedInput {
+  /** When the first of it was done, by this clock as the viewer knows it; undefined when it does not. */
+  readonly doneMs: number | undefined;
+  /** When all of it had been given to the guest's input. Units: milliseconds since 1970. */
+  readonly appliedMs: number;
+  readonly events: readonly InputEvent[];
 }
 
 /** What has come to the desk since it was made. */
@@ -106,7 +119,7 @@ export class InputDesk {
     this.#holder = undefined;
   }
 
-  #receive(seat: DeskSeat, { events }: InputMessage): void {
+  #receive(seat: DeskSeat, { atMs, events }: InputMessage): void {
     if (this.#holder === undefined) this.#hand(seat);
     if (this.#holder !== seat) {
       this.counts.ignored += events.length;
@@ -114,6 +127,11 @@ export class InputDesk {
     }
     this.#actedMs = this.#nowMs();
     for (const event of events) this.#do(event);
+    if (appliedInputs.hasSubscribers) {
+      const appliedMs = performance.timeOrigin + performance.now();
+      const told: AppliedInput = { doneMs: atMs, appliedMs, events };
+      appliedInputs.publish(told);
+    }
   }
 
   #do(event: InputEvent): void {
