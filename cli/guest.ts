@@ -23,14 +23,14 @@ export interface GuestOptions {
   readonly wire: WireName;
 }
 
-/** Reads the flags of a synthetic guest. @throws ERR_KVMFR_USAGE, ERR_KVMFR_UNSUPPORTED */
-export function guestOptions(command: ParsedCommand): GuestOptions {
+/** Reads the flags of a synthetic guest; `wire` is what it speaks unless told. @throws ERR_KVMFR_USAGE, ERR_KVMFR_UNSUPPORTED */
+export function guestOptions(command: ParsedCommand, wire: WireName = 'B7'): GuestOptions {
   const size = sizeFlag(command, 'size') ?? { widthPx: 1920, heightPx: 1080 };
   return {
     ...size,
     fps: numberFlag(command, 'fps', { min: 1, max: 1000 }) ?? 60,
     content: choiceFlag(command, 'content', { now: ['demo', 'desk', 'scroll', 'game'] }) ?? 'demo',
     format: choiceFlag(command, 'format', { now: FORMATS }) ?? 'BGRA',
-    wire: choiceFlag(command, 'wire', { now: WIRES }) ?? 'B7',
+    wire: choiceFlag(command, 'wire', { now: WIRES }) ?? wire,
   };
 }

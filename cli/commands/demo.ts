@@ -13,14 +13,19 @@ export const spec: CommandSpec = {
   summary: 'a synthetic guest in a temporary region, and `view` on it',
   args: '',
   positionals: [],
-  flags: { ...SERVE_FLAGS, ...DOOR_FLAGS, ...GUEST_FLAGS },
+  flags: {
+    ...SERVE_FLAGS,
+    ...DOOR_FLAGS,
+    ...GUEST_FLAGS,
+    wire: { value: 'NAME', help: 'B6, B7, dev10 or dev12, which one can type in (default dev12)' },
+  },
   example: 'kvmfr demo --size 1280x720 --content scroll',
 };
 
 /** Runs `kvmfr demo` until it is interrupted. */
 export async function run(command: ParsedCommand, signal: AbortSignal): Promise<number> {
   const serving = serveOptions(command);
-  const options = guestOptions(command);
+  const options = guestOptions(command, 'dev12');
   const folder = await temporaryFolder();
   try {
     const region = join(folder, 'looking-glass');

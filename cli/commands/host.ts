@@ -1,4 +1,5 @@
 import { createHost, openSource, parseSource } from '../../host/index.ts';
+import { FEATURES } from '../../protocol/kvmfr/session.ts';
 import { GUEST_FLAGS, guestOptions } from '../guest.ts';
 import { type CommandSpec, numberFlag, type ParsedCommand, usageError } from '../spec.ts';
 import { EXIT, errorText, say } from '../terminal.ts';
@@ -35,6 +36,7 @@ export async function run(command: ParsedCommand, signal: AbortSignal): Promise<
   await using host = await createHost(path, {
     wire: options.wire,
     features: frames.features,
+    input: options.wire === 'dev12' && (frames.features & FEATURES.input) !== 0,
     vm: { capture: source.kind },
     regionMib: regionMib ?? frames.regionMib,
   });

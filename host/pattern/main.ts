@@ -1,4 +1,4 @@
-import { KvmfrError } from '../../protocol/index.ts';
+import { FEATURES, KvmfrError } from '../../protocol/index.ts';
 import { createHost, type Host } from '../publisher.ts';
 import type { GuestFailure, GuestOptions, GuestReply, GuestRequest, GuestStats } from './ipc.ts';
 import { PatternSource } from './source.ts';
@@ -31,6 +31,7 @@ async function start(options: GuestOptions): Promise<void> {
     regionMib: options.regionMib ?? pattern.regionMib,
     vm: { capture: 'pattern' },
     features: pattern.features,
+    input: (pattern.features & FEATURES.input) !== 0,
     // By ourselves, so that it can be frozen.
     housekeepingMs: 0,
   });

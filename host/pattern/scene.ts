@@ -30,6 +30,7 @@ export interface PatternOptions {
 
 const MIN_WIDTH_PX = 320;
 const MIN_HEIGHT_PX = 200;
+const MIN_NOTE_UNITS = 120;
 const MAX_SIDE_PX = Math.min(MAX_DIMENSION_PX, 8192);
 
 /**
@@ -49,6 +50,7 @@ export class PatternScene {
   readonly #widgets: readonly Widget[];
   readonly #marker: Marker = new Marker();
   readonly #damage: Rect[] = [];
+  #note = '';
   #fresh = true;
 
   /** @throws ERR_KVMFR_ARGUMENT for a size that cannot be drawn */
@@ -71,6 +73,11 @@ export class PatternScene {
   /** Says in a {@link Marker} from the next frame on which position was asked for; undefined: no more. */
   mark(position: CursorPosition | undefined): void {
     this.#marker.position = position;
+  }
+
+  /** Shows a line in the task bar from the next frame on, where there is room for it. */
+  note(text: string): void {
+    this.#note = text;
   }
 
   /** The picture: rows of widthPx pixels B, G, R, A. The next {@link draw} changes it. */
@@ -192,6 +199,17 @@ export class PatternScene {
         ),
         new Label(counter, { ...look, font: FONT.mono(px(13)), colour: '#8f93ad' }, ({ frame }) =>
           frameText(frame),
+        ),
+      );
+    // Between the programs and the counter.
+    const from = px(24 + 4 * 42);
+    const width = counter.x - gap - from;
+    if (width >= px(MIN_NOTE_UNITS))
+      labels.push(
+        new Label(
+          { x: from, y, width, height },
+          { ...look, align: 'left', font: FONT.mono(px(16)), colour: '#ffd27a' },
+          () => this.#note,
         ),
       );
     return labels;

@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks';
-import { FEATURES, type Rect } from '../../protocol/index.ts';
+import { FEATURES, INPUT_ABSOLUTE_MAX, type Rect } from '../../protocol/index.ts';
+import type { HostInput } from '../input.ts';
 import { defaultPitchBytes, type PublishedFormat, packPixels } from '../pack.ts';
 import { regionMibOf } from '../plan.ts';
 import type { Host } from '../publisher.ts';
@@ -9,6 +10,7 @@ import type { PatternContent } from './layout.ts';
 import { PointerPath } from './pointer.ts';
 import { makePointerShapes, type PointerShapeName } from './pointer-shapes.ts';
 import { PatternScene } from './scene.ts';
+import { Typist } from './typist.ts';
 
 /** What drawing has cost so far. */
 export interface PatternStats {
@@ -29,6 +31,8 @@ const IDLE_MS = 250;
 // A client that moved the pointer keeps it for so long.
 const HELD_POINTER_MS = 1500;
 const MAX_SHAPE_SCALE = 3;
+// One that has keyboard and pointer keeps it for longer: people rest.
+const HELD_INPUT_MS = 60_000;
 // Timers fire up to so much late.
 const TIMER_LATE_MS = 1;
 const DRAW_SHARE = 1 / 8;
@@ -39,7 +43,7 @@ const DRAW_SHARE = 1 / 8;
  */
 export class PatternSource implements FrameSource {
   readonly kind = 'pattern' as const;
-  readonly features: number = FEATURES.setCursorPos;
+  readonly features: number;
   readonly #fps: number;
   readonly #format: PublishedFormat;
   readonly #wire: WireName;
@@ -64,6 +68,7 @@ export class PatternSource implements FrameSource {
   #pausedAt = 0;
   #shape: PointerShapeName | undefined;
   #held: { readonly x: number; readonly y: number; readonly untilMs: number } | undefined;
+  readonly #typist: Typist = new Typist();
   #frames = 0;
   #busyMs = 0;
   #finish: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | undefined;
@@ -73,6 +78,7 @@ export class PatternSource implements FrameSource {
     this.#fps = options.fps ?? 60;
     this.#format = options.format ?? 'BGRA';
     this.#wire = options.wire ?? 'B7';
+    this.features = FEATURES.setCursorPos | (this.#wire === 'dev12' ? FEATURES.input : 0);
     this.#content = options.content ?? 'demo';
     this.#seed = options.seed ?? 1;
     this.#wallClock = options.wallClock ?? localClock;
@@ -97,6 +103,7 @@ export class PatternSource implements FrameSource {
     host.on('session', this.#wake);
     host.on('pace', this.#wake);
     host.on('client-message', this.#onMessage);
+    host.on('input', this.#onInput);
     host.on('close', this.#onHostClosed);
     return new Promise((resolve, reject) => {
       this.#finish = { resolve, reject };
@@ -107,6 +114,7 @@ export class PatternSource implements FrameSource {
   /** Changes the guest's resolution. */
   resize(widthPx: number, heightPx: number): void {
     this.#scene = this.#makeScene(widthPx, heightPx);
+    this.#scene.note(this.#typist.text);
     this.#path = new PointerPath(this.#scene.layout, this.#seed);
     this.#wake();
   }
@@ -135,6 +143,7 @@ export class PatternSource implements FrameSource {
     host?.off('session', this.#wake);
     host?.off('pace', this.#wake);
     host?.off('client-message', this.#onMessage);
+    host?.off('input', this.#onInput);
     host?.off('close', this.#onHostClosed);
     this.#finish?.resolve();
     return Promise.resolve();
@@ -154,15 +163,44 @@ export class PatternSource implements FrameSource {
 
   readonly #onMessage = (message: { type: string; x?: number; y?: number }): void => {
     if (message.type !== 'set-cursor-pos') return;
-    const { widthPx, heightPx } = this.#scene;
-    const inside = (value: number | undefined, end: number): number =>
-      Math.min(end - 1, Math.max(0, value ?? 0));
-    this.#held = {
-      x: inside(message.x, widthPx),
-      y: inside(message.y, heightPx),
-      untilMs: performance.now() + HELD_POINTER_MS,
-    };
+    this.#hold(message.x ?? 0, message.y ?? 0, HELD_POINTER_MS);
   };
+
+  readonly #onInput = (input: HostInput): void => {
+    const { widthPx, heightPx } = this.#scene;
+    switch (input.kind) {
+      case 'claim':
+        return;
+      case 'reset':
+      case 'release':
+        this.#typist.letGo();
+        break;
+      case 'absolute':
+        this.#typist.hear(input);
+        this.#hold(part(input.x, widthPx), part(input.y, heightPx), HELD_INPUT_MS);
+        break;
+      case 'relative': {
+        this.#typist.hear(input);
+        const { x, y } = this.#held ?? this.#tip(Math.max(0, this.#frame));
+        this.#hold(x + input.deltaX, y + input.deltaY, HELD_INPUT_MS);
+        break;
+      }
+      default:
+        this.#typist.hear(input);
+    }
+    this.#scene.note(this.#typist.text);
+  };
+
+  #hold(x: number, y: number, ms: number): void {
+    const { widthPx, heightPx } = this.#scene;
+    const inside = (value: number, end: number): number => Math.min(end - 1, Math.max(0, value));
+    const untilMs = performance.now() + ms;
+    this.#held = { x: inside(x, widthPx), y: inside(y, heightPx), untilMs };
+  }
+
+  #tip(frame: number): { readonly x: number; readonly y: number } {
+    return this.#path.at({ frame, fps: this.#fps, clockMs: 0 });
+  }
 
   #tick(always: boolean): void {
     const host = this.#host;
@@ -240,7 +278,7 @@ export class PatternSource implements FrameSource {
       this.#shape = undefined;
       return;
     }
-    const tip = this.#held ?? this.#path.at({ frame, fps: this.#fps, clockMs: 0 });
+    const tip = this.#held ?? this.#tip(frame);
     const name = this.#path.shapeAt(tip);
     const shape = this.#shapes[name];
     host.setCursor({
@@ -265,6 +303,11 @@ export class PatternSource implements FrameSource {
       this.#format === 'BGRA' ? undefined : new Uint8Array(this.#pitchBytes * heightPx);
     return scene;
   }
+}
+
+/** Which pixel of a side a place of an absolute pointer falls on. */
+function part(place: number, pixels: number): number {
+  return Math.floor((place * pixels) / (INPUT_ABSOLUTE_MAX + 1));
 }
 
 function localClock(): number {

@@ -212,3 +212,22 @@ describe('kvmfr view of a guest that takes input by its region', () => {
     expect((await guest.facts()).stats.input).toMatchObject({ accepted: 0, ignored: 0 });
   });
 });
+
+it('the synthetic guest of kvmfr demo follows the pointer of who looks', async () => {
+  const args = ['demo', '--listen', '127.0.0.1:0', '--size', '320x200'];
+  await using run = new RunningCommand(args, { XDG_STATE_HOME: folder });
+  const viewer = await attend(run);
+  await viewer.until(() => viewer.updates.length > 0);
+  const point = (x: number, y: number): Promise<void> => {
+    const event: InputEvent = { kind: 'position', x, y };
+    viewer.send(encodeInput({ atMs: undefined, events: [event] }));
+    return viewer.until(() => {
+      const { cursors, shapes } = viewer;
+      const at = cursors.at(-1);
+      const shape = shapes.find(({ shapeId }) => shapeId === at?.shapeId);
+      return at?.x === x - (shape?.hotspotX ?? 0) && at?.y === y - (shape?.hotspotY ?? 0);
+    });
+  };
+  await point(7, 11);
+  await point(300, 150);
+});

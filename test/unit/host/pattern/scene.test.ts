@@ -160,3 +160,26 @@ describe('the pattern', () => {
 function bytesOf(pixels: Uint32Array): Uint8Array {
   return new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.byteLength);
 }
+
+it('shows a line in the task bar, within the rects it tells of, and leaves no trace of it', () => {
+  const scene = new PatternScene({ widthPx: 1280, heightPx: 720, content: 'desk' });
+  scene.draw(0, 0);
+  const before = Uint8Array.from(scene.pixels);
+  scene.note('hello');
+  const damage = scene.draw(0, 0);
+  expect(damage).toHaveLength(1);
+  const [rect] = damage;
+  if (rect === undefined) throw new Error('something must have changed');
+  let changed = 0;
+  for (let at = 0; at < before.length; at += 4) {
+    if (scene.pixels[at] === before[at]) continue;
+    changed++;
+    const [x, y] = [(at / 4) % 1280, Math.floor(at / 4 / 1280)];
+    expect(x >= rect.x && x < rect.x + rect.width).toBe(true);
+    expect(y >= rect.y && y < rect.y + rect.height).toBe(true);
+  }
+  expect(changed).toBeGreaterThan(50);
+  scene.note('');
+  scene.draw(0, 0);
+  expect(Buffer.compare(scene.pixels, before)).toBe(0);
+});
