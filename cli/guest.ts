@@ -7,7 +7,7 @@ const WIRES = ['B6', 'B7', 'dev10', 'dev12'] as const;
 /** Flags of every command that publishes a synthetic guest. */
 export const GUEST_FLAGS: { readonly [flag: string]: FlagSpec } = {
   size: { value: 'WxH', help: 'size of the pattern (default 1920x1080)' },
-  fps: { value: 'N', help: 'frames a second of the pattern (default 60)' },
+  fps: { value: 'N', help: 'frames a second of the pattern, or looks at a screen (default 60)' },
   content: { value: 'WHAT', help: 'demo, desk, scroll or game (default demo)' },
   format: { value: 'NAME', help: `${FORMATS.join(', ')} (default BGRA)` },
   wire: { value: 'NAME', help: `speak as Looking Glass ${WIRES.join(', ')} does (default B7)` },

@@ -12,6 +12,14 @@ export interface Addon {
   };
   /** Returns 0 or an errno. */
   readonly allocateBlocks?: (fd: number, byteLength: number) => number;
+  readonly ScreenMemory?: {
+    /** Maps an open device, to read. */
+    new (fd: number, byteLength: number): NativeScreenMemory;
+    /** Makes a segment of System V. */
+    new (byteLength: number): NativeScreenMemory;
+  };
+  /** Returns 0 or an errno; `words` takes the 16 numbers that src/screen-pages.h names. */
+  readonly frameBufferFacts?: (fd: number, words: Uint32Array) => number;
 
   /**
    * The kernels return -1 when they refuse an argument or a range. Variants are 0 the best, 1 plain
@@ -201,5 +209,17 @@ export interface NativeMapping {
   ): number | undefined;
   cancelWait(id: number): void;
   keepAlive(on: boolean): void;
+  close(): void;
+}
+
+/** Memory in which a screen is, unless {@link errorNumber} says that there is none. */
+export interface NativeScreenMemory {
+  readonly errorNumber: number;
+  /** The number of a segment; -1 for a device. */
+  readonly segment: number;
+  /** Whether memory went away under it. */
+  readonly lost: boolean;
+  /** The same ArrayBuffer each time; undefined when the engine allows no external memory. */
+  buffer(): ArrayBuffer | undefined;
   close(): void;
 }

@@ -7,6 +7,8 @@
         'src/mapping.cc',
         'src/guard.cc',
         'src/region.cc',
+        'src/screen-pages.cc',
+        'src/screen-memory.cc',
         'src/loop-timer.cc',
         'src/wait.cc',
         'src/cadence.cc',

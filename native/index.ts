@@ -4,6 +4,7 @@ export * from './mapping.ts';
 export * from './moves.ts';
 export * from './pixels.ts';
 export * from './region-file.ts';
+export * from './screen-memory.ts';
 export * from './shared-memory.ts';
 export * from './spare-memory.ts';
 export * from './tile-ops.ts';

@@ -1,4 +1,4 @@
-import { createHost, openSource, parseSource } from '../../host/index.ts';
+import { createHost, openSource, parseSource, type SourceName } from '../../host/index.ts';
 import { FEATURES } from '../../protocol/kvmfr/session.ts';
 import { GUEST_FLAGS, guestOptions } from '../guest.ts';
 import { type CommandSpec, numberFlag, type ParsedCommand, usageError } from '../spec.ts';
@@ -11,7 +11,7 @@ export const spec: CommandSpec = {
   args: 'REGION',
   positionals: [{ name: 'REGION', required: true }],
   flags: {
-    source: { value: 'WHAT', help: 'pattern, or image:FILE (default pattern)' },
+    source: { value: 'WHAT', help: 'pattern, image:FILE, or fbdev[:/dev/fbN] (default pattern)' },
     ...GUEST_FLAGS,
     'region-size': {
       value: 'MIB',
@@ -27,10 +27,7 @@ export async function run(command: ParsedCommand, signal: AbortSignal): Promise<
   const path = command.positionals[0] ?? '';
   const options = guestOptions(command);
   const source = parseSource(command.text('source') ?? 'pattern');
-  if (source.kind === 'image')
-    for (const flag of ['size', 'fps', 'content'])
-      if (command.text(flag) !== undefined)
-        throw usageError(`--${flag} is for the pattern; a picture has its own size and no motion`);
+  refuseFlags(command, source);
   const regionMib = numberFlag(command, 'region-size', { min: 8, max: 4095 });
   await using frames = await openSource(source, options);
   await using host = await createHost(path, {
@@ -44,11 +41,35 @@ export async function run(command: ParsedCommand, signal: AbortSignal): Promise<
   host.on('subscriber', ({ queue }) => say(`  a client reads the ${queue} queue`));
   host.on('recovery-request', (request) => say(`  a client asks for the ${request} display`));
   host.on('session', (id) => say(`  session 0x${id.toString(16)}`));
-  const what = source.kind === 'image' ? source.path : `the pattern ${options.content}`;
-  say(`publishing ${what} in ${path} as Looking Glass ${options.wire} (Ctrl+C ends it)`);
+  say(
+    `publishing ${nameOf(source, options.content)} in ${path} as Looking Glass ${options.wire} (Ctrl+C ends it)`,
+  );
   signal.addEventListener('abort', () => void frames.close(), { once: true });
   if (!signal.aborted) await frames.run(host);
   if (signal.aborted) return EXIT.interrupted;
   // Closed by itself, for what was just said.
   return host.closed ? EXIT.failed : EXIT.done;
+}
+
+/** What a source has of its own cannot be chosen. @throws ERR_KVMFR_USAGE */
+function refuseFlags(command: ParsedCommand, source: SourceName): void {
+  const isPicture = source.kind === 'image';
+  const own = isPicture ? ['size', 'fps', 'content'] : ['size', 'content', 'format'];
+  const why = isPicture
+    ? 'a picture has its own size and no motion'
+    : 'a screen has its own size, and is published as BGRA';
+  if (source.kind === 'pattern') return;
+  for (const flag of own)
+    if (command.text(flag) !== undefined) throw usageError(`--${flag} is for the pattern; ${why}`);
+}
+
+function nameOf(source: SourceName, content: string): string {
+  switch (source.kind) {
+    case 'pattern':
+      return `the pattern ${content}`;
+    case 'image':
+      return source.path;
+    case 'fbdev':
+      return `the frame buffer ${source.path}`;
+  }
 }

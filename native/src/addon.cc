@@ -7,6 +7,7 @@
 #include "tile-ops-binding.h"
 #ifdef __linux__
 #include "mapping.h"
+#include "screen-memory.h"
 #endif
 
 namespace {
@@ -15,6 +16,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
 #ifdef __linux__
   exports.Set("Mapping", kvmfr::Mapping::Define(env));
   exports.Set("allocateBlocks", Napi::Function::New<kvmfr::AllocateBlocksOf>(env));
+  exports.Set("ScreenMemory", kvmfr::ScreenMemory::Define(env));
+  exports.Set("frameBufferFacts", Napi::Function::New<kvmfr::FrameBufferFactsOf>(env));
 #endif
   exports.Set("copyRows", Napi::Function::New<kvmfr::CopyRowsOf>(env));
   exports.Set("convertRows", Napi::Function::New<kvmfr::ConvertRowsOf>(env));

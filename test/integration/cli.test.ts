@@ -68,6 +68,8 @@ describe('kvmfr refuses what it does not take, by name, with status 2', () => {
     ['host', /needs REGION/],
     ['host /tmp/r --source x11', /"x11" is not supported yet/],
     ['host /tmp/r --source image:x.png --fps 3', /--fps is for the pattern/],
+    ['host /tmp/r --source fbdev --size 64x64', /--size is for the pattern; a screen has its own/],
+    ['host /tmp/r --source fbdev:fb0', /must be pattern, image:FILE or fbdev\[:.*"fbdev:fb0"/],
     ['info --assume dev13', /--assume takes dev12, not dev13/],
     ['latency one two', /takes \[REGION\], not also two/],
     ['latency --duration soon', /--duration takes a whole number from 1 to 604800, not soon/],

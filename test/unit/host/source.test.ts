@@ -48,21 +48,26 @@ describe('parseSource()', () => {
     });
   });
 
-  it.each(['x11', 'x11:1', 'fbdev', 'fbdev:/dev/fb1'])(
-    'refuses %s as not supported yet',
+  it('reads where a frame buffer is', () => {
+    expect(parseSource('fbdev')).toEqual({ kind: 'fbdev', path: '/dev/fb0' });
+    expect(parseSource('fbdev:/dev/fb1')).toEqual({ kind: 'fbdev', path: '/dev/fb1' });
+  });
+
+  it.each(['x11', 'x11:1'])('refuses %s as not supported yet', (text) => {
+    expect(() => parseSource(text)).toThrow(
+      expect.objectContaining({
+        code: 'ERR_KVMFR_UNSUPPORTED',
+        message: expect.stringContaining(JSON.stringify(text)),
+      }),
+    );
+  });
+
+  it.each(['', 'image', 'image:', 'pattern:x', 'camera', 'PATTERN', 'fbdev:', 'fbdev:fb0'])(
+    'refuses "%s"',
     (text) => {
-      expect(() => parseSource(text)).toThrow(
-        expect.objectContaining({
-          code: 'ERR_KVMFR_UNSUPPORTED',
-          message: expect.stringContaining(JSON.stringify(text)),
-        }),
-      );
+      expect(() => parseSource(text)).toThrow(expect.objectContaining({ code: 'ERR_KVMFR_USAGE' }));
     },
   );
-
-  it.each(['', 'image', 'image:', 'pattern:x', 'camera', 'PATTERN'])('refuses "%s"', (text) => {
-    expect(() => parseSource(text)).toThrow(expect.objectContaining({ code: 'ERR_KVMFR_USAGE' }));
-  });
 });
 
 describe('readImage()', () => {

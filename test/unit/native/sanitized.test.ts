@@ -53,6 +53,12 @@ describe('the native code under a sanitizer', () => {
     expect(result.stdout).toMatch(/^[1-9]\d{4,} comparisons\n$/);
   }, 300_000);
 
+  test('memory in which a screen is: what is cut reads as zeros, what is shared goes with the last', async () => {
+    const sources = ['screen-pages.cc', 'guard.cc'];
+    const result = await runSanitized('screen-main.cc', sources, 'address,undefined');
+    expect(result).toMatchObject({ status: 0, stderr: '', stdout: '200 rounds\n' });
+  }, 300_000);
+
   test('the waiter has no data race', async () => {
     const result = await runSanitized('wait-main.cc', ['wait.cc', 'cadence.cc'], 'thread');
     expect(result).toMatchObject({ status: 0, stderr: '' });
