@@ -150,6 +150,11 @@ export class SpiceAgent {
     return answer;
   }
 
+  /** Waits no longer for what is being read from a clipboard: it is undefined. */
+  forget(selection: Selection = 'clipboard'): void {
+    this.#answer(selection, undefined);
+  }
+
   /** Asks the guest for screens of these sizes. */
   setMonitors(monitors: readonly Monitor[]): boolean {
     if (this.#writer === undefined) return false;

@@ -1,4 +1,5 @@
-/** Ways for keys and pointer into a guest: by its SPICE server, by QEMU's control socket, by its region. */
+/** Ways for keys, pointer and clipboard into a guest: by its SPICE server, by QEMU's control socket, by its region. */
+export { contentsFault } from './contents.ts';
 export type {
   ClipboardAvailability,
   GuestClipboard,
@@ -8,4 +9,5 @@ export type {
 export type { GuestInput, GuestScreen, InputAbilities } from './guest-input.ts';
 export { type InputLine, LgmpInput } from './lgmp-input.ts';
 export { QmpInput, type QmpInputOptions, type QmpState } from './qmp-input.ts';
+export { SpiceClipboard, type SpiceClipboardOptions } from './spice-clipboard.ts';
 export { SpiceInput } from './spice-input.ts';
