@@ -93,7 +93,12 @@ export async function inspectRegion(
   try {
     const recovery = new RecoveryWatch(open.region);
     const { candidate, alive } = await lookForLife(open, recovery, options);
-    const found = describe(path, { ...open, assume: options.assume }, candidate, alive);
+    const found = describe(
+      open.mapping.path,
+      { ...open, assume: options.assume },
+      candidate,
+      alive,
+    );
     const inspection = { ...found, recovery: recovery.summary(performance.now()) };
     // What was read may be zeros in the place of what is gone.
     if (open.mapping.lost) throw open.mapping.lossError();

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { Mapping, type MappingOptions } from '../native/index.ts';
+import { type Mapping, type OpenOptions, openMapping, parseRegionName } from '../native/index.ts';
 import { KvmfrError } from '../protocol/error.ts';
 import { MAX_REGION_BYTES, MIN_REGION_BYTES } from '../protocol/limits.ts';
 import { Region } from '../protocol/memory/region.ts';
@@ -12,20 +12,13 @@ export function defaultRegionPath(): string {
   return existsSync('/dev/kvmfr0') ? '/dev/kvmfr0' : '/dev/shm/looking-glass';
 }
 
-const LATER_KINDS = ['pci:', 'vfio:', 'ivshmem:'];
-
 /**
- * Checks that a REGION argument is of a kind this version opens.
+ * Checks that a REGION argument is one that can be: a path, `pci:ADDR`, `vfio:ADDR`, `ivshmem:unix:PATH`.
  *
- * @throws ERR_KVMFR_UNSUPPORTED for the kinds that are known but not opened yet
+ * @throws ERR_KVMFR_ARGUMENT
  */
 export function checkRegionName(name: string): void {
-  const kind = LATER_KINDS.find((prefix) => name.startsWith(prefix));
-  if (kind !== undefined)
-    throw new KvmfrError(
-      'ERR_KVMFR_UNSUPPORTED',
-      `REGION ${name} is of the kind ${kind}, which this version of kvmfr does not open; it opens files (/dev/shm/looking-glass) and devices (/dev/kvmfr0)`,
-    );
+  parseRegionName(name);
 }
 
 /** A mapping and the views over it. */
@@ -39,11 +32,10 @@ export interface OpenRegion {
  *
  * Ownership: the caller closes `mapping`.
  *
- * @throws what {@link Mapping.open} throws, and ERR_KVMFR_SIZE
+ * @throws what {@link openMapping} throws, and ERR_KVMFR_SIZE
  */
-export function openRegion(name: string, options: MappingOptions = {}): OpenRegion {
-  checkRegionName(name);
-  const mapping = Mapping.open(name, options);
+export function openRegion(name: string, options: OpenOptions = {}): OpenRegion {
+  const mapping = openMapping(name, options);
   if (mapping.byteLength < MIN_REGION_BYTES || mapping.byteLength > MAX_REGION_BYTES) {
     const found = mapping.byteLength;
     mapping.close();

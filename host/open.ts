@@ -1,4 +1,4 @@
-import { createRegionFile, Mapping } from '../native/index.ts';
+import { createRegionFile, type Mapping, openMapping, parseRegionName } from '../native/index.ts';
 import { KvmfrError, Region } from '../protocol/index.ts';
 
 /** A region that was opened by its path. */
@@ -8,9 +8,9 @@ export interface OpenRegion {
 }
 
 /**
- * Maps a region for writing; makes the file first when it is absent and a size is given.
+ * Maps a region for writing; makes the file first when it is one, is absent, and a size is given.
  *
- * @throws what {@link Mapping.open} and {@link createRegionFile} throw
+ * @throws what {@link openMapping} and {@link createRegionFile} throw
  */
 export function openRegion(path: string, createMib: number | undefined): OpenRegion {
   const mapping = openOrCreate(path, createMib);
@@ -19,10 +19,10 @@ export function openRegion(path: string, createMib: number | undefined): OpenReg
 
 function openOrCreate(path: string, createMib: number | undefined): Mapping {
   try {
-    return Mapping.open(path);
+    return openMapping(path);
   } catch (error) {
     const absent = KvmfrError.is(error) && error.code === 'ERR_KVMFR_ABSENT';
-    if (createMib === undefined || !absent) throw error;
+    if (createMib === undefined || !absent || parseRegionName(path).kind !== 'path') throw error;
   }
   try {
     createRegionFile(path, createMib * 2 ** 20, { exclusive: true });
@@ -30,5 +30,5 @@ function openOrCreate(path: string, createMib: number | undefined): Mapping {
     // Somebody else was faster: theirs is as good.
     if (!KvmfrError.is(error) || error.code !== 'ERR_KVMFR_BUSY') throw error;
   }
-  return Mapping.open(path);
+  return openMapping(path);
 }

@@ -21,6 +21,13 @@ export function errorName(errorNumber: number): string {
   return errorNumber > 0 ? getSystemErrorName(-errorNumber) : `errno ${errorNumber}`;
 }
 
+/** The name of the system error that a call of Node failed with. */
+export function errnoOf(cause: unknown): string | undefined {
+  return cause instanceof Error && 'code' in cause && typeof cause.code === 'string'
+    ? cause.code
+    : undefined;
+}
+
 /** The error for a path that could not be opened as a region. */
 export function openError(path: string, failure: OpenFailure): KvmfrError {
   switch (failure.step) {

@@ -2,8 +2,11 @@
 export * from './i420.ts';
 export * from './mapping.ts';
 export * from './moves.ts';
+export * from './open.ts';
+export { type IvshmemDevice, ivshmemDevices, openPci, type PciOptions } from './pci.ts';
 export * from './pixels.ts';
 export * from './region-file.ts';
+export { parseRegionName, type RegionName } from './region-name.ts';
 export * from './screen-memory.ts';
 export * from './shared-memory.ts';
 export * from './spare-memory.ts';

@@ -26,8 +26,21 @@ export interface MappingOptions {
   readonly looks?: 'thread' | 'loop';
 }
 
-/** What a region is: a plain file, or a device of the kvmfr kernel module. */
-export type RegionKind = 'file' | 'kvmfr-device';
+/**
+ * What a region is: a plain file, a device of the kvmfr kernel module, the memory of a PCI device
+ * through sysfs or through VFIO, or that of an ivshmem-server.
+ */
+export type RegionKind = 'file' | 'kvmfr-device' | 'pci' | 'vfio' | 'ivshmem';
+
+/** What becomes a {@link Mapping}, beside the memory itself. */
+export interface MappingParts {
+  /** The name that the region was opened by. */
+  readonly path: string;
+  readonly access: 'read-write' | 'read-only';
+  readonly looks?: 'thread' | 'loop';
+  /** That of the memory when left out. */
+  readonly kind?: RegionKind;
+}
 
 /** What {@link Mapping.stillThere} finds at the path. */
 export type RegionPresence = 'same' | 'replaced' | 'resized' | 'gone' | 'lost';
@@ -125,23 +138,16 @@ export class Mapping implements Disposable {
   #keptAlive = 0;
   #closed = false;
 
-  private constructor(made: {
-    readonly path: string;
-    readonly access: 'read-write' | 'read-only';
-    readonly looks: 'thread' | 'loop';
-    readonly native: NativeMapping;
-    readonly buffer: ArrayBuffer;
-  }) {
-    const { native } = made;
+  private constructor(native: NativeMapping, buffer: ArrayBuffer, made: MappingParts) {
     this.path = made.path;
-    this.kind = native.isDevice ? 'kvmfr-device' : 'file';
+    this.kind = made.kind ?? (native.isDevice ? 'kvmfr-device' : 'file');
     this.byteLength = native.byteLength;
     this.access = made.access;
     this.inode = native.inode;
     this.device = native.device;
     this.#inLoop = made.looks === 'loop';
     this.#native = native;
-    this.#buffer = made.buffer;
+    this.#buffer = buffer;
   }
 
   /**
@@ -169,7 +175,7 @@ export class Mapping implements Disposable {
       native.close();
       throw fileAtDevicePath(path);
     }
-    return Mapping.own(native, path, access, looks);
+    return Mapping.own(native, { path, access, looks });
   }
 
   /**
@@ -177,22 +183,18 @@ export class Mapping implements Disposable {
    *
    * @throws ERR_KVMFR_UNSUPPORTED, and closes it then
    */
-  static own(
-    native: NativeMapping,
-    path: string,
-    access: 'read-write' | 'read-only',
-    looks: 'thread' | 'loop' = 'thread',
-  ): Mapping {
+  static own(native: NativeMapping, parts: MappingParts): Mapping {
     const buffer = native.buffer();
     if (buffer === undefined) {
       native.close();
+      const { path } = parts;
       throw new KvmfrError(
         'ERR_KVMFR_UNSUPPORTED',
         `the region at ${path} was mapped, but this JavaScript engine allows no ArrayBuffer over memory it does not own`,
         { path },
       );
     }
-    return new Mapping({ path, access, looks, native, buffer });
+    return new Mapping(native, buffer, parts);
   }
 
   /**

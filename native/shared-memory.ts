@@ -29,7 +29,7 @@ export function createSharedMemory(byteLength: number): Mapping {
   if (NativeMapping === undefined) throw unsupported();
   const native = new NativeMapping(Math.ceil(byteLength / PAGE_BYTES) * PAGE_BYTES);
   const { failure, path } = native;
-  if (failure === undefined) return Mapping.own(native, path, 'read-write');
+  if (failure === undefined) return Mapping.own(native, { path, access: 'read-write' });
   if (failure.step !== 'path') {
     throw systemError('shared memory', failure.syscall, failure.errorNumber);
   }
@@ -76,7 +76,7 @@ export function openSharedMemory(
       { path },
     );
   }
-  return Mapping.own(native, path, access);
+  return Mapping.own(native, { path, access });
 }
 
 function needSize(byteLength: number): void {

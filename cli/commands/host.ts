@@ -1,6 +1,7 @@
 import { createHost, openSource, parseSource, type SourceName } from '../../host/index.ts';
 import { FEATURES } from '../../protocol/kvmfr/session.ts';
 import { GUEST_FLAGS, guestOptions } from '../guest.ts';
+import { regionOf } from '../region.ts';
 import { type CommandSpec, numberFlag, type ParsedCommand, usageError } from '../spec.ts';
 import { EXIT, errorText, say } from '../terminal.ts';
 
@@ -24,7 +25,7 @@ export const spec: CommandSpec = {
 
 /** Runs `kvmfr host` until it is interrupted. */
 export async function run(command: ParsedCommand, signal: AbortSignal): Promise<number> {
-  const path = command.positionals[0] ?? '';
+  const path = regionOf(command);
   const options = guestOptions(command);
   const source = parseSource(command.text('source') ?? 'pattern');
   refuseFlags(command, source);

@@ -1,11 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  defaultRegionPath,
-  type Inspection,
-  inspectRegion,
-  requestDisplay,
-} from '../../client/index.ts';
+import { type Inspection, inspectRegion, requestDisplay } from '../../client/index.ts';
 import { hex } from '../../protocol/error.ts';
+import { regionOf } from '../region.ts';
 import { ASSUME_FLAG, type CommandSpec, choiceFlag, type ParsedCommand } from '../spec.ts';
 import { EXIT, errorJson, errorText, print, say } from '../terminal.ts';
 
@@ -35,7 +31,7 @@ const QUEUE_NAMES: ReadonlyMap<number, string> = new Map([
 
 /** Runs `kvmfr info`. Writes nothing to the region. */
 export async function run(command: ParsedCommand, signal: AbortSignal): Promise<number> {
-  const path = command.positionals[0] ?? defaultRegionPath();
+  const path = regionOf(command);
   const json = command.has('json');
   const assume = choiceFlag(command, 'assume', { now: ['dev12'] });
   if (command.has('recover')) {
@@ -103,8 +99,16 @@ function inspectionText(found: Inspection): string {
   return rows.map(([name, text]) => `${name.padEnd(width)}  ${text}`).join('\n');
 }
 
+const KIND_NAMES: { readonly [kind in Inspection['kind']]: string } = {
+  file: 'a file',
+  'kvmfr-device': 'a device of the kvmfr module',
+  pci: 'the BAR of a PCI device',
+  vfio: 'the BAR of a PCI device, through VFIO',
+  ivshmem: 'memory of an ivshmem-server',
+};
+
 function kindName(found: Inspection): string {
-  return found.kind === 'file' ? 'a file' : 'a device of the kvmfr module';
+  return KIND_NAMES[found.kind];
 }
 
 function sessionRows(found: Inspection): [string, string][] {

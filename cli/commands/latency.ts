@@ -1,4 +1,4 @@
-import { Client, checkRegionName, defaultRegionPath } from '../../client/index.ts';
+import { Client } from '../../client/index.ts';
 import { KvmfrError } from '../../protocol/error.ts';
 import type { PictureUpdate, Viewer } from '../../viewer/relay/index.ts';
 import { Display } from '../latency/display.ts';
@@ -7,6 +7,7 @@ import { Measurement } from '../latency/measurement.ts';
 import { makeReport } from '../latency/report.ts';
 import { Stimulus } from '../latency/stimulus.ts';
 import { checkWritable, writeWhole } from '../output.ts';
+import { regionOf } from '../region.ts';
 import { addressOf, openDoor, openRelay, SERVE_FLAGS, serveOptions } from '../serve.ts';
 import {
   ASSUME_FLAG,
@@ -77,8 +78,7 @@ export async function run(command: ParsedCommand, signal: AbortSignal): Promise<
 }
 
 function wishesOf(command: ParsedCommand): Wishes {
-  const path = command.positionals[0] ?? defaultRegionPath();
-  checkRegionName(path);
+  const path = regionOf(command);
   const seconds = numberFlag(command, 'duration', { min: 1, max: MAX_DURATION_S });
   const json = command.text('json');
   const html = command.text('html');

@@ -1,8 +1,9 @@
-import { Client, type CursorState, defaultRegionPath } from '../../client/index.ts';
+import { Client, type CursorState } from '../../client/index.ts';
 import { Picture } from '../../client/tiles/picture.ts';
 import { KvmfrError } from '../../protocol/error.ts';
 import { copyRect, encodePng, type RgbImage } from '../../viewer/encode/image.ts';
 import { writeStdout, writeWhole } from '../output.ts';
+import { regionOf } from '../region.ts';
 import {
   ASSUME_FLAG,
   type CommandSpec,
@@ -38,7 +39,7 @@ export async function run(command: ParsedCommand, signal: AbortSignal): Promise<
   if (output === '-' && process.stdout.isTTY)
     throw usageError('kvmfr snapshot -o - writes a PNG: send it to a file or a program');
   const timeoutMs = numberFlag(command, 'timeout-ms', { min: 1, max: 3_600_000 }) ?? 5000;
-  const path = command.positionals[0] ?? defaultRegionPath();
+  const path = regionOf(command);
   const assume = choiceFlag(command, 'assume', { now: ['dev12'] });
   await using client = new Client(path, { assume });
   const taken = await takePicture(client, {

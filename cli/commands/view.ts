@@ -1,5 +1,5 @@
-import { checkRegionName, defaultRegionPath } from '../../client/index.ts';
 import { HANDS_FLAGS } from '../hands.ts';
+import { regionOf } from '../region.ts';
 import { DOOR_FLAGS, SERVE_FLAGS, serve, serveOptions } from '../serve.ts';
 import {
   ASSUME_FLAG,
@@ -28,8 +28,7 @@ export async function run(command: ParsedCommand, signal: AbortSignal): Promise<
     throw usageError(
       'kvmfr view: with --spice, name REGION too: this version shows no screen by SPICE alone',
     );
-  const path = region ?? defaultRegionPath();
-  checkRegionName(path);
+  const path = regionOf(command);
   const assume = choiceFlag(command, 'assume', { now: ['dev12'] });
   const title = `the screen of the guest at ${path}`;
   await serve({ path, assume }, options, { signal, title });
