@@ -8,9 +8,15 @@ export class Lines {
   #at = 0;
   #ended: Error | undefined;
   #wake: (() => void) | undefined;
+  #endNow: (reason: Error) => void = () => undefined;
+  /** Rejects with the reason when nothing more comes. */
+  readonly over: Promise<never> = new Promise((_, reject) => {
+    this.#endNow = reject;
+  });
 
   constructor(what: string, stream?: Readable) {
     this.#what = what;
+    this.over.catch(() => undefined);
     stream?.setEncoding('utf8').on('data', (text: string) => this.push(text));
   }
 
@@ -30,6 +36,7 @@ export class Lines {
   /** Nothing more comes, and why. */
   end(reason: Error): void {
     this.#ended ??= reason;
+    this.#endNow(reason);
     this.#wake?.();
   }
 

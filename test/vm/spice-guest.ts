@@ -27,12 +27,19 @@ export function spiceAddress(machine: VirtualMachine): string {
   return `unix:${machine.folder}/spice.sock`;
 }
 
+/** A link to a machine without a processor of its own may take this long. Units: milliseconds. */
+const LINK_TIMEOUT_MS = 120_000;
+
 /** A session with a machine, by its password. */
 export function spiceOf(
   machine: VirtualMachine,
   options: SpiceOptions = {},
 ): Promise<SpiceSession> {
-  return connectSpice(spiceAddress(machine), { password: PASSWORD, ...options });
+  return connectSpice(spiceAddress(machine), {
+    password: PASSWORD,
+    linkTimeoutMs: LINK_TIMEOUT_MS,
+    ...options,
+  });
 }
 
 /** What a guest has beside SPICE. */
@@ -53,6 +60,7 @@ export async function bootSpiceGuest(extra: SpiceGuestOptions = {}): Promise<Vir
 /** Starts a guest with SPICE, which is in its firmware then. */
 export function startSpiceGuest(extra: SpiceGuestOptions = {}): Promise<VirtualMachine> {
   return VirtualMachine.start({
+    limitMs: 300_000,
     ...extra,
     devices: [...SPICE_DEVICES, ...(extra.devices ?? [])],
     modules: [...SPICE_MODULES, ...(extra.modules ?? [])],

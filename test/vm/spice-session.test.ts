@@ -10,13 +10,22 @@ import { CERT, KEY } from '../unit/relay/certificate.ts';
 import { needsGuest } from './needs-guest.ts';
 import { PASSWORD, SPICE_DEVICES, spiceAddress, spiceOf } from './spice-guest.ts';
 import { VirtualMachine } from './virtual-machine.ts';
+import { awaited, firstOf, VM_LIMIT_MS } from './waits.ts';
 
-const LIMIT_MS = 60_000;
 /** Firmware is enough: no guest has to boot. */
-const MACHINE = { devices: SPICE_DEVICES, kernel: false } as const;
+const MACHINE = { devices: SPICE_DEVICES, kernel: false, limitMs: VM_LIMIT_MS } as const;
 
-async function reaches(session: SpiceSession, name: SpiceStateName): Promise<void> {
-  for await (const state of session.states()) if (state.name === name) return;
+async function reaches(
+  session: SpiceSession,
+  name: SpiceStateName,
+  machine: VirtualMachine,
+): Promise<void> {
+  const what = `a session that is ${name}`;
+  await awaited(
+    what,
+    machine,
+    firstOf(what, session.states(), (state) => state.name === name),
+  );
 }
 
 async function freePort(): Promise<number> {
@@ -26,6 +35,21 @@ async function freePort(): Promise<number> {
   const closed = new Promise((resolve) => server.close(resolve));
   await closed;
   return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+/** Starts a machine that listens at a port. Another program may have taken it meanwhile: then at another. */
+async function startOnFreePort(
+  devices: (port: number) => readonly string[],
+): Promise<{ readonly machine: VirtualMachine; readonly port: number }> {
+  for (let attempt = 1; ; attempt++) {
+    const port = await freePort();
+    try {
+      const machine = await VirtualMachine.start({ ...MACHINE, devices: devices(port) });
+      return { machine, port };
+    } catch (error) {
+      if (attempt === 3) throw error;
+    }
+  }
 }
 
 needsGuest().describe('a session with the SPICE server of QEMU', () => {
@@ -42,7 +66,7 @@ needsGuest().describe('a session with the SPICE server of QEMU', () => {
       expect(spice.info?.name).toMatch(/^QEMU /);
       expect(await machine.qmp.execute('query-spice')).toMatchObject({ auth: 'spice' });
     },
-    LIMIT_MS,
+    VM_LIMIT_MS,
   );
 
   it(
@@ -51,36 +75,43 @@ needsGuest().describe('a session with the SPICE server of QEMU', () => {
       await using machine = await VirtualMachine.start(MACHINE);
       await using first = await spiceOf(machine, { backoff: { firstMs: 1, longestMs: 1 } });
       await using second = await spiceOf(machine);
-      await reaches(first, 'taken');
+      await reaches(first, 'taken', machine);
       expect(second.state.name).toBe('connected');
       first.reconnect();
-      await reaches(first, 'connected');
-      await reaches(second, 'taken');
+      await reaches(first, 'connected', machine);
+      await reaches(second, 'taken', machine);
     },
-    LIMIT_MS,
+    VM_LIMIT_MS,
   );
 
   it(
     'comes back by itself when the machine was started again',
     async () => {
-      const port = await freePort();
-      const devices = SPICE_DEVICES.map((word) =>
-        word.replace('unix=on,addr=spice.sock', `port=${port},addr=127.0.0.1`),
-      );
-      const first = await VirtualMachine.start({ ...MACHINE, devices });
-      await using spice = await connectSpice(`127.0.0.1:${port}`, {
-        password: PASSWORD,
-        backoff: { firstMs: 10, longestMs: 100 },
-      });
-      await first[Symbol.asyncDispose]();
-      await reaches(spice, 'waiting');
-      expect(spice.inputs.keyDown(0x1e)).toBe(false);
-      await using _second = await VirtualMachine.start({ ...MACHINE, devices });
-      await reaches(spice, 'connected');
-      expect(spice.connections).toBe(2);
-      expect(spice.inputs.keyDown(0x1e)).toBe(true);
+      const folder = mkdtempSync(join(tmpdir(), 'kvmfr-spice-again-'));
+      try {
+        // One path for both machines, whose own folders go with them.
+        const socket = join(folder, 'spice.sock');
+        const devices = SPICE_DEVICES.map((word) =>
+          word.replace('addr=spice.sock', `addr=${socket}`),
+        );
+        const first = await VirtualMachine.start({ ...MACHINE, devices });
+        await using spice = await connectSpice(`unix:${socket}`, {
+          password: PASSWORD,
+          backoff: { firstMs: 10, longestMs: 100 },
+          linkTimeoutMs: 120_000,
+        });
+        await first[Symbol.asyncDispose]();
+        await firstOf('waiting', spice.states(), ({ name }) => name === 'waiting');
+        expect(spice.inputs.keyDown(0x1e)).toBe(false);
+        await using second = await VirtualMachine.start({ ...MACHINE, devices });
+        await reaches(spice, 'connected', second);
+        expect(spice.connections).toBe(2);
+        expect(spice.inputs.keyDown(0x1e)).toBe(true);
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
     },
-    LIMIT_MS,
+    VM_LIMIT_MS,
   );
 
   it(
@@ -91,22 +122,24 @@ needsGuest().describe('a session with the SPICE server of QEMU', () => {
         writeFileSync(join(folder, 'server-cert.pem'), CERT);
         writeFileSync(join(folder, 'ca-cert.pem'), CERT);
         writeFileSync(join(folder, 'server-key.pem'), KEY);
-        const port = await freePort();
-        const devices = SPICE_DEVICES.map((word) =>
-          word.replace(
-            'unix=on,addr=spice.sock',
-            `tls-port=${port},addr=127.0.0.1,x509-dir=${folder},tls-channel=default`,
+        const { machine: started, port } = await startOnFreePort((free) =>
+          SPICE_DEVICES.map((word) =>
+            word.replace(
+              'unix=on,addr=spice.sock',
+              `tls-port=${free},addr=127.0.0.1,x509-dir=${folder},tls-channel=default`,
+            ),
           ),
         );
-        await using _machine = await VirtualMachine.start({ ...MACHINE, devices });
+        await using machine = started;
         const address = `127.0.0.1:${port}`;
         const { fingerprint256: fingerprint } = new X509Certificate(CERT);
         await using spice = await connectSpice(address, {
           password: PASSWORD,
           tls: { fingerprint },
+          linkTimeoutMs: 120_000,
         });
         expect(spice.info?.channels).toEqual(['main', 'inputs', 'display', 'cursor']);
-        const { value: frame } = await spice.display.frames().next();
+        const { value: frame } = await awaited('a frame', machine, spice.display.frames().next());
         expect(frame?.pixels.length).toBeGreaterThan(0);
         await expect(connectSpice(address, { password: PASSWORD, tls: {} })).rejects.toMatchObject({
           code: 'ERR_KVMFR_DENIED',
@@ -116,7 +149,7 @@ needsGuest().describe('a session with the SPICE server of QEMU', () => {
         rmSync(folder, { recursive: true, force: true });
       }
     },
-    LIMIT_MS,
+    VM_LIMIT_MS,
   );
 
   it(
@@ -130,6 +163,6 @@ needsGuest().describe('a session with the SPICE server of QEMU', () => {
         connectSpice(spiceAddress(machine).replace('spice.sock', 'other.sock')),
       ).rejects.toMatchObject({ code: 'ERR_KVMFR_MAGIC' });
     },
-    LIMIT_MS,
+    VM_LIMIT_MS,
   );
 });
