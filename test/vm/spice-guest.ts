@@ -48,6 +48,7 @@ export interface SpiceGuestOptions {
   readonly modules?: readonly string[];
   readonly files?: readonly GuestFile[];
   readonly append?: string;
+  readonly limitMs?: number;
 }
 
 /** Boots a guest with SPICE, and what else it shall have. */

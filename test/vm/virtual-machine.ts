@@ -25,7 +25,7 @@ export interface MachineOptions {
   readonly append?: string;
   /** Memory of the guest; 256 when left out. Units: MiB. */
   readonly memoryMib?: number;
-  /** After this time the machine is killed, whatever it does; 120 s when left out. */
+  /** After this time the machine is killed, whatever it does; 300 s when left out. */
   readonly limitMs?: number;
 }
 
@@ -45,6 +45,8 @@ export interface Screendump {
 /**
  * The first program of every guest. Its second serial line is ours: each line that comes there is run,
  * its end is told as `STATUS n`, and what runs on in the background writes lines that begin with @.
+ * The shell's own `read` would not do: it begins anew, and loses what it has of a line, when a program
+ * in the background ends meanwhile.
  */
 const INIT = `#!/bin/busybox sh
 /bin/busybox mkdir -p /proc /sys /dev /tmp /run
@@ -56,7 +58,7 @@ for module in $(cat /modules/order); do insmod /modules/$module; done
 stty -F /dev/ttyS1 raw -echo
 exec </dev/ttyS1 >/dev/ttyS1
 echo READY
-while read -r line; do eval "$line"; echo "STATUS $?"; done
+while line=$(head -n 1) && [ -n "$line" ]; do eval "$line"; echo "STATUS $?"; done
 poweroff -f
 `;
 
@@ -137,7 +139,7 @@ export class VirtualMachine implements AsyncDisposable {
     });
     try {
       const qmp = await Promise.race([Qmp.open(duplexOf(child, QMP_FD)), failed]);
-      const limitMs = options.limitMs ?? 120_000;
+      const limitMs = options.limitMs ?? 300_000;
       return new VirtualMachine({ child, folder, qmp, console: consoleLines, complaints, limitMs });
     } catch (error) {
       child.kill('SIGKILL');

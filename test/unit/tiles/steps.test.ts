@@ -177,7 +177,10 @@ describe('the steps of a picture', () => {
           const before = screen.rgb.slice();
           if ('rows' in one) screen.scroll(WINDOW, one.rows, at);
           else screen.noise(at, { x: one.x, y: one.y, width: 50, height: 50 });
-          await picture.update(screen.frame());
+          const outcome = await picture.update(screen.frame());
+          // Nobody needs a step to where they are.
+          expect(outcome).toBe(screen.rgb.every((v, i) => v === before[i]) ? 'same' : 'changed');
+          if (outcome === 'same') continue;
           const step = stepTo(picture, picture.serial);
           if (step === undefined) throw new Error('there is no step');
           expect(restOf(step)).toEqual(wrongTiles(picture, before, step));
