@@ -1,8 +1,7 @@
 import type { WatchedWord } from '../native/index.ts';
-import { hex, KvmfrError, outOfRange } from '../protocol/error.ts';
-import { tryLock, unlock } from '../protocol/lgmp/lock.ts';
+import { hex, KvmfrError } from '../protocol/error.ts';
+import { tryLock } from '../protocol/lgmp/lock.ts';
 import { badBits, clearSlots, onBits, setOn } from '../protocol/lgmp/subscribers.ts';
-import { CLIENT_MESSAGE_BYTES } from '../protocol/limits.ts';
 import {
   addU32,
   andU32,
@@ -12,15 +11,15 @@ import {
   storeU32,
   storeU64,
 } from '../protocol/memory/word.ts';
+import { checkMessage, hasReached, sendMessage } from './client-messages.ts';
+import { lockQueue, unlockQueue } from './queue-lock.ts';
 import { findQueue, messageAt, type QueueGeometry, readPosition } from './ring.ts';
+import { RingSearch } from './ring-search.ts';
 import type { Session } from './session.ts';
 import { countDown, forget, reap, takeClientId } from './slots.ts';
 
 /** Places of a ring that are watched beside the position, where the position may go back. */
 const WATCHED_PLACES = 4;
-
-/** How often a ring is looked through anew because it moved meanwhile, before others get their turn. */
-const SEARCH_TRIES = 4;
 
 /** What a subscription can say besides "here is a message". All are ordinary. */
 export type QueueStatus = 'ok' | 'empty' | 'timed-out' | 'unsubscribed' | 'session-lost' | 'busy';
@@ -51,6 +50,7 @@ export class Queue {
   readonly message: QueueMessage = { udata: 0, udataHigh: 0, offset: 0, bytes: 0 };
   readonly #session: Session;
   readonly #geometry: QueueGeometry;
+  readonly #search: RingSearch;
   readonly #slot: number;
   readonly #bit: number;
   /** Names us in the table of owners: another one for each subscription, since slots are reused. */
@@ -72,6 +72,7 @@ export class Queue {
     this.#geometry = geometry;
     this.#slot = place.slot;
     this.#bit = (1 << place.slot) >>> 0;
+    this.#search = new RingSearch(session, geometry, this.#bit);
     this.#clientId = place.clientId;
     this.#position = place.position;
     this.#end = place.position;
@@ -111,7 +112,7 @@ export class Queue {
       addU32(region, at + lgmp.queue.newSubCount, 1);
       return new Queue(session, geometry, { slot, clientId, position });
     } finally {
-      unlock(region, at + lgmp.queue.lock, lgmp.lockBytes);
+      unlockQueue(session, geometry);
     }
   }
 
@@ -158,7 +159,9 @@ export class Queue {
     const status = this.check();
     if (status !== 'ok') return status;
     this.#end = readPosition(this.#session, this.#geometry);
-    return this.#session.lgmp.trimsTail ? this.#search() : this.#walk();
+    const index = this.#search.find(this.#position, this.#end);
+    this.#position = index ?? this.#end;
+    return index === undefined ? 'empty' : this.#hold();
   }
 
   /** Words that change when something is posted, for a native wait: the value seen last beside each. */
@@ -178,7 +181,7 @@ export class Queue {
         messageAt(this.#session, this.#geometry, index) + lgmp.message.pendingSubs;
       const value = loadU32(region, offsetBytes);
       // Posted since we looked: the wait must not take it for what was there before.
-      const isNew = this.#isOurs(index);
+      const isNew = this.#search.isOurs(index);
       words.push({ offsetBytes, value: isNew ? (value & ~this.#bit) >>> 0 : value });
     }
     return words;
@@ -190,9 +193,9 @@ export class Queue {
    * @throws ERR_KVMFR_BOUNDS when the publisher's position cannot be
    */
   hasNewer(): boolean {
-    const next = this.#after(this.#position);
-    if (this.#session.lgmp.trimsTail) return this.#isOurs(next);
-    return next !== readPosition(this.#session, this.#geometry) && this.#isPending(next);
+    const next = this.#search.after(this.#position);
+    if (this.#session.lgmp.trimsTail) return this.#search.isOurs(next);
+    return next !== readPosition(this.#session, this.#geometry) && this.#search.isPending(next);
   }
 
   /**
@@ -200,7 +203,7 @@ export class Queue {
    * or when a client that had our slot before us finished it in our name, as those of LGMP 5 to 10 do.
    */
   get lent(): boolean {
-    return this.#holding && this.check() === 'ok' && this.#isPending(this.#position);
+    return this.#holding && this.check() === 'ok' && this.#search.isPending(this.#position);
   }
 
   /**
@@ -217,7 +220,7 @@ export class Queue {
     const at = messageAt(this.#session, this.#geometry, this.#position);
     const before = andU32(region, at + lgmp.message.pendingSubs, ~this.#bit);
     if (before === this.#bit) this.#freeFront();
-    this.#position = this.#after(this.#position);
+    this.#position = this.#search.after(this.#position);
     return (before & this.#bit) === 0 ? 'empty' : 'ok';
   }
 
@@ -233,7 +236,7 @@ export class Queue {
     if (status !== 'ok') return status;
     const { region, lgmp } = this.#session;
     const { at } = this.#geometry;
-    if (!this.#lock()) return 'busy';
+    if (!lockQueue(this.#session, this.#geometry)) return 'busy';
     try {
       // We may have been given up while we waited for the lock.
       const locked = this.#present();
@@ -243,7 +246,7 @@ export class Queue {
       storeU32(region, at + lgmp.queue.clientID + this.#slot * 4, 0);
       clearSlots(region, lgmp, at, this.#bit);
     } finally {
-      unlock(region, at + lgmp.queue.lock, lgmp.lockBytes);
+      unlockQueue(this.#session, this.#geometry);
     }
     this.#subscribed = false;
     return 'ok';
@@ -257,182 +260,21 @@ export class Queue {
    *   the ring, or its lock, cannot be
    */
   send(bytes: Uint8Array): number | QueueStatus | 'full' {
-    if (bytes.byteLength > CLIENT_MESSAGE_BYTES)
-      throw new KvmfrError(
-        'ERR_KVMFR_ARGUMENT',
-        `a message to the publisher may have ${CLIENT_MESSAGE_BYTES} bytes, but has ${bytes.byteLength}`,
-      );
+    checkMessage(bytes);
     const status = this.check();
     if (status !== 'ok') return status;
-    const { region, lgmp } = this.#session;
-    const { queue, clientMessageSlots: slots } = lgmp;
-    const { at } = this.#geometry;
-    if (loadU32(region, at + queue.cMsgAvail) === 0) return 'full';
-    // Versions in which the sender is checked against the subscribers keep those still meanwhile.
-    const alsoQueue = lgmp.senderAt !== undefined;
-    if (alsoQueue && !this.#lock()) return 'busy';
-    try {
-      if (!tryLock(region, at + queue.cMsgLock, lgmp.lockBytes)) return 'busy';
-      return this.#put(bytes, slots);
-    } finally {
-      if (alsoQueue) unlock(region, at + queue.lock, lgmp.lockBytes);
-    }
-  }
-
-  /** Writes a client message; gives its lock back. */
-  #put(bytes: Uint8Array, slots: number): number | 'full' {
-    const { region, lgmp } = this.#session;
-    const { queue, clientMessage } = lgmp;
-    const { at } = this.#geometry;
-    try {
-      const free = loadU32(region, at + queue.cMsgAvail);
-      const place = loadU32(region, at + queue.cMsgWPos);
-      if (free > slots) throw outOfRange('cMsgAvail', free, { max: slots, where: hex(at) });
-      if (place >= slots) throw outOfRange('cMsgWPos', place, { max: slots - 1, where: hex(at) });
-      if (free === 0) return 'full';
-      const slotAt = at + queue.cMsgs + place * clientMessage.sizeBytes;
-      storeU32(region, slotAt + clientMessage.size, bytes.byteLength);
-      if (lgmp.senderAt !== undefined) storeU32(region, slotAt + lgmp.senderAt, this.#clientId);
-      region.bytes.set(bytes, slotAt + clientMessage.data);
-      storeU32(region, at + queue.cMsgWPos, (place + 1) % slots);
-      addU32(region, at + queue.cMsgAvail, -1);
-      return (addU32(region, at + queue.cMsgWSerial, 1) + 1) >>> 0;
-    } finally {
-      unlock(region, at + queue.cMsgLock, lgmp.lockBytes);
-    }
+    return sendMessage(this.#session, this.#geometry, { clientId: this.#clientId, bytes });
   }
 
   /** Whether the publisher has acted on the message with this serial. Serials wrap. */
   acknowledged(serial: number): boolean {
-    if (!this.#session.holds()) return false;
-    const { region, lgmp } = this.#session;
-    const reached = loadU32(region, this.#geometry.at + lgmp.queue.cMsgRSerial);
-    return ((reached - serial) | 0) >= 0;
-  }
-
-  /** Whether a place of LGMP 12 holds a message of ours: our bit is set, and the place is in use. */
-  #isOurs(index: number): boolean {
-    const { region, lgmp } = this.#session;
-    const { at, numMessages } = this.#geometry;
-    if (!this.#isPending(index)) return false;
-    const start = loadU32(region, at + lgmp.queue.start);
-    const count = loadU32(region, at + lgmp.queue.count);
-    return ((index - start) & (numMessages - 1)) < count;
-  }
-
-  #isPending(index: number): boolean {
-    const { region, lgmp } = this.#session;
-    const at = messageAt(this.#session, this.#geometry, index);
-    return (loadU32(region, at + lgmp.message.pendingSubs) & this.#bit) !== 0;
+    return this.#session.holds() && hasReached(this.#session, this.#geometry, serial);
   }
 
   #hold(): QueueStatus {
     this.#holding = true;
     this.#readMessage(messageAt(this.#session, this.#geometry, this.#position));
     return 'ok';
-  }
-
-  /**
-   * Before LGMP 12: looks from our own place to the publisher's position. What lies there was posted
-   * before that was stored, and is not used again before we finish it, so it may be taken as it comes.
-   */
-  #walk(): QueueStatus {
-    const isFull = this.#position === this.#end && this.#isFull();
-    const index = isFull
-      ? this.#end
-      : (this.#firstPending(this.#position, this.#steps(this.#position)) ?? this.#leftBehind());
-    this.#position = index ?? this.#end;
-    return index === undefined ? 'empty' : this.#hold();
-  }
-
-  /**
-   * Whether a ring of LGMP 10 is full and all of it unread: its position is where it begins, as in one
-   * that is empty.
-   */
-  #isFull(): boolean {
-    const { region, lgmp } = this.#session;
-    const { at, numMessages } = this.#geometry;
-    return (
-      lgmp.powerOfTwoRings &&
-      loadU32(region, at + lgmp.queue.count) === numMessages &&
-      loadU32(region, at + lgmp.queue.start) === this.#end &&
-      this.#isPending(this.#end)
-    );
-  }
-
-  /**
-   * A message of ours that our place is past: when the position was wrong for a moment, or another
-   * client finished in our name what we were waiting for.
-   */
-  #leftBehind(): number | undefined {
-    const { region, lgmp } = this.#session;
-    const { at, numMessages } = this.#geometry;
-    const startAt = at + lgmp.queue.start;
-    for (let tries = 0; tries < SEARCH_TRIES; tries++) {
-      const start = loadU32(region, startAt);
-      const used = this.#steps(start);
-      if (start >= numMessages || used > loadU32(region, at + lgmp.queue.count)) return undefined;
-      const index = this.#firstPending(start, used);
-      // Places that were freed meanwhile may be used again, for what is newest.
-      if (loadU32(region, startAt) === start) return index;
-    }
-    return undefined;
-  }
-
-  /** How many places lie before the publisher's position, from one on. */
-  #steps(from: number): number {
-    const { numMessages } = this.#geometry;
-    return (((this.#end - from) % numMessages) + numMessages) % numMessages;
-  }
-
-  /** The first of these places that our bit is set in. */
-  #firstPending(from: number, places: number): number | undefined {
-    let index = from;
-    for (let i = 0; i < places; i++, index = this.#after(index))
-      if (this.#isPending(index)) return index;
-    return undefined;
-  }
-
-  /**
-   * On LGMP 12, where a position may go back: looks for our oldest message in all of the ring. Under
-   * the lock when there is one, because what we have looked at is used again meanwhile.
-   */
-  #search(): QueueStatus {
-    const { region, lgmp } = this.#session;
-    const { at } = this.#geometry;
-    // Nothing is older than the front; once seen to be ours it stays the front until we finish it.
-    const isFront =
-      this.#isPending(this.#position) &&
-      loadU32(region, at + lgmp.queue.start) === this.#position &&
-      loadU32(region, at + lgmp.queue.count) !== 0;
-    if (isFront) return this.#hold();
-    let index = this.#oldest();
-    if (index !== undefined && this.#lock()) {
-      index = this.#oldest();
-      unlock(region, at + lgmp.queue.lock, lgmp.lockBytes);
-    }
-    this.#position = index ?? this.#end;
-    return index === undefined ? 'empty' : this.#hold();
-  }
-
-  /**
-   * From the newest place to the oldest, all of them: whoever sees a message and then goes back sees
-   * all that were posted before it.
-   */
-  #oldest(): number | undefined {
-    const { region, lgmp } = this.#session;
-    const { at, numMessages } = this.#geometry;
-    const start = loadU32(region, at + lgmp.queue.start);
-    let found: number | undefined;
-    for (let i = numMessages - 1; i >= 0; i--) {
-      const index = (start + i) & (numMessages - 1);
-      if (this.#isOurs(index)) found = index;
-    }
-    return found;
-  }
-
-  #after(index: number): number {
-    return index + 1 === this.#geometry.numMessages ? 0 : index + 1;
   }
 
   /** What the queue's header says of our slot. */
@@ -478,29 +320,18 @@ export class Queue {
     this.message.bytes = bytes;
   }
 
-  // A lock word that cannot be is the publisher's to put right: to us it is one that is held.
-  #lock(spins?: number): boolean {
-    const { region, lgmp } = this.#session;
-    try {
-      return tryLock(region, this.#geometry.at + lgmp.queue.lock, lgmp.lockBytes, spins);
-    } catch (error) {
-      if (KvmfrError.is(error)) return false;
-      throw error;
-    }
-  }
-
   /** Frees the front message if it is ours. When the lock is busy the publisher does it. */
   #freeFront(): void {
     const { region, lgmp } = this.#session;
     const { at, maxTimeMs, numMessages } = this.#geometry;
-    if (!this.#lock(1)) return;
+    if (!lockQueue(this.#session, this.#geometry, 1)) return;
     try {
       const countAt = at + lgmp.queue.count;
       const count = loadU32(region, countAt);
       // The publisher has freed it already; a count below zero would fill the ring for ever.
       if (count === 0 || count > numMessages) return;
       // The lock of LGMP 10 lets peers in beside us: each step is one that nobody can undo.
-      const front = { expected: this.#position, value: this.#after(this.#position) };
+      const front = { expected: this.#position, value: this.#search.after(this.#position) };
       if (compareExchangeU32(region, at + lgmp.queue.start, front) !== front.expected) return;
       if (!countDown(region, countAt, numMessages)) return;
       const until = loadU64(region, lgmp.header.timestamp) + maxTimeMs;
@@ -508,7 +339,7 @@ export class Queue {
       // Only ever later: our view of the publisher's clock may be old.
       if (until > loadU64(region, timeAt)) storeU64(region, timeAt, until);
     } finally {
-      unlock(region, at + lgmp.queue.lock, lgmp.lockBytes);
+      unlockQueue(this.#session, this.#geometry);
     }
   }
 }
