@@ -4,6 +4,10 @@ import { FRAME_LAYOUT_V19 } from './v19.ts';
 import { FRAME_LAYOUT_V20 } from './v20.ts';
 import { CURSOR_LAYOUT_V34, FRAME_LAYOUT_V34 } from './v34.ts';
 
+export * from './clipboard.ts';
+export * from './clipboard-contents.ts';
+export * from './clipboard-message.ts';
+export * from './clipboard-record.ts';
 export * from './color-transform.ts';
 export * from './cursor.ts';
 export * from './frame.ts';

@@ -2,6 +2,24 @@ import { describe, expect, it } from 'vitest';
 import {
   CLIENT_MESSAGE_BYTES,
   CLIENT_MESSAGE_TYPES,
+  CLIPBOARD_ALL_FORMATS,
+  CLIPBOARD_CANCEL_REASONS,
+  CLIPBOARD_FILE_ERRORS,
+  CLIPBOARD_FILE_OPS,
+  CLIPBOARD_FILE_READ_BYTES,
+  CLIPBOARD_FILE_TYPES,
+  CLIPBOARD_FORMATS,
+  CLIPBOARD_GUEST_TRANSFER,
+  CLIPBOARD_LEASE_MS,
+  CLIPBOARD_PIECE_BYTES,
+  CLIPBOARD_QUEUE_TYPES,
+  CLIPBOARD_RECORD_FLAGS,
+  CLIPBOARD_RECORDS,
+  CLIPBOARD_SIZE_UNKNOWN,
+  CLIPBOARD_SLOT_BYTES,
+  CLIPBOARD_STATUS_FLAGS,
+  CLIPBOARD_STREAM,
+  CLIPBOARD_VERSION,
   COLOR_LUT_ENTRIES,
   COLOR_TRANSFORM_FLAGS,
   ColorTransform,
@@ -261,6 +279,39 @@ describe('streams and input', () => {
     expect(spelled(INPUT_FLAGS)).toEqual(spelled(input.status));
     expect(spelled(INPUT_LEDS)).toEqual(spelled(input.led));
     expect(spelled(INPUT_ENDPOINT_FLAGS)).toEqual(spelled(input.endpoint));
+  });
+});
+
+describe('the clipboard', () => {
+  const { clipboard } = constants.kvmfr[34];
+
+  it('has its version, sizes, bits and lease', () => {
+    expect(CLIPBOARD_VERSION).toBe(clipboard.version);
+    expect(CLIPBOARD_STREAM).toEqual({
+      slotCount: clipboard.slotCount,
+      slotBytes: clipboard.recordBytes,
+    });
+    expect(CLIPBOARD_SLOT_BYTES).toBe(clipboard.slotBytes);
+    expect(CLIPBOARD_PIECE_BYTES).toBe(clipboard.representationBytes);
+    expect(CLIPBOARD_SIZE_UNKNOWN).toBe(BigInt(clipboard.sizeUnknown));
+    expect(CLIPBOARD_GUEST_TRANSFER).toBe(BigInt(clipboard.helperTransferBit));
+    expect(CLIPBOARD_FILE_READ_BYTES).toBe(clipboard.fileReadBytes);
+    expect(CLIPBOARD_LEASE_MS).toBe(clipboard.leaseMs);
+    expect(CLIPBOARD_ALL_FORMATS).toBe(clipboard.formatMask['ALL']);
+  });
+
+  it('has its records, formats, flags, reasons and errors', () => {
+    const { NONE, ...formats } = clipboard.format;
+    expect(NONE).toBe(0);
+    expect(spelled(CLIPBOARD_FORMATS)).toEqual(spelled(formats));
+    expect(spelled(CLIPBOARD_RECORDS)).toEqual(spelled(clipboard.message));
+    expect(spelled(CLIPBOARD_RECORD_FLAGS)).toEqual(spelled(clipboard.flag));
+    expect(spelled(CLIPBOARD_STATUS_FLAGS)).toEqual(spelled(clipboard.status));
+    expect(spelled(CLIPBOARD_QUEUE_TYPES)).toEqual(spelled(clipboard.queueType));
+    expect(spelled(CLIPBOARD_FILE_OPS)).toEqual(spelled(clipboard.fileOp));
+    expect(spelled(CLIPBOARD_FILE_TYPES)).toEqual(spelled(clipboard.fileType));
+    expect(spelled(CLIPBOARD_CANCEL_REASONS)).toEqual(spelled(clipboard.cancelReason));
+    expect(spelled(CLIPBOARD_FILE_ERRORS)).toEqual(spelled(clipboard.fileError));
   });
 });
 

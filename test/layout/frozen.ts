@@ -72,12 +72,36 @@ export interface FrozenInput {
   readonly endpoint: Names;
 }
 
+/** Constants of the clipboard. */
+export interface FrozenClipboard {
+  readonly version: number;
+  readonly slotCount: number;
+  readonly slotBytes: number;
+  readonly recordBytes: number;
+  readonly representationBytes: number;
+  readonly sizeUnknown: string;
+  readonly fileReadBytes: number;
+  readonly helperTransferBit: string;
+  readonly leaseMs: number;
+  readonly format: Names;
+  readonly formatMask: Names;
+  readonly message: Names;
+  readonly flag: Names;
+  readonly status: Names;
+  readonly queueType: Names;
+  readonly fileOp: Names;
+  readonly fileType: Names;
+  readonly cancelReason: Names;
+  readonly fileError: Names;
+}
+
 /** Constants that came with 34. */
 export interface FrozenLater {
   readonly timingFlags: Names;
   readonly colorTransformFlags: Names;
   readonly frameScheduleFlags: Names;
   readonly input: FrozenInput;
+  readonly clipboard: FrozenClipboard;
   readonly recovery: {
     readonly magic: string;
     readonly version: number;

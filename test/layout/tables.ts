@@ -2,10 +2,16 @@ import {
   CLIENT_MESSAGE_V5_FIELDS,
   CLIENT_MESSAGE_V10_FIELDS,
   CLIENT_MESSAGE_V12_FIELDS,
+  CLIPBOARD_FILE_ENTRY_FIELDS,
+  CLIPBOARD_MESSAGE_FIELDS,
+  CLIPBOARD_STATUS_FIELDS,
   ClientMessage,
   ClientMessageV5,
   ClientMessageV10,
   ClientMessageV12,
+  ClipboardFileEntry,
+  ClipboardMessageLayout,
+  ClipboardStatus,
   COLOR_TRANSFORM_FIELDS,
   ColorTransform,
   CURSOR_V19_FIELDS,
@@ -171,21 +177,18 @@ export const KVMFR_TABLES: { readonly [version: string]: Tables } = {
     KVMFRInputMessage: { fields: INPUT_MESSAGE_FIELDS, layout: InputMessageLayout },
     KVMFRInputStreamEndpoint: { fields: INPUT_ENDPOINT_FIELDS, layout: InputStreamEndpoint },
     KVMFRInputStatus: { fields: INPUT_STATUS_FIELDS, layout: InputStatus },
+    KVMFRClipboardStatus: { fields: CLIPBOARD_STATUS_FIELDS, layout: ClipboardStatus },
+    KVMFRClipboardMessage: { fields: CLIPBOARD_MESSAGE_FIELDS, layout: ClipboardMessageLayout },
+    KVMFRClipboardFileEntry: { fields: CLIPBOARD_FILE_ENTRY_FIELDS, layout: ClipboardFileEntry },
   },
 };
 
 /**
- * Frozen structures that have no table: two that are read without one (a rect in a loop, and the
- * one word before the pixels), and those of the clipboard, which nothing reads yet.
+ * Frozen structures that have no table, because they are read without one: a rect in a loop, and the
+ * one word before the pixels.
  */
 export const WITHOUT_TABLE: { readonly [version: string]: readonly string[] } = {
   'KVMFR 19': ['FrameDamageRect', 'FrameBuffer'],
   'KVMFR 20': ['FrameDamageRect', 'FrameBuffer'],
-  'KVMFR 34': [
-    'FrameDamageRect',
-    'FrameBuffer',
-    'KVMFRClipboardMessage',
-    'KVMFRClipboardFileEntry',
-    'KVMFRClipboardStatus',
-  ],
+  'KVMFR 34': ['FrameDamageRect', 'FrameBuffer'],
 };

@@ -2,10 +2,15 @@ import { peekQueue, readQueues } from '../../../client/ring.ts';
 import { Session } from '../../../client/session.ts';
 import { KvmfrError } from '../../../protocol/error.ts';
 import {
+  CLIPBOARD_STREAM,
+  ClipboardContents,
   CURSOR_LAYOUTS,
   checkFrame,
+  clipboardFormats,
   cursorBitmap,
   decodeClientMessage,
+  decodeClipboardRecord,
+  encodeClipboardRecord,
   encodeFrameSchedule,
   encodeSession,
   encodeSetCursorPos,
@@ -14,12 +19,14 @@ import {
   type FrameLayout,
   newFrameHeader,
   parseSession,
+  readClipboardStatus,
   readDamage,
   readPointerMessage,
   readRecovery,
   readRecoveryStatus,
   requestRecovery,
   toneMapOf,
+  writeClipboardStatus,
 } from '../../../protocol/kvmfr/index.ts';
 import { findLgmpHeaders, LGMP_LAYOUTS } from '../../../protocol/lgmp/detect.ts';
 import { MAX_CURSOR_PX, MAX_GUEST_STRING, MAX_PICTURE_PX } from '../../../protocol/limits.ts';
@@ -237,6 +244,74 @@ const CLIENT_MESSAGE: ParserTarget = {
   },
 };
 
+const CLIPBOARD_BLOCK = { from: 0, to: 16 * 2 ** 20 };
+
+function clipboardStatusSeed(): Uint8Array {
+  const region = new Region(new ArrayBuffer(128));
+  const stream = { at: 64, direction: 1, ...CLIPBOARD_STREAM } as const;
+  writeClipboardStatus(region, 0, {
+    available: true,
+    generation: 1,
+    ownerClientId: 2,
+    ownerGeneration: 3,
+    leaseMs: 1000,
+    formats: 3,
+    hostToClient: stream,
+    clientToHost: { ...stream, at: 2 ** 20 + 4096, direction: 2 },
+  });
+  return region.bytes;
+}
+
+const CLIPBOARD_STATUS: ParserTarget = {
+  name: 'kvmfr: clipboard status',
+  maxBytes: 160,
+  seeds: [clipboardStatusSeed()],
+  read: (bytes) => {
+    const { hostToClient, clientToHost, formats } = readClipboardStatus(bytes, CLIPBOARD_BLOCK);
+    for (const { at, slotCount, slotBytes } of [hostToClient, clientToHost])
+      claim(at + slotCount * slotBytes <= CLIPBOARD_BLOCK.to, 'a stream is in its block');
+    return clipboardFormats(formats).join();
+  },
+};
+
+/** Who sends it, then a record, then its contents. */
+const CLIPBOARD_RECORD: ParserTarget = {
+  name: 'kvmfr: clipboard records',
+  maxBytes: 256,
+  seeds: [
+    { kind: 'claim', endpoint: 1 } as const,
+    { kind: 'offer', content: 2n, formats: 3 } as const,
+    { kind: 'request', content: 2n, transfer: 3n, format: 'text' } as const,
+    {
+      kind: 'data',
+      content: 2n,
+      transfer: 2n ** 63n,
+      format: 'text',
+      piece: { sequence: 0, offset: 0, size: 3, isFirst: true, isLast: true, bytes: 3 },
+    } as const,
+    { kind: 'cancel', transfer: 3n, reason: 'replaced', content: 0n, format: undefined } as const,
+    {
+      kind: 'fileRequest',
+      content: 2n,
+      transfer: 3n,
+      node: 4n,
+      op: 'read',
+      offset: 5,
+      bytes: 6,
+    } as const,
+  ].map((body) => Buffer.from([0, ...encodeClipboardRecord({ generation: 1, body }), 7, 8, 9])),
+  read: (bytes) => {
+    const from = (bytes[0] ?? 0) % 2 === 0 ? 'client' : 'host';
+    const head = bytes.subarray(1, 65);
+    const { generation, body } = decodeClipboardRecord(head, from);
+    const again = encodeClipboardRecord({ generation, body });
+    claim(Buffer.compare(head, again) === 0, 'a record that was read is written as it was');
+    if (body.kind !== 'data') return body.kind;
+    const contents = new ClipboardContents(128);
+    return contents.take(body.piece, bytes.subarray(65, 65 + body.piece.bytes));
+  },
+};
+
 const RECOVERY_BYTES = 1280;
 const recoveryRegion = new Region(new ArrayBuffer(64 * 1024));
 
@@ -355,6 +430,8 @@ export const REGION_TARGETS: readonly ParserTarget[] = [
   POINTER,
   COLOR_TRANSFORM,
   CLIENT_MESSAGE,
+  CLIPBOARD_STATUS,
+  CLIPBOARD_RECORD,
   RECOVERY,
   LGMP_REGION,
 ];
