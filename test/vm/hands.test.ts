@@ -11,7 +11,7 @@ import { guestProgram } from './guest-program.ts';
 import { needsGuest } from './needs-guest.ts';
 import { bootSpiceGuest, spiceOf } from './spice-guest.ts';
 import type { VirtualMachine } from './virtual-machine.ts';
-import { awaited, VM_LIMIT_MS } from './waits.ts';
+import { awaited, firstOf, VM_LIMIT_MS } from './waits.ts';
 
 const PATIENCE = { timeout: 240_000 };
 const KEY = 1;
@@ -145,6 +145,21 @@ needsGuest('chromium').describe('a page, and the guest that it acts on', () => {
       expect(await events(2)).toEqual([`${KEY} 29 1`, `${KEY} 46 1`]);
       await open.page.close();
       expect([...(await events(2))].sort()).toEqual([`${KEY} 29 0`, `${KEY} 46 0`]);
+    },
+    VM_LIMIT_MS,
+  );
+
+  it(
+    'a button comes up that was held when another viewer took the server',
+    async () => {
+      input.apply({ kind: 'button', button: 0, down: true });
+      expect(await events(1)).toEqual([`${KEY} 272 1`]);
+      const other = await spiceOf(machine);
+      const taken = firstOf('taken', spice.states(), ({ name }) => name === 'taken');
+      await awaited('a session that is taken', machine, taken);
+      await other.close();
+      input.wanted();
+      expect(await events(1)).toEqual([`${KEY} 272 0`]);
     },
     VM_LIMIT_MS,
   );

@@ -32,6 +32,8 @@ export interface GuestInput {
   readonly locks: Locks | undefined;
   /** Does one thing, on a screen; undefined while no picture has been seen. */
   apply(event: InputEvent, screen?: GuestScreen): void;
+  /** A person wants to act: a way that another program has taken is taken back, if it can be. */
+  wanted?(): void;
   /** Calls back when abilities or locks are others. The answer ends it. */
   watch(changed: () => void): () => void;
 }

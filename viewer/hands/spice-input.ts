@@ -9,6 +9,12 @@ import { partOf, pieceOf, turnedStep } from './place.ts';
 const BUTTONS: readonly ButtonName[] = ['left', 'middle', 'right', 'side', 'extra'];
 /** What the pointer does while the server changes its mode; more than a person does meanwhile. */
 const MAX_WAITING = 64;
+/**
+ * How often the server is taken back from another viewer in a minute. Where a person does the same
+ * there, neither would have it any more.
+ */
+const MAX_TAKEN_BACK = 3;
+const MINUTE_MS = 60_000;
 
 type PointerEvent = Exclude<InputEvent, { kind: 'key' } | { kind: 'release' }>;
 
@@ -29,6 +35,7 @@ interface Waiting {
  */
 export class SpiceInput implements GuestInput {
   readonly #session: SpiceSession;
+  readonly #nowMs: () => number;
   readonly #notches: Notches;
   readonly #ended = new AbortController();
   readonly #watchers = new Set<() => void>();
@@ -36,10 +43,15 @@ export class SpiceInput implements GuestInput {
   #waiting: Waiting[] = [];
   #screen: SpiceSession['display']['screen'];
   #told = '';
+  /** Buttons that went down in the guest, and the connection by which they did. */
+  #pressed = { buttons: 0, connection: 0 };
+  /** When the server was taken back. */
+  #takenBackMs: number[] = [];
 
   constructor(session: SpiceSession, options: { readonly nowMs?: () => number } = {}) {
     this.#session = session;
-    this.#notches = new Notches(options.nowMs ?? (() => performance.now()));
+    this.#nowMs = options.nowMs ?? (() => performance.now());
+    this.#notches = new Notches(this.#nowMs);
     const { signal } = this.#ended;
     const look = (): void => this.#look();
     void eachOf(session.states({ signal }), () => this.#stateChanged());
@@ -53,7 +65,7 @@ export class SpiceInput implements GuestInput {
   get abilities(): InputAbilities {
     const { state, info, inputs, display } = this.#session;
     if (state.name !== 'connected' || info === undefined || !inputs.isOpen)
-      return { keyboard: false, absolute: false, relative: false, reason: reasonOf(state) };
+      return { keyboard: false, absolute: false, relative: false, reason: this.#absence };
     const hasTablet = info.mouseModes.includes('client');
     const absolute = hasTablet && display.screen !== undefined;
     const relative = info.mouseModes.includes('server');
@@ -74,10 +86,21 @@ export class SpiceInput implements GuestInput {
 
   apply(event: InputEvent, screen?: GuestScreen): void {
     const { inputs } = this.#session;
-    if (!inputs.isOpen) return;
+    if (!inputs.isOpen) {
+      if ((event.kind === 'key' || event.kind === 'button') && event.down) this.wanted();
+      return;
+    }
+    this.#comeUp();
     if (event.kind === 'key') this.#key(event.key, event.down);
     else if (event.kind === 'release') this.#releaseAll();
     else this.#point({ event, screen });
+  }
+
+  /** Takes the server back when another viewer has it, unless that goes to and fro. */
+  wanted(): void {
+    if (this.#session.state.name !== 'taken' || !this.#mayTakeBack) return;
+    this.#takenBackMs.push(this.#nowMs());
+    this.#session.reconnect();
   }
 
   watch(changed: () => void): () => void {
@@ -92,6 +115,32 @@ export class SpiceInput implements GuestInput {
     if (this.#session.inputs.isOpen) this.#releaseAll();
   }
 
+  get #mayTakeBack(): boolean {
+    const sinceMs = this.#nowMs() - MINUTE_MS;
+    this.#takenBackMs = this.#takenBackMs.filter((atMs) => atMs > sinceMs);
+    return this.#takenBackMs.length < MAX_TAKEN_BACK;
+  }
+
+  /** Why nothing reaches the guest, and what a person can do. */
+  get #absence(): string {
+    const { state } = this.#session;
+    if (state.name !== 'taken') return reasonOf(state);
+    return this.#mayTakeBack
+      ? 'another viewer has the SPICE server: click into the picture to take it back'
+      : 'two viewers take the SPICE server from each other: close the other one, and click here in a minute';
+  }
+
+  /**
+   * A server lets keys go when their viewer leaves, and buttons not. It is told of all buttons each
+   * time, so the release of one lets go of all.
+   */
+  #comeUp(): void {
+    if (this.#pressed.buttons === 0 || this.#pressed.connection === this.#session.connections)
+      return;
+    this.#pressed = { buttons: 0, connection: 0 };
+    this.#session.inputs.release('left');
+  }
+
   #key(key: Key, down: boolean): void {
     const { inputs } = this.#session;
     // Pause too: of the six bytes that a keyboard sends for it QEMU makes two presses and no release.
@@ -102,6 +151,8 @@ export class SpiceInput implements GuestInput {
   #releaseAll(): void {
     this.#drain();
     this.#notches.forget();
+    this.#comeUp();
+    this.#pressed = { buttons: 0, connection: 0 };
     this.#session.inputs.releaseAll();
   }
 
@@ -175,7 +226,7 @@ export class SpiceInput implements GuestInput {
       this.#asked = undefined;
       this.#waiting = [];
       this.#notches.forget();
-    }
+    } else if (this.#session.inputs.isOpen) this.#comeUp();
     this.#look();
   }
 
@@ -187,6 +238,7 @@ export class SpiceInput implements GuestInput {
         if (name === undefined) return;
         if (event.down) inputs.press(name);
         else inputs.release(name);
+        this.#note(event.button, event.down);
         return;
       }
       case 'wheel': {
@@ -207,6 +259,15 @@ export class SpiceInput implements GuestInput {
         inputs.moveTo(pieceOf(part.x, surface.widthPx), pieceOf(part.y, surface.heightPx));
       }
     }
+  }
+
+  #note(button: number, down: boolean): void {
+    const bit = 1 << button;
+    const { buttons } = this.#pressed;
+    this.#pressed = {
+      buttons: down ? buttons | bit : buttons & ~bit,
+      connection: this.#session.connections,
+    };
   }
 
   #look(): void {

@@ -184,6 +184,7 @@ export class InputDesk {
   }
 
   #take(seat: DeskSeat): void {
+    this.#guest.wanted?.();
     if (this.#holder === seat) return;
     if (this.#isFree) {
       this.#hand(seat);

@@ -313,6 +313,66 @@ describe('what a person is told of input by SPICE', () => {
     expect(again.messages).toEqual([]);
   });
 
+  it('lets buttons go that were held when the server was lost, for the server does not', async () => {
+    await using it = await stage();
+    it.input.apply({ kind: 'button', button: 0, down: true }, SCREEN);
+    it.input.apply({ kind: 'button', button: 3, down: true }, SCREEN);
+    await it.sent();
+    it.server.drop();
+    await it.until(() => !it.input.abilities.keyboard);
+    it.input.apply({ kind: 'button', button: 3, down: false }, SCREEN);
+    await it.until(() => it.input.abilities.keyboard);
+    await it.server.channel(3);
+    const again = await it.server.channel(3);
+    // A release with no button in its mask.
+    expect((await again.take(114)).body.toString('hex')).toBe('010000');
+    again.send(4, fields([4, 1], [8, 0]));
+    await again.take(3);
+    expect(again.messages).toEqual([]);
+  });
+
+  it('takes the server back from another viewer when a person acts, and never in a fight', async () => {
+    let nowMs = 0;
+    let taken = false;
+    await using server = await FakeServer.listen({ result: (right) => (taken ? 8 : right) });
+    const session = await connectSpice(server.address, { backoff: { firstMs: 1, longestMs: 1 } });
+    const input = new SpiceInput(session, { nowMs: () => nowMs });
+    const until = async (name: string): Promise<void> => {
+      for await (const state of session.states()) if (state.name === name) return;
+      throw new Error(`the session must be ${name}, but ended`);
+    };
+    const lose = async (): Promise<void> => {
+      taken = true;
+      server.drop();
+      await until('taken');
+      taken = false;
+    };
+    const acts: readonly (() => void)[] = [
+      () => input.apply({ kind: 'button', button: 0, down: true }),
+      () => input.apply(key('KeyA', true)),
+      () => input.wanted(),
+    ];
+    for (const act of acts) {
+      await lose();
+      expect(input.abilities.reason).toMatch(/another viewer.*click into the picture/);
+      input.apply(place(1, 1), SCREEN);
+      input.apply(key('KeyA', false));
+      expect(session.state.name).toBe('taken');
+      act();
+      await until('connected');
+    }
+    await lose();
+    for (const act of acts) act();
+    expect(input.abilities.reason).toMatch(/two viewers take the SPICE server from each other/);
+    expect(session.connections).toBe(4);
+    expect(session.state.name).toBe('taken');
+    nowMs += 60_001;
+    input.wanted();
+    await until('connected');
+    input.close();
+    await session.close();
+  });
+
   it.each<LinkStage>(['connected', 'half-reply', 'reply', 'result'])(
     'a server that goes away when the link is at %s',
     async (stageOfLink) => {
