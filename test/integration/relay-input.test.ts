@@ -80,6 +80,21 @@ describe('input through the relay', () => {
     expect(guest.got.slice(3).sort()).toEqual(['ControlLeft-', 'KeyC-', 'button 2-']);
   });
 
+  it('lets go of what a viewer holds that does not answer any more', async () => {
+    const guest = new WrittenInput();
+    const stage = await Stage.open({ input: guest });
+    const viewer = await join(stage);
+    act(viewer, key('KeyW', true));
+    await eventually(() => guest.keys.has('KeyW'));
+    // As when its cable is pulled: nothing comes, and nothing is closed.
+    viewer.socket.pause();
+    await eventually(() => !guest.holdsAny);
+    viewer.socket.resume();
+    act(viewer, key('KeyW', false), key('KeyD', true), key('KeyD', false));
+    await viewer.settle(PING);
+    expect(guest.got).toEqual(['KeyW+', 'KeyW-', 'KeyD+', 'KeyD-']);
+  });
+
   it('is refused from a viewer that may only look, and where there is nothing to take it', async () => {
     const guest = new WrittenInput();
     const looking = await Stage.open({ input: guest, viewOnly: true });

@@ -52,6 +52,8 @@ export interface InputCounts {
 export interface Seat {
   /** What this viewer is to be told. */
   readonly state: InputState;
+  /** Whether this viewer holds a key or a button of the guest. */
+  readonly holds: boolean;
   /** Does what a viewer has done, when it has the input or nobody has. */
   receive(message: InputMessage): void;
   wish(wish: InputWish): void;
@@ -100,6 +102,7 @@ export class InputDesk {
   seat(options: SeatOptions): Seat {
     const seat = new DeskSeat(options, {
       state: (of) => this.#stateOf(of),
+      holds: (of) => of === this.#holder && this.holdsAny,
       receive: (of, message) => this.#receive(of, message),
       wish: (of, wish) => (wish === 'take' ? this.#take(of) : this.#give(of)),
       rest: (of) => {
@@ -252,6 +255,7 @@ export class InputDesk {
 /** What a seat asks of its desk. */
 interface Desk {
   readonly state: (seat: DeskSeat) => InputState;
+  readonly holds: (seat: DeskSeat) => boolean;
   readonly receive: (seat: DeskSeat, message: InputMessage) => void;
   readonly wish: (seat: DeskSeat, wish: InputWish) => void;
   readonly rest: (seat: DeskSeat) => void;
@@ -276,6 +280,10 @@ class DeskSeat implements Seat {
     const state = this.#desk.state(this);
     this.#told = JSON.stringify(state);
     return state;
+  }
+
+  get holds(): boolean {
+    return this.#desk.holds(this);
   }
 
   receive(message: InputMessage): void {

@@ -24,6 +24,7 @@ import {
   wireError,
 } from '../../protocol/wire/index.ts';
 import { Feed } from './feed.ts';
+import { HeldWatch } from './held-watch.ts';
 import type { Attached, Hub, Notice } from './hub.ts';
 import type { InputDesk, Seat } from './input-desk.ts';
 import type { Latency } from './latency.ts';
@@ -100,6 +101,17 @@ export class ViewerSocket implements Attached {
   /** Its place at the desk, if it may act and there is one. */
   #seat: Seat | undefined;
   #seatDue = false;
+  readonly #held: HeldWatch = new HeldWatch({
+    holds: () => this.#seat?.holds === true,
+    heardMs: () => this.#heardMs,
+    ask: () => this.#socket.ping(),
+    letGo: () => this.#seat?.rest(),
+    nowMs: () => performance.now(),
+    after: (ms, run) => {
+      const timer = setTimeout(run, ms);
+      return () => clearTimeout(timer);
+    },
+  });
   #ready = false;
   #visible = false;
   #refreshHz: number | undefined;
@@ -264,6 +276,7 @@ export class ViewerSocket implements Attached {
         break;
       case WIRE_TYPES.input:
         this.#needSeat(envelope).receive(decodeInput(envelope));
+        this.#held.look();
         break;
       case WIRE_TYPES.inputWish:
         this.#needSeat(envelope).wish(decodeInputWish(envelope));
@@ -284,6 +297,7 @@ export class ViewerSocket implements Attached {
   }
 
   #leaveDesk(): void {
+    this.#held.stop();
     this.#seat?.leave();
     this.#seat = undefined;
   }
