@@ -1,22 +1,19 @@
 import { monotonicMs } from '../../client/clock.ts';
 import {
   type AckMessage,
-  type Codec,
-  type Encoding,
   encodeCover,
   encodeMoves,
   encodeTimes,
-  type RelayTimes,
-  type TileCodingName,
-  UNKNOWN_US,
 } from '../../protocol/wire/index.ts';
 import type { EncodedUpdate } from '../encode/index.ts';
+import { type Acknowledged, Flight, type OnTheWay } from './flight.ts';
 import type { Hub } from './hub.ts';
-import { Line, type LineState } from './line.ts';
+import type { LineState } from './line.ts';
 import { MoveBase } from './move-base.ts';
 import { type MovePlan, tilesOfBits } from './move-log.ts';
 import type { Outlet } from './outlet.ts';
 import { Screen } from './screen.ts';
+import { type FeedAbilities, Taste, type Way, type Wish } from './taste.ts';
 import type { LaneMember, LanePicture, VideoLane } from './video-lane.ts';
 import type { ViewerTotals } from './viewer-info.ts';
 
@@ -32,39 +29,9 @@ export interface FeedOptions {
   readonly failed: (error: unknown) => void;
 }
 
-/** What a viewer can decode. */
-export interface FeedAbilities {
-  /** The one it likes best first. */
-  readonly encodings: readonly Encoding[];
-  readonly codec: Codec | undefined;
-  readonly tileCoding: TileCodingName | undefined;
-  /** Whether it takes video of a part of the picture. */
-  readonly videoRegions: boolean;
-  readonly moves: boolean;
-}
-
-/** How a viewer wants to be served: one encoding and nothing else, or whatever is best. */
-export type Wish = Encoding | 'auto';
-
-/** How changes travel to a viewer now. */
-export type Way = 'lossless' | 'video' | 'jpeg';
-
 /** An update for one viewer: what all may share, and the moves that come before it. */
 interface FeedUpdate extends EncodedUpdate {
   readonly moved?: MovePlan;
-}
-
-/** An update that a viewer has not acknowledged. */
-interface OnTheWay {
-  readonly serial: number;
-  /** The last of it was handed to the socket. */
-  sentMs: number;
-  /** From when its acknowledgement is waited for. */
-  sinceMs: number;
-  bytes: number;
-  stages: RelayTimes | undefined;
-  /** Whether its picture is one that the viewer waited for. */
-  news: boolean;
 }
 
 /** Coded pictures that may be on the way before a viewer falls out of the stream. */
@@ -81,61 +48,44 @@ const MAX_FALLS = 2;
 const FALLS_KEPT_MS = 10_000;
 /** How long a viewer that has kept up stays in the slower stream. */
 const SLOW_LANE_MS = 15_000;
-/** How long video is preferred after a line was found congested. */
-const NARROW_MS = 3000;
-
 /**
  * What one viewer is sent of the picture. It is pulled: when there is room and credit, whatever is
  * owed now is coded and sent; between two such moments nothing is kept but what the screen shows.
  */
 export class Feed implements LaneMember {
-  readonly line: Line = new Line();
   readonly #options: FeedOptions;
+  readonly #flight: Flight = new Flight();
+  readonly #taste: Taste;
   readonly #screen = new Screen();
   #tiles: Uint32Array<ArrayBuffer> = new Uint32Array(0);
-  #encodings: readonly Encoding[] = [];
-  #codec: Codec | undefined;
-  #tileCoding: TileCodingName | undefined;
-  #videoRegions = false;
-  #takesMoves = false;
-  #wish: Wish = 'auto';
   #visible = false;
   #epoch = 0;
   #serial = 0;
   readonly #base = new MoveBase();
-  /** The newest serial whose times were told. */
-  #toldSerial = 0;
-  /** Since when it has looked, or had nothing. Units: as {@link monotonicMs}. */
-  #lookingMs = 0;
   /** Counts up when what is on the way has become void, so that whoever sends it stops. */
   #generation = 0;
   #sending = false;
-  #onTheWay: OnTheWay[] = [];
   #waiting: LanePicture[] = [];
   #lane: VideoLane | undefined;
   #stream = 0;
   #falls = 0;
   #fallsSinceMs = 0;
   #slowUntilMs = 0;
-  #narrowUntilMs = 0;
 
   constructor(options: FeedOptions) {
     this.#options = options;
+    this.#taste = new Taste(options.hub.coding);
   }
 
   /** What the viewer can decode, the one it likes best first. */
   accept(takes: FeedAbilities): void {
-    this.#encodings = takes.encodings;
-    this.#codec = takes.codec;
-    this.#tileCoding = takes.tileCoding;
-    this.#videoRegions = takes.videoRegions && takes.encodings.includes('lossless');
-    this.#takesMoves = takes.moves;
+    this.#taste.accept(takes);
   }
 
   /** How the viewer wants to be served from now on. */
   wish(wish: Wish): void {
-    this.#wish = wish;
-    if (this.#way !== 'video') this.#leaveLane();
+    this.#taste.wish = wish;
+    if (this.#taste.way !== 'video') this.#leaveLane();
   }
 
   /** Epoch of the picture that the viewer was told. */
@@ -150,33 +100,30 @@ export class Feed implements LaneMember {
 
   /** Updates that are not acknowledged. */
   get inFlight(): number {
-    return this.#onTheWay.length;
+    return this.#flight.count;
   }
 
   /** How changes travel now. */
   get way(): Way {
-    return this.#way;
+    return this.#taste.way;
   }
 
   /** Since when the oldest update has waited to be acknowledged. Units: `performance.now()`. */
   get oldestMs(): number | undefined {
-    return this.#onTheWay[0]?.sinceMs;
+    return this.#flight.oldestMs;
   }
 
   get ready(): boolean {
     const { outlet, credit } = this.#options;
     return (
-      this.#current &&
-      this.#waiting.length === 0 &&
-      this.#onTheWay.length < credit &&
-      outlet.hasRoom
+      this.#current && this.#waiting.length === 0 && this.#flight.count < credit && outlet.hasRoom
     );
   }
 
   /** The viewer wants pictures, or none. */
   setVisible(visible: boolean): void {
     this.#visible = visible;
-    if (visible) this.#lookingMs = monotonicMs();
+    if (visible) this.#flight.looks();
     // Nobody is blamed for what was left lying while hidden.
     const nowMs = performance.now();
     if (visible) this.forgive(nowMs);
@@ -185,7 +132,7 @@ export class Feed implements LaneMember {
 
   /** Nobody could acknowledge anything until now. */
   forgive(nowMs: number): void {
-    for (const update of this.#onTheWay) update.sinceMs = nowMs;
+    this.#flight.forgive(nowMs);
   }
 
   /** A picture of another geometry begins, and makes void what is on the way. */
@@ -194,7 +141,7 @@ export class Feed implements LaneMember {
     this.#epoch = epoch;
     this.#serial = 0;
     this.#base.clear();
-    this.#toldSerial = 0;
+    this.#flight.beginEpoch();
     // What it knew of the video it may have lost with the picture.
     this.#stream = 0;
     this.#screen.reset(this.#options.hub.picture.grid.tileCount);
@@ -203,7 +150,7 @@ export class Feed implements LaneMember {
   /** The viewer has lost what it had. */
   forget(): void {
     this.#epoch = 0;
-    this.#lookingMs = monotonicMs();
+    this.#flight.looks();
     this.#leaveLane();
   }
 
@@ -211,7 +158,7 @@ export class Feed implements LaneMember {
   void(): void {
     this.#generation++;
     this.#sending = false;
-    this.#onTheWay = [];
+    this.#flight.clear();
     this.#waiting = [];
     this.#options.outlet.end();
   }
@@ -227,10 +174,10 @@ export class Feed implements LaneMember {
   pump(): void {
     if (!this.#current) return;
     const { hub, outlet, credit } = this.#options;
-    const way = this.#way;
+    const way = this.#taste.way;
     if (way === 'video') this.#joinLane();
     else this.#leaveLane();
-    if (this.#sending || !outlet.hasRoom || this.#onTheWay.length >= credit) return;
+    if (this.#sending || !outlet.hasRoom || this.#flight.count >= credit) return;
     if (!hub.presentable) return;
     try {
       const update = this.#nextUpdate(way);
@@ -245,7 +192,7 @@ export class Feed implements LaneMember {
     if (!this.#current || picture.epoch !== this.#epoch) return false;
     const { outlet } = this.#options;
     if (
-      this.#onTheWay.length >= VIDEO_CREDIT ||
+      this.#flight.count >= VIDEO_CREDIT ||
       this.#waiting.length >= MAX_WAITING ||
       !outlet.hasRoom
     ) {
@@ -258,7 +205,7 @@ export class Feed implements LaneMember {
   }
 
   get lineState(): LineState {
-    return this.line.state;
+    return this.#flight.line.state;
   }
 
   slowDown(): void {
@@ -273,38 +220,20 @@ export class Feed implements LaneMember {
   /**
    * An update was presented.
    *
-   * @returns the stages of the newest update that is acknowledged, and whether its picture is one
-   *   that the viewer waited for; undefined when it was void
+   * @returns undefined when it was void
    */
-  acknowledged(
-    ack: AckMessage,
-  ): { readonly count: number; readonly stages: RelayTimes; readonly news: boolean } | undefined {
+  acknowledged(ack: AckMessage): Acknowledged | undefined {
     // What an earlier epoch or a refresh made void is acknowledged too late, not wrongly.
     if (ack.epoch !== this.#epoch) return undefined;
-    const at = this.#onTheWay.findIndex((update) => update.serial === ack.serial);
-    const update = this.#onTheWay[at];
-    if (update === undefined) return undefined;
     const nowMs = performance.now();
-    let bytes = 0;
-    for (let i = 0; i <= at; i++) bytes += this.#onTheWay[i]?.bytes ?? 0;
-    this.#onTheWay.splice(0, at + 1);
-    const own = (us: number): number => (us === UNKNOWN_US ? 0 : us / 1000);
-    this.line.acknowledged({
-      bytes,
-      sentMs: update.sentMs,
-      nowMs,
-      ownMs: own(ack.decodeUs) + own(ack.presentUs),
-      busy: this.#onTheWay.length > 0,
-    });
-    if (this.line.state.congested) this.#narrowUntilMs = nowMs + NARROW_MS;
-    const { stages, news } = update;
-    return stages === undefined ? undefined : { count: at + 1, stages, news };
+    const told = this.#flight.acknowledged(ack, nowMs);
+    if (this.lineState.congested) this.#taste.foundNarrow(nowMs);
+    return told;
   }
 
   /** About a second has passed. */
   tick(nowMs: number): void {
-    const oldest = this.#onTheWay[0];
-    if (oldest !== undefined && this.#visible) this.line.waiting(oldest.sentMs, nowMs);
+    if (this.#visible) this.#flight.tick(nowMs);
     if (nowMs - this.#fallsSinceMs > FALLS_KEPT_MS) this.#falls = 0;
   }
 
@@ -313,44 +242,18 @@ export class Feed implements LaneMember {
     return this.#visible && this.#epoch !== 0 && this.#epoch === picture.epoch;
   }
 
-  /** Whether its line was found too narrow for exact tiles a moment ago. */
-  get #isNarrow(): boolean {
-    return performance.now() < this.#narrowUntilMs;
-  }
-
-  get #way(): Way {
-    const wish = this.#wish;
-    const { hub } = this.#options;
-    const canVideo =
-      this.#codec !== undefined &&
-      this.#encodings.includes('video') &&
-      hub.coding.canCode(this.#codec, this.#videoRegions);
-    if (
-      wish === 'video' ||
-      (wish === 'auto' && (hub.coding.content(this.#takesMoves) === 'moving' || this.#isNarrow))
-    ) {
-      if (canVideo) return 'video';
-      if (this.#encodings.includes('jpeg')) return 'jpeg';
-    }
-    if (wish === 'lossless' || wish === 'jpeg') return wish;
-    // Of what serves a picture that hardly moves, what the viewer likes best.
-    const still = this.#encodings.find((encoding) => encoding !== 'video');
-    return still ?? 'video';
-  }
-
   /** The update that is owed now; undefined when there is none, or none can be made yet. */
   #nextUpdate(way: Way): FeedUpdate | undefined {
     const { hub } = this.#options;
     const { picture } = hub;
     const { tileCount } = picture.grid;
     if (this.#tiles.length < tileCount) this.#tiles = new Uint32Array(tileCount);
-    const repairs = this.#wish === 'auto' && this.#encodings.includes('lossless');
     if (way === 'jpeg') {
       const count = this.#screen.missing(picture, this.#tiles);
       if (count > 0) return hub.coding.encode('jpeg', this.#tiles, count);
     }
     if (way === 'jpeg' || way === 'video') {
-      if (!repairs) return this.#bare(way);
+      if (!this.#taste.repairs) return this.#bare(way);
       return this.#repair(way) ?? this.#bare(way);
     }
     const count = this.#screen.inexact(
@@ -361,15 +264,15 @@ export class Feed implements LaneMember {
     if (count === 0) return this.#bare(way);
     const moved = this.#base.plan(picture, hub.coding.moves, count);
     if (moved === undefined)
-      return hub.coding.encode('lossless', this.#tiles, count, this.#tileCoding);
+      return hub.coding.encode('lossless', this.#tiles, count, this.#taste.tileCoding);
     tilesOfBits(moved.rest, this.#tiles);
-    const update = hub.coding.encodeRest(this.#tiles, moved.restTiles, this.#tileCoding);
+    const update = hub.coding.encodeRest(this.#tiles, moved.restTiles, this.#taste.tileCoding);
     return update && { ...update, moved };
   }
 
   /** Takes note of what the screen shows now, from which moves can be made. */
   #settleBase(): void {
-    if (this.#takesMoves) this.#base.settle(this.#options.hub.picture, this.#screen);
+    if (this.#taste.takesMoves) this.#base.settle(this.#options.hub.picture, this.#screen);
   }
 
   /** Tiles that are at rest and not exact, and all that the video does not show. */
@@ -385,7 +288,7 @@ export class Feed implements LaneMember {
       this.#tiles,
     );
     if (count === 0) return undefined;
-    return hub.coding.encode('lossless', this.#tiles, count, this.#tileCoding);
+    return hub.coding.encode('lossless', this.#tiles, count, this.#taste.tileCoding);
   }
 
   /** A serial that changed nothing which the viewer lacks is taken note of without a message. */
@@ -408,7 +311,7 @@ export class Feed implements LaneMember {
     this.#screen.tookTiles(update.tiles, update.to, update.exact);
     this.#screen.distrust(update.torn, update.torn.length);
     this.#settleBase();
-    const onTheWay = this.#begin(update.to);
+    const onTheWay = this.#flight.begin(update.to);
     if (moved !== undefined) {
       const { epoch, to: serial } = update;
       const message = encodeMoves({ epoch, serial, moves: moved.moves });
@@ -451,27 +354,12 @@ export class Feed implements LaneMember {
     if (isOther || picture.key)
       this.#options.send(encodeCover({ epoch, serial, bits: this.#screen.cover }));
     this.#serial = Math.max(this.#serial, serial);
-    const onTheWay = this.#begin(serial);
+    const onTheWay = this.#flight.begin(serial);
     onTheWay.bytes = picture.message.byteLength;
     const { startedNs, doneNs } = chunk.timing;
     this.#announce(onTheWay, { takenMs: startedNs / 1e6, codedMs: doneNs / 1e6, isWhole: true });
     this.#options.send(picture.message);
     totals.updatesSent++;
-  }
-
-  /** Counts an update as on the way. */
-  #begin(serial: number): OnTheWay {
-    const nowMs = performance.now();
-    const update = {
-      serial,
-      sentMs: nowMs,
-      sinceMs: nowMs,
-      bytes: 0,
-      stages: undefined,
-      news: false,
-    };
-    this.#onTheWay.push(update);
-    return update;
   }
 
   /** Tells what an update has been through, as its last message is handed over. */
@@ -484,23 +372,16 @@ export class Feed implements LaneMember {
       ...times,
       sentMs: monotonicMs(),
     });
-    update.sentMs = performance.now();
-    update.stages = stages;
-    // What it has seen before, or what lay there when it came, says nothing of how long frames take.
-    const isKnown = stages.queue !== UNKNOWN_US && serial > this.#toldSerial;
-    update.news =
-      isKnown && times.isWhole && times.takenMs - stages.queue / 1000 >= this.#lookingMs;
-    if (times.isWhole) this.#toldSerial = Math.max(this.#toldSerial, serial);
+    this.#flight.handedOver(update, { ...times, stages });
     const sentMs = performance.timeOrigin + update.sentMs;
     this.#options.send(encodeTimes({ epoch: this.#epoch, serial, stages, sentMs }));
   }
 
   #joinLane(): void {
-    const codec = this.#codec;
+    const { codec, takesPart } = this.#taste;
     if (codec === undefined) return;
     const tier = performance.now() < this.#slowUntilMs ? 'slow' : 'full';
-    // Whatever is around the part that moves is sent exactly: not what a narrow line is for.
-    const part = this.#videoRegions && this.#wish === 'auto' && tier === 'full' && !this.#isNarrow;
+    const part = takesPart && tier === 'full';
     const lane = this.#options.hub.coding.lane({ codec, tier, part });
     if (lane === this.#lane) return;
     this.#leaveLane();

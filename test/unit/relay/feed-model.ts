@@ -27,7 +27,8 @@ import {
   type VideoState,
 } from '../../../viewer/encode/index.ts';
 import { Coding } from '../../../viewer/relay/coding.ts';
-import { Feed, type FeedAbilities } from '../../../viewer/relay/feed.ts';
+import { Feed } from '../../../viewer/relay/feed.ts';
+import type { FeedAbilities } from '../../../viewer/relay/taste.ts';
 import { drawTiles, readTiles } from '../encode/pictures.ts';
 
 const WIDTH = 640;

@@ -170,7 +170,7 @@ describe('what viewers are sent', () => {
       if (pauses < 3) await model.wait(200);
       viewer?.acknowledge(99);
     }
-    expect([viewer?.feed.line.state.congested, viewer?.feed.way]).toEqual([true, 'video']);
+    expect([viewer?.feed.lineState.congested, viewer?.feed.way]).toEqual([true, 'video']);
     for (let turns = 0; turns < 10; turns++) await turn(model);
     expect(viewer?.tilesOther(model.rgb)).toEqual([]);
     await model.close();
