@@ -3,14 +3,20 @@
 export type { PictureReader, PictureTimes, PictureUpdate } from '../../client/reader/reader.ts';
 export { type SpiceOptions, SpiceSession } from '../../client/spice/index.ts';
 export {
+  type ClipboardAvailability,
+  type GuestClipboard,
   type GuestInput,
+  type GuestOffer,
   type GuestScreen,
   type InputAbilities,
   type InputLine,
   LgmpInput,
+  type ProvideContents,
   QmpInput,
   type QmpInputOptions,
   type QmpState,
+  SpiceClipboard,
+  type SpiceClipboardOptions,
   SpiceInput,
 } from '../hands/index.ts';
 export type { AppliedInput } from './input-desk.ts';
@@ -22,7 +28,7 @@ export {
   listen,
   type TlsFiles,
 } from './listen.ts';
-export type { ViewerOptions } from './options.ts';
+export type { ClipboardOptions, ViewerOptions } from './options.ts';
 export { hashPassword } from './password.ts';
 export { createViewer, type Viewer } from './relay.ts';
 export type {

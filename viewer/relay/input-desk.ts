@@ -50,6 +50,10 @@ export interface InputCounts {
 
 /** A viewer at the desk. */
 export interface Seat {
+  /** Whether this viewer has the input. */
+  readonly hasInput: boolean;
+  /** Takes the input when nobody has it. The answer is whether this viewer has it. */
+  claim(): boolean;
   /** What this viewer is to be told. */
   readonly state: InputState;
   /** Whether this viewer holds a key or a button of the guest. */
@@ -79,6 +83,7 @@ export class InputDesk {
   readonly #nowMs: () => number;
   readonly #seats = new Set<DeskSeat>();
   readonly #unwatch: () => void;
+  readonly #holderWatchers = new Set<() => void>();
   readonly #keys = new Map<string, InputEvent & { readonly kind: 'key' }>();
   #buttons = 0;
   #holder: DeskSeat | undefined;
@@ -102,6 +107,8 @@ export class InputDesk {
   seat(options: SeatOptions): Seat {
     const seat = new DeskSeat(options, {
       state: (of) => this.#stateOf(of),
+      hasInput: (of) => of === this.#holder,
+      claim: (of) => this.#claim(of),
       holds: (of) => of === this.#holder && this.holdsAny,
       receive: (of, message) => this.#receive(of, message),
       wish: (of, wish) => (wish === 'take' ? this.#take(of) : this.#give(of)),
@@ -114,6 +121,12 @@ export class InputDesk {
     return seat;
   }
 
+  /** Calls back whenever the input is somebody else's. The answer ends it. */
+  watchHolder(changed: () => void): () => void {
+    this.#holderWatchers.add(changed);
+    return () => this.#holderWatchers.delete(changed);
+  }
+
   /** Lets go of everything. */
   close(): void {
     this.#letGo();
@@ -122,9 +135,13 @@ export class InputDesk {
     this.#holder = undefined;
   }
 
-  #receive(seat: DeskSeat, { atMs, events }: InputMessage): void {
+  #claim(seat: DeskSeat): boolean {
     if (this.#holder === undefined) this.#hand(seat);
-    if (this.#holder !== seat) {
+    return this.#holder === seat;
+  }
+
+  #receive(seat: DeskSeat, { atMs, events }: InputMessage): void {
+    if (!this.#claim(seat)) {
       this.counts.ignored += events.length;
       return;
     }
@@ -215,6 +232,7 @@ export class InputDesk {
     this.#actedMs = this.#nowMs();
     if (this.#asked?.seat === seat) this.#asked = undefined;
     this.#tell();
+    for (const changed of [...this.#holderWatchers]) changed();
   }
 
   /** Who asks for the input, unless that was long ago. */
@@ -256,6 +274,8 @@ export class InputDesk {
 interface Desk {
   readonly state: (seat: DeskSeat) => InputState;
   readonly holds: (seat: DeskSeat) => boolean;
+  readonly hasInput: (seat: DeskSeat) => boolean;
+  readonly claim: (seat: DeskSeat) => boolean;
   readonly receive: (seat: DeskSeat, message: InputMessage) => void;
   readonly wish: (seat: DeskSeat, wish: InputWish) => void;
   readonly rest: (seat: DeskSeat) => void;
@@ -284,6 +304,14 @@ class DeskSeat implements Seat {
 
   get holds(): boolean {
     return this.#desk.holds(this);
+  }
+
+  get hasInput(): boolean {
+    return this.#desk.hasInput(this);
+  }
+
+  claim(): boolean {
+    return !this.#left && this.#desk.claim(this);
   }
 
   receive(message: InputMessage): void {

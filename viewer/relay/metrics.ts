@@ -1,6 +1,7 @@
 import { STAGE_BUCKETS_US, type StageHistograms } from '../../client/stage-histograms.ts';
 import { STATES } from '../../protocol/wire/index.ts';
 import type { Encoder } from '../encode/index.ts';
+import type { ClipboardCounts, ClipboardDesk } from './clipboard-desk.ts';
 import type { Hub } from './hub.ts';
 import type { InputCounts } from './input-desk.ts';
 import type { LatencyStage } from './latency.ts';
@@ -16,6 +17,8 @@ export interface MetricsSource {
   readonly departures: ReadonlyMap<string, number>;
   /** What viewers did; undefined where nobody can act on the guest. */
   readonly input: InputCounts | undefined;
+  /** What passed between clipboards; undefined where they stay apart. */
+  readonly clipboard: Pick<ClipboardDesk, 'counts' | 'policy' | 'isAvailable'> | undefined;
 }
 
 type Sample = readonly [labels: string, value: number];
@@ -68,9 +71,28 @@ export function metricsText(source: MetricsSource): string {
       'What viewers did: went to the guest, was of a viewer without the input, was too much.',
       Object.entries(source.input).map(([what, count]) => [`{outcome="${what}"}`, count]),
     );
+  if (source.clipboard !== undefined) putClipboard(put, source.clipboard.counts);
   putEncoders(put, hub.coding.encoders);
   lines.push(...stageLines(source.latency));
   return `${lines.join('\n')}\n`;
+}
+
+function putClipboard(
+  put: (name: string, type: string, help: string, samples: readonly Sample[]) => void,
+  counts: ClipboardCounts,
+): void {
+  const { toGuest, fromGuest, toGuestBytes, fromGuestBytes, ignored, refused } = counts;
+  const each = (to: number, from: number): readonly Sample[] => [
+    ['{direction="to-guest"}', to],
+    ['{direction="from-guest"}', from],
+  ];
+  const help = 'Contents of clipboards that passed';
+  put('clipboard_transfers_total', 'counter', `${help}.`, each(toGuest, fromGuest));
+  put('clipboard_bytes_total', 'counter', `${help}, in bytes.`, each(toGuestBytes, fromGuestBytes));
+  put('clipboard_stopped_total', 'counter', 'What of clipboards did not pass.', [
+    ['{outcome="ignored"}', ignored],
+    ['{outcome="refused"}', refused],
+  ]);
 }
 
 function stateSamples(hub: Hub): readonly Sample[] {

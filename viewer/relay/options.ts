@@ -2,8 +2,24 @@ import { randomBytes } from 'node:crypto';
 import { KvmfrError } from '../../protocol/error.ts';
 import type { AssumedWire } from '../../protocol/lgmp/detect.ts';
 import { MAX_VIEWERS } from '../../protocol/limits.ts';
-import type { GuestInput } from '../hands/index.ts';
+import {
+  CLIPBOARD_POLICIES,
+  type ClipboardLimits,
+  type ClipboardPolicy,
+  MAX_CLIPBOARD_CONTENTS_BYTES,
+} from '../../protocol/wire/index.ts';
+import type { GuestClipboard, GuestInput } from '../hands/index.ts';
+import { CLIPBOARD_LIMITS } from './clipboard-desk.ts';
 import type { GuestSource } from './source.ts';
+
+/** How the guest's clipboard is shared with who has the input. */
+export interface ClipboardOptions {
+  readonly guest: GuestClipboard;
+  /** Which way contents may go; `both` when left out, `off`: neither. */
+  readonly policy?: ClipboardPolicy | 'off';
+  /** Most bytes that pass; 16 MiB of text and PNG files of 32 MiB when left out. */
+  readonly limits?: Partial<ClipboardLimits>;
+}
 
 /** How a relay is made. */
 export interface ViewerOptions {
@@ -42,6 +58,8 @@ export interface ViewerOptions {
   readonly allowHosts?: readonly string[];
   /** Keyboard and pointer of the guest; without it viewers only look. */
   readonly input?: GuestInput | undefined;
+  /** The guest's clipboard, for who has the input; without it clipboards stay apart. */
+  readonly clipboard?: ClipboardOptions | undefined;
   /** Whether viewers may only look; true when left out and there is no `input`. */
   readonly viewOnly?: boolean;
   /** Most frames taken from the guest in a second; no bound when left out. */
@@ -77,6 +95,7 @@ export type Settings = Required<
     | 'password'
     | 'cookieKey'
     | 'input'
+    | 'clipboard'
   >
 > & {
   readonly token: string | false | undefined;
@@ -84,11 +103,19 @@ export type Settings = Required<
   readonly password: string | undefined;
   readonly cookieKey: Uint8Array | undefined;
   readonly input: GuestInput | undefined;
+  readonly clipboard: ClipboardSettings | undefined;
   readonly bitrateKbits: number | undefined;
   readonly signal: AbortSignal | undefined;
   readonly maxFps: number | undefined;
   readonly jpegQuality: number | undefined;
 };
+
+/** What is shared of the clipboard, with nothing left out. */
+export interface ClipboardSettings {
+  readonly guest: GuestClipboard;
+  readonly policy: ClipboardPolicy;
+  readonly limits: ClipboardLimits;
+}
 
 /** Random bytes in a token that is made up: 144 bits, which nobody guesses. */
 const TOKEN_BYTES = 18;
@@ -111,6 +138,7 @@ export function settle(options: ViewerOptions): Settings {
     allowOrigins: options.allowOrigins ?? [],
     allowHosts: options.allowHosts ?? [],
     input: options.input,
+    clipboard: settleClipboard(options),
     viewOnly: options.viewOnly ?? options.input === undefined,
     maxViewers: options.maxViewers ?? MAX_VIEWERS,
     mount: options.mount ?? '/',
@@ -126,6 +154,21 @@ export function settle(options: ViewerOptions): Settings {
   };
   check(settings);
   return settings;
+}
+
+/** @throws ERR_KVMFR_ARGUMENT */
+function settleClipboard({ clipboard, input }: ViewerOptions): ClipboardSettings | undefined {
+  if (clipboard === undefined || clipboard.policy === 'off') return undefined;
+  const { guest, policy = 'both' } = clipboard;
+  if (input === undefined)
+    throw badArgument('clipboard', 'given together with input, as who has that has it', 'alone');
+  if (!CLIPBOARD_POLICIES.includes(policy))
+    throw badArgument('clipboard.policy', `${CLIPBOARD_POLICIES.join(', ')} or off`, policy);
+  const limits = { ...CLIPBOARD_LIMITS, ...clipboard.limits };
+  const range = { min: 0, max: MAX_CLIPBOARD_CONTENTS_BYTES };
+  for (const kind of ['text', 'png'] as const)
+    checkCount(`clipboard.limits.${kind}`, limits[kind], range);
+  return { guest, policy, limits };
 }
 
 function makeToken(): string {

@@ -2,6 +2,8 @@ import { WebSocket } from 'ws';
 
 /** Nothing more is handed to a socket that has this much still to write. */
 export const MAX_BUFFERED_BYTES: number = 256 * 1024;
+/** What can wait until little else does goes when this much is still to be written. */
+const QUIET_BYTES = 32 * 1024;
 
 /** The way out to one viewer: knows how much is still to be written, and tells when that shrinks. */
 export class Outlet {
@@ -26,6 +28,11 @@ export class Outlet {
     return (
       this.#socket.readyState === WebSocket.OPEN && this.#socket.bufferedAmount < MAX_BUFFERED_BYTES
     );
+  }
+
+  /** Whether so little waits that a piece of something large delays nobody. */
+  get isQuiet(): boolean {
+    return this.hasRoom && this.#socket.bufferedAmount < QUIET_BYTES;
   }
 
   /** Hands a message over. Ownership: it must not change any more. */

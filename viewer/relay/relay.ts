@@ -17,6 +17,7 @@ import {
 } from '../../protocol/wire/index.ts';
 import { type Encoder, JpegEncoder, LosslessEncoder, startVideoEncoder } from '../encode/index.ts';
 import { Access } from './access.ts';
+import { ClipboardDesk } from './clipboard-desk.ts';
 import { markAdmitted } from './crowd.ts';
 import { Hub } from './hub.ts';
 import { InputDesk } from './input-desk.ts';
@@ -112,6 +113,7 @@ class Relay implements Viewer {
   readonly #server: WebSocketServer;
   readonly #hello: Hello;
   readonly #desk: InputDesk | undefined;
+  readonly #clipboard: ClipboardDesk | undefined;
   readonly #totals: ViewerTotals = {
     bytesSent: 0,
     updatesSent: 0,
@@ -156,6 +158,14 @@ class Relay implements Viewer {
       input === undefined
         ? undefined
         : new InputDesk({ guest: input, screen: () => this.#hub.picture.geometry });
+    const desk = this.#desk;
+    this.#clipboard =
+      desk === undefined || settings.clipboard === undefined
+        ? undefined
+        : new ClipboardDesk({
+            ...settings.clipboard,
+            watchHolder: (changed) => desk.watchHolder(changed),
+          });
     this.#face = new HttpFace({
       mount,
       access: this.#access,
@@ -248,6 +258,7 @@ class Relay implements Viewer {
     const bye = { code: 'ERR_KVMFR_CLOSED', message: 'the relay is closing', retry: true };
     for (const viewer of this.#sockets) viewer.close(bye, 'closed');
     await this.#whenEmpty();
+    this.#clipboard?.close();
     this.#desk?.close();
     await this.#hub.close();
     this.#access.close();
@@ -294,6 +305,7 @@ class Relay implements Viewer {
       address,
       mayAct,
       desk: this.#desk,
+      clipboard: this.#clipboard,
       hub: this.#hub,
       hello: { ...this.#hello, viewOnly: !mayAct, ...offer(this.#settings, this.#hub) },
       credit,
@@ -337,6 +349,7 @@ class Relay implements Viewer {
       latency: this.#latency.histograms,
       departures: this.#departures,
       input: this.#desk?.counts,
+      clipboard: this.#clipboard,
     };
   }
 }

@@ -224,7 +224,7 @@ export class HttpFace {
   #session(): object {
     const { hub, version, metrics } = this.#options;
     const { geometry, epoch, serial } = hub.picture;
-    const { viewers, totals, latency, input } = metrics();
+    const { viewers, totals, latency, input, clipboard } = metrics();
     return {
       version,
       ...hub.state,
@@ -233,6 +233,15 @@ export class HttpFace {
       stats: { ...hub.reader.stats, ...totals },
       stages: latency.summary(),
       ...(input === undefined ? {} : { input }),
+      ...(clipboard === undefined
+        ? {}
+        : {
+            clipboard: {
+              policy: clipboard.policy,
+              available: clipboard.isAvailable,
+              ...clipboard.counts,
+            },
+          }),
     };
   }
 

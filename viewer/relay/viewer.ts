@@ -6,6 +6,9 @@ import {
   actsOnGuest,
   type Bye,
   decodeAck,
+  decodeClipboardData,
+  decodeClipboardOffer,
+  decodeClipboardRequest,
   decodeInput,
   decodeInputWish,
   decodeNeedKey,
@@ -14,6 +17,7 @@ import {
   decodeViewerHello,
   type Envelope,
   encodeBye,
+  encodeClipboardState,
   encodeHello,
   encodeInputState,
   encodePong,
@@ -23,6 +27,7 @@ import {
   WIRE_TYPES,
   wireError,
 } from '../../protocol/wire/index.ts';
+import type { ClipboardDesk, ClipboardSeat } from './clipboard-desk.ts';
 import { Feed } from './feed.ts';
 import { HeldWatch } from './held-watch.ts';
 import type { Attached, Hub, Notice } from './hub.ts';
@@ -40,6 +45,8 @@ export interface ViewerSocketOptions {
   readonly mayAct: boolean;
   /** Hands out the guest's keyboard and pointer; undefined when there are none. */
   readonly desk: InputDesk | undefined;
+  /** Brings clipboards together; undefined when they stay apart. */
+  readonly clipboard: ClipboardDesk | undefined;
   readonly hub: Hub;
   readonly hello: Hello;
   /** Updates that may be on the way without being acknowledged. */
@@ -101,6 +108,8 @@ export class ViewerSocket implements Attached {
   /** Its place at the desk, if it may act and there is one. */
   #seat: Seat | undefined;
   #seatDue = false;
+  #clipboard: ClipboardSeat | undefined;
+  #clipboardDue = false;
   readonly #held: HeldWatch = new HeldWatch({
     holds: () => this.#seat?.holds === true,
     heardMs: () => this.#heardMs,
@@ -177,6 +186,7 @@ export class ViewerSocket implements Attached {
     if (!this.#ready || !this.#outlet.hasRoom) return;
     this.#sendNotices();
     this.#feed.pump();
+    this.#sendContents();
   }
 
   notice(what: Notice): void {
@@ -194,6 +204,7 @@ export class ViewerSocket implements Attached {
     }
     this.#feed.tick(nowMs);
     this.#seat?.look();
+    this.#clipboard?.tick();
     const { oldestMs } = this.#feed;
     const waitedMs = oldestMs !== undefined && this.#visible ? nowMs - oldestMs : 0;
     if (!this.#ready && nowMs - this.#sinceMs > HELLO_TIMEOUT_MS)
@@ -281,6 +292,15 @@ export class ViewerSocket implements Attached {
       case WIRE_TYPES.inputWish:
         this.#needSeat(envelope).wish(decodeInputWish(envelope));
         break;
+      case WIRE_TYPES.clipboardOffer:
+        this.#needClipboard(envelope).offer(decodeClipboardOffer(envelope));
+        break;
+      case WIRE_TYPES.clipboardRequest:
+        this.#needClipboard(envelope).request(decodeClipboardRequest(envelope));
+        break;
+      case WIRE_TYPES.viewerClipboardData:
+        this.#needClipboard(envelope).take(decodeClipboardData(envelope));
+        break;
       default:
         if (actsOnGuest(envelope.type)) this.#needSeat(envelope);
         throw wireError(`a viewer cannot send messages of type ${envelope.type}`);
@@ -296,7 +316,19 @@ export class ViewerSocket implements Attached {
     return this.#seat;
   }
 
+  /** Its place at the desk of the clipboard. @throws ERR_KVMFR_DENIED, ERR_KVMFR_WIRE */
+  #needClipboard(envelope: Envelope): ClipboardSeat {
+    this.#needSeat(envelope);
+    if (this.#clipboard === undefined)
+      throw wireError(
+        `nothing takes messages of type ${envelope.type}: clipboards stay apart here`,
+      );
+    return this.#clipboard;
+  }
+
   #leaveDesk(): void {
+    this.#clipboard?.leave();
+    this.#clipboard = undefined;
     this.#held.stop();
     this.#seat?.leave();
     this.#seat = undefined;
@@ -356,6 +388,16 @@ export class ViewerSocket implements Attached {
         this.#seatDue = true;
         if (this.#ready && this.#outlet.hasRoom) this.#sendNotices();
       },
+    });
+    if (this.#options.clipboard === undefined) return;
+    this.#clipboardDue = true;
+    this.#clipboard = this.#options.clipboard.seat({
+      input: this.#seat,
+      changed: () => {
+        this.#clipboardDue = true;
+        if (this.#ready && this.#outlet.hasRoom) this.#sendNotices();
+      },
+      ready: () => this.pump(),
     });
   }
 
@@ -424,11 +466,22 @@ export class ViewerSocket implements Attached {
       this.#seatDue = false;
       this.#send(encodeInputState(this.#seat.state));
     }
+    if (this.#clipboardDue && this.#clipboard !== undefined) {
+      this.#clipboardDue = false;
+      this.#send(encodeClipboardState(this.#clipboard.state));
+    }
     if (!this.#visible) return;
     this.#enterEpoch();
     this.#sendNotice('shape');
     this.#sendNotice('cursor');
     this.#sendNotice('stats');
+  }
+
+  /** A piece of a clipboard, when nothing else waits: written, it asks for the next. */
+  #sendContents(): void {
+    if (this.#clipboard === undefined || !this.#outlet.isQuiet) return;
+    const piece = this.#clipboard.next();
+    if (piece !== undefined) this.#send(piece);
   }
 
   #sendNotice(what: Notice): void {

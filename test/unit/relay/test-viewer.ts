@@ -3,10 +3,14 @@ import sharp from 'sharp';
 import { WebSocket } from 'ws';
 import {
   type Bye,
+  type ClipboardData,
+  type ClipboardState,
   type CoverMessage,
   type CursorMessage,
   type CursorShapeMessage,
   decodeBye,
+  decodeClipboardData,
+  decodeClipboardState,
   decodeCover,
   decodeCursor,
   decodeCursorShape,
@@ -91,6 +95,8 @@ export class TestViewer {
   readonly covers: CoverMessage[] = [];
   readonly videos: VideoMessage[] = [];
   readonly inputs: InputState[] = [];
+  readonly clipboards: ClipboardState[] = [];
+  readonly contents: ClipboardData[] = [];
   /** Types of messages in the order in which they came. */
   readonly order: number[] = [];
   hello: Hello | undefined;
@@ -254,6 +260,12 @@ export class TestViewer {
         break;
       case WIRE_TYPES.inputState:
         this.inputs.push(decodeInputState(envelope));
+        break;
+      case WIRE_TYPES.clipboardState:
+        this.clipboards.push(decodeClipboardState(envelope));
+        break;
+      case WIRE_TYPES.clipboardData:
+        this.contents.push(decodeClipboardData(envelope));
         break;
       default:
         throw new Error(`a relay cannot send type ${envelope.type}`);
