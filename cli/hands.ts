@@ -1,8 +1,15 @@
 import { addressText, parseSpiceAddress, SpiceSession } from '../client/spice/index.ts';
 import { KvmfrError } from '../protocol/error.ts';
-import { type GuestInput, QmpInput, SpiceInput } from '../viewer/hands/index.ts';
+import type { ClipboardPolicy } from '../protocol/wire/index.ts';
+import {
+  type GuestClipboard,
+  type GuestInput,
+  QmpInput,
+  SpiceClipboard,
+  SpiceInput,
+} from '../viewer/hands/index.ts';
 import { type GuestSight, RegionHands, type RegionPlace, tellUnused } from './region-hands.ts';
-import { type FlagSpec, type ParsedCommand, usageError } from './spec.ts';
+import { choiceFlag, type FlagSpec, type ParsedCommand, usageError } from './spec.ts';
 import { say } from './terminal.ts';
 
 /** Flags of commands that bring keys and pointer to a guest. */
@@ -18,7 +25,12 @@ export const HANDS_FLAGS: { readonly [flag: string]: FlagSpec } = {
   },
   qmp: {
     value: 'unix:PATH',
-    help: "keyboard and mouse by QEMU's control socket, where there is no SPICE",
+    help: "the same by QEMU's socket; --clipboard both|to-guest|from-guest|off",
+  },
+  clipboard: {
+    value: 'WAY',
+    help: 'what is copied goes both, to-guest, from-guest or off (default: both)',
+    toldBeside: 'qmp',
   },
 };
 
@@ -30,8 +42,20 @@ export type HandsOptions =
 /** Keyboard and pointer of a guest, opened. */
 export interface Hands extends AsyncDisposable {
   readonly input: GuestInput;
+  /** The guest's clipboard, where that way has one. */
+  readonly clipboard?: GuestClipboard;
   /** Tells a person how it stands, from now on. */
   tell(guest: GuestSight): void;
+}
+
+/** Which way contents of clipboards may go. @throws ERR_KVMFR_USAGE */
+export function clipboardPolicy(command: ParsedCommand): ClipboardPolicy | 'off' {
+  const policy = choiceFlag(command, 'clipboard', {
+    now: ['both', 'to-guest', 'from-guest', 'off'],
+  });
+  if (policy !== undefined && policy !== 'off' && command.text('qmp') !== undefined)
+    throw usageError("--clipboard goes by SPICE or the region: QEMU's control socket has none");
+  return policy ?? 'both';
 }
 
 /** Reads the flags of {@link HANDS_FLAGS}. @throws ERR_KVMFR_USAGE */
@@ -119,13 +143,16 @@ function openSpice(options: HandsOptions & { readonly kind: 'spice' }): Hands {
   const { address, password } = options;
   const session = new SpiceSession(address, password === undefined ? {} : { password });
   const input = new SpiceInput(session);
+  const clipboard = new SpiceClipboard(session);
   let telling: Promise<void> | undefined;
   return {
     input,
+    clipboard,
     tell: () => {
       telling ??= tellSession(session);
     },
     [Symbol.asyncDispose]: async () => {
+      clipboard.close();
       input.close();
       await session.close();
       await telling;

@@ -4,8 +4,15 @@ import { hostname } from 'node:os';
 import { createSecureContext } from 'node:tls';
 import { KvmfrError } from '../protocol/error.ts';
 import type { AssumedWire } from '../protocol/lgmp/detect.ts';
+import type { ClipboardPolicy } from '../protocol/wire/index.ts';
 import { createViewer, type Listening, listen, type Viewer } from '../viewer/relay/index.ts';
-import { type Hands, type HandsOptions, handsOptions, openHands } from './hands.ts';
+import {
+  clipboardPolicy,
+  type Hands,
+  type HandsOptions,
+  handsOptions,
+  openHands,
+} from './hands.ts';
 import { cookieKey, readSecrets, type Secrets } from './secrets.ts';
 import {
   addressFlag,
@@ -76,6 +83,7 @@ export interface ServeOptions {
   readonly secrets: Secrets;
   readonly viewOnly: boolean;
   readonly hands: HandsOptions | undefined;
+  readonly clipboard: ClipboardPolicy | 'off';
   readonly trustProxy: boolean;
   readonly allowOrigins: readonly string[];
   readonly encode: 'auto' | 'lossless' | 'video' | 'jpeg';
@@ -105,9 +113,10 @@ export function serveOptions(command: ParsedCommand): ServeOptions {
   const files = tlsFiles(command);
   const secrets = readSecrets(command);
   const hands = handsOptions(command, secrets.spicePassword);
+  const clipboard = clipboardPolicy(command);
   // Last, because it may write: not for a command line that is refused.
   const own = files === undefined && !isLoopback(host) ? ownCertificate(host) : undefined;
-  return { ...given, secrets, hands, tls: files ?? own, ownCertificate: own };
+  return { ...given, secrets, hands, clipboard, tls: files ?? own, ownCertificate: own };
 }
 
 function tlsFiles(command: ParsedCommand): Pem | undefined {
@@ -167,6 +176,9 @@ export function openRelay(
     version: packageVersion(),
     log,
     input: hands?.input,
+    ...(hands?.clipboard === undefined
+      ? {}
+      : { clipboard: { guest: hands.clipboard, policy: options.clipboard } }),
     ...(options.viewOnly ? { viewOnly: true } : {}),
     ...(token === undefined ? {} : { token }),
     ...(viewToken === undefined ? {} : { viewToken }),

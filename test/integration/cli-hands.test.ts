@@ -7,6 +7,7 @@ import { type Key, keyOfCode } from '../../protocol/keys.ts';
 import { encodeInput, type InputEvent } from '../../protocol/wire/index.ts';
 import { RunningCommand } from '../support/command.ts';
 import { FakeQemu } from '../unit/hands/fake-qemu.ts';
+import { PING } from '../unit/relay/stage.ts';
 import { TestViewer } from '../unit/relay/test-viewer.ts';
 import { FakeServer } from '../unit/spice/fake-server.ts';
 import { GuestProcess, temporaryPath } from './client-guest.ts';
@@ -112,6 +113,23 @@ describe('kvmfr view --spice', () => {
     server.drop();
     await run.says(/mouse: connected[\s\S]*mouse: [\s\S]*mouse: connected/);
   });
+
+  it.each(['both', 'to-guest', 'from-guest', 'off', undefined])(
+    'shares the clipboard as --clipboard says: %s',
+    async (policy) => {
+      await using server = await FakeServer.listen();
+      const flag = policy === undefined ? [] : ['--clipboard', policy];
+      await using run = view(['--spice', server.address, ...flag]);
+      const viewer = await attend(run);
+      await viewer.settle(PING);
+      const told = viewer.clipboards.at(-1);
+      expect(told?.policy).toBe(policy === 'off' ? undefined : (policy ?? 'both'));
+      // The server has no agent.
+      if (told !== undefined) expect(told.reason).toMatch(/no SPICE agent runs in the guest/);
+      run.kill('SIGTERM');
+      expect((await run.done).status).toBe(130);
+    },
+  );
 
   it('does not take the server where nobody may act', async () => {
     await using server = await FakeServer.listen();
