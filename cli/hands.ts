@@ -16,7 +16,7 @@ import { say } from './terminal.ts';
 export const HANDS_FLAGS: { readonly [flag: string]: FlagSpec } = {
   spice: {
     value: 'HOST:PORT',
-    help: 'keyboard and mouse by SPICE (or unix:PATH); --spice-password-file FILE',
+    help: 'keyboard, mouse and boot screen by SPICE (or unix:PATH); --spice-password-file FILE',
   },
   'spice-password-file': {
     value: 'FILE',
@@ -44,6 +44,8 @@ export interface Hands extends AsyncDisposable {
   readonly input: GuestInput;
   /** The guest's clipboard, where that way has one. */
   readonly clipboard?: GuestClipboard;
+  /** The session that they go by, when it is one of SPICE. */
+  readonly spice?: SpiceSession;
   /** Tells a person how it stands, from now on. */
   tell(guest: GuestSight): void;
 }
@@ -94,8 +96,11 @@ function checkedPath(text: string): string {
 }
 
 /** Begins to connect: as it was said, or by the region where nothing was. */
-export function openHands(options: HandsOptions | undefined, source: RegionPlace): Hands {
-  if (options === undefined) return openRegionHands(source);
+export function openHands(
+  options: HandsOptions | undefined,
+  source: RegionPlace | undefined,
+): Hands | undefined {
+  if (options === undefined) return source === undefined ? undefined : openRegionHands(source);
   const hands = options.kind === 'qmp' ? openQmp(options.path) : openSpice(options);
   let end = (): void => undefined;
   return {
@@ -148,6 +153,7 @@ function openSpice(options: HandsOptions & { readonly kind: 'spice' }): Hands {
   return {
     input,
     clipboard,
+    spice: session,
     tell: () => {
       telling ??= tellSession(session);
     },

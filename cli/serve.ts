@@ -5,7 +5,14 @@ import { createSecureContext } from 'node:tls';
 import { KvmfrError } from '../protocol/error.ts';
 import type { AssumedWire } from '../protocol/lgmp/detect.ts';
 import type { ClipboardPolicy } from '../protocol/wire/index.ts';
-import { createViewer, type Listening, listen, type Viewer } from '../viewer/relay/index.ts';
+import {
+  createViewer,
+  type Listening,
+  listen,
+  SpiceSource,
+  type Viewer,
+  type ViewerOptions,
+} from '../viewer/relay/index.ts';
 import {
   clipboardPolicy,
   type Hands,
@@ -151,13 +158,13 @@ function isLoopback(host: string): boolean {
   return isIP(host) === 4 ? host.startsWith('127.') : host === '::1';
 }
 
-/** A region that is to be read. */
+/** A region that is to be read; without one the guest is shown by SPICE alone. */
 export interface ServeSource {
-  readonly path: string;
+  readonly path?: string;
   readonly assume?: AssumedWire | undefined;
 }
 
-/** Makes the relay of a region. */
+/** Makes the relay of a region, or of a SPICE server's screen. */
 export function openRelay(
   source: ServeSource,
   options: ServeOptions,
@@ -168,15 +175,15 @@ export function openRelay(
   // A token that is made up has no cookies from before.
   const key = token === undefined && viewToken === undefined ? undefined : cookieKey();
   return createViewer({
-    source: source.path,
+    ...screenOf(source, hands),
     assume: source.assume,
     encode: options.encode,
     allowOrigins: options.allowOrigins,
     trustProxy: options.trustProxy,
     version: packageVersion(),
     log,
-    input: hands?.input,
-    ...(hands?.clipboard === undefined
+    input: options.viewOnly ? undefined : hands?.input,
+    ...(options.viewOnly || hands?.clipboard === undefined
       ? {}
       : { clipboard: { guest: hands.clipboard, policy: options.clipboard } }),
     ...(options.viewOnly ? { viewOnly: true } : {}),
@@ -187,6 +194,23 @@ export function openRelay(
     ...(options.maxFps === undefined ? {} : { maxFps: options.maxFps }),
     ...(options.bitrateKbits === undefined ? {} : { bitrateKbits: options.bitrateKbits }),
   });
+}
+
+/** Not for those who only look: but for the boot screen by SPICE. */
+function handsOf({ path, assume }: ServeSource, options: ServeOptions): Hands | undefined {
+  if (options.viewOnly && options.hands?.kind !== 'spice') return undefined;
+  return openHands(options.hands, path === undefined ? undefined : { path, assume });
+}
+
+/** What is shown: the region, and by SPICE what there is to see while nothing comes by it. */
+function screenOf(
+  { path }: ServeSource,
+  hands: Hands | undefined,
+): Pick<ViewerOptions, 'source' | 'bootScreen'> {
+  const spice = hands?.spice === undefined ? undefined : new SpiceSource(hands.spice);
+  if (path !== undefined) return { source: path, bootScreen: spice };
+  if (spice !== undefined) return { source: spice };
+  throw usageError('there is nothing to show: give REGION or --spice');
 }
 
 /** Lets browsers in where it was said. @throws ERR_KVMFR_LISTEN */
@@ -229,15 +253,14 @@ export async function serve(
   options: ServeOptions,
   context: { readonly signal: AbortSignal; readonly title: string },
 ): Promise<void> {
-  // Not for those who only look: a SPICE server, and a control socket, has one user at a time.
-  await using hands = options.viewOnly ? undefined : openHands(options.hands, source);
+  await using hands = handsOf(source, options);
   await using viewer = openRelay(source, options, (line) => say(`  ${line}`), hands);
   const door = await openDoor(viewer, options);
   try {
     say(`kvmfr ${packageVersion()}: ${context.title}`);
     for (const line of doorLines(viewer, options)) say(line);
     print(addressOf(door, viewer, options));
-    hands?.tell(viewer.reader);
+    if (!options.viewOnly) hands?.tell(viewer.reader);
     const telling = tellStates(viewer.reader, context.signal);
     await aborted(context.signal);
     await telling;
@@ -264,7 +287,9 @@ function doorLines(viewer: Viewer, options: ServeOptions): readonly string[] {
   }
   if (options.viewOnly && options.hands !== undefined)
     lines.push(
-      `  With --view-only nobody acts on the guest, and --${options.hands.kind} is not used.`,
+      options.hands.kind === 'qmp'
+        ? '  With --view-only nobody acts on the guest, and --qmp is not used.'
+        : '  With --view-only nobody acts on the guest, and --spice brings its boot screen only.',
     );
   if (viewer.takesPassword) lines.push('  People sign in with the password.');
   else if (!secrets.tokenShown) lines.push('  The token that was given has to be added: ?token=…');

@@ -1,6 +1,6 @@
 import { hex, KvmfrError, type KvmfrErrorCode } from '../protocol/error.ts';
 import { lgmpVersionName } from '../protocol/lgmp/detect.ts';
-import type { StateName } from '../protocol/wire/control.ts';
+import type { SourceName, StateName } from '../protocol/wire/control.ts';
 import type { Sighting } from './detect.ts';
 import type { SessionInfo } from './session.ts';
 
@@ -14,11 +14,13 @@ export interface ClientState {
   readonly code?: KvmfrErrorCode;
   /** Size of region that would be enough, when the name is `too-small`. */
   readonly needMib?: number;
+  /** What the state is of; the region when left out. */
+  readonly source?: SourceName;
 }
 
 /** Whether two states say the same to a person. */
 export function sameState(a: ClientState, b: ClientState): boolean {
-  return a.name === b.name && a.message === b.message && a.code === b.code;
+  return a.name === b.name && a.message === b.message && a.code === b.code && a.source === b.source;
 }
 
 /** The state that an error while opening a region means. */

@@ -1,13 +1,7 @@
 import { HANDS_FLAGS } from '../hands.ts';
 import { regionOf } from '../region.ts';
 import { DOOR_FLAGS, SERVE_FLAGS, serve, serveOptions } from '../serve.ts';
-import {
-  ASSUME_FLAG,
-  type CommandSpec,
-  choiceFlag,
-  type ParsedCommand,
-  usageError,
-} from '../spec.ts';
+import { ASSUME_FLAG, type CommandSpec, choiceFlag, type ParsedCommand } from '../spec.ts';
 import { EXIT } from '../terminal.ts';
 
 /** What `kvmfr view` takes. */
@@ -24,13 +18,11 @@ export const spec: CommandSpec = {
 export async function run(command: ParsedCommand, signal: AbortSignal): Promise<number> {
   const options = serveOptions(command);
   const [region] = command.positionals;
-  if (region === undefined && options.hands?.kind === 'spice')
-    throw usageError(
-      'kvmfr view: with --spice, name REGION too: this version shows no screen by SPICE alone',
-    );
-  const path = regionOf(command);
+  const isBySpice = region === undefined && options.hands?.kind === 'spice';
+  const path = isBySpice ? undefined : regionOf(command);
   const assume = choiceFlag(command, 'assume', { now: ['dev12'] });
-  const title = `the screen of the guest at ${path}`;
-  await serve({ path, assume }, options, { signal, title });
+  const title =
+    path === undefined ? 'the screen of the guest by SPICE' : `the screen of the guest at ${path}`;
+  await serve({ ...(path === undefined ? {} : { path }), assume }, options, { signal, title });
   return EXIT.interrupted;
 }

@@ -121,6 +121,10 @@ export class LocalReader implements PictureReader {
     this.#source.presented?.(deadline, waitedNs);
   }
 
+  attend(): void {
+    this.#source.attend?.();
+  }
+
   async close(): Promise<void> {
     this.#closing.abort();
     for (const stream of [...this.#streams]) stream.end();

@@ -81,5 +81,7 @@ export interface PictureReader {
   schedule(wish: ScheduleOptions | undefined): void;
   /** Tells how long a frame was ready before it was shown. Units: nanoseconds. */
   presented?(deadline: FrameDeadline, waitedNs: number): void;
+  /** Somebody has come to look: what was left for a person to decide may be tried again. */
+  attend?(): void;
   close(): Promise<void>;
 }

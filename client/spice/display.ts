@@ -1,6 +1,6 @@
 import type { Rect } from '../../protocol/rect.ts';
 import type { Channel } from './channel.ts';
-import type { EventStreamOptions } from './events.ts';
+import { EventSource, type EventStream, type EventStreamOptions } from './events.ts';
 import { FrameStream } from './frames.ts';
 import type { ChannelPart } from './part.ts';
 import { copyOf, Surface } from './surface.ts';
@@ -36,6 +36,12 @@ import {
 const FIRST_DRAW = DISPLAY_FROM_SERVER.drawFill;
 const LAST_DRAW = DISPLAY_FROM_SERVER.drawComposite;
 
+/** Which screen there is to show. */
+export interface ScreenChange {
+  /** Undefined while the server shows none. */
+  readonly screen: Surface | undefined;
+}
+
 /** The screen that QEMU has: firmware, boot loader, text console, and adapters that it emulates. */
 export class SpiceDisplay implements ChannelPart {
   readonly channel = 'display';
@@ -53,6 +59,8 @@ export class SpiceDisplay implements ChannelPart {
   #imageBytes = 0;
   readonly #palettes: Palettes = new Map();
   readonly #streams = new Set<FrameStream>();
+  readonly #screens: EventSource<ScreenChange> = new EventSource(1);
+  #toldScreen: Surface | undefined;
   #primary: number | undefined;
   #shown = false;
   #serial = 0;
@@ -86,6 +94,11 @@ export class SpiceDisplay implements ChannelPart {
     if (this.#closed) stream.end();
     else if (options.signal?.aborted !== true) this.#streams.add(stream);
     return stream;
+  }
+
+  /** The screen now, then each time that there is another one, or none. */
+  screens(options: EventStreamOptions = {}): EventStream<ScreenChange> {
+    return this.#screens.stream(options, { screen: this.screen });
   }
 
   /** For the session: a channel is linked. */
@@ -156,6 +169,14 @@ export class SpiceDisplay implements ChannelPart {
     this.#closed = true;
     this.#forget();
     for (const stream of [...this.#streams]) stream.end();
+    this.#screens.close();
+  }
+
+  #tellScreen(): void {
+    const { screen } = this;
+    if (screen === this.#toldScreen) return;
+    this.#toldScreen = screen;
+    this.#screens.emit({ screen });
   }
 
   #isDraw(type: number): boolean {
@@ -170,6 +191,7 @@ export class SpiceDisplay implements ChannelPart {
     this.#palettes.clear();
     this.#primary = undefined;
     this.#shown = false;
+    this.#tellScreen();
   }
 
   #create(body: Body): void {
@@ -185,6 +207,7 @@ export class SpiceDisplay implements ChannelPart {
     if (!isPrimary) return;
     this.#primary = id;
     this.#shown = false;
+    this.#tellScreen();
   }
 
   #destroy(id: number): void {
@@ -195,11 +218,13 @@ export class SpiceDisplay implements ChannelPart {
     if (id !== this.#primary) return;
     this.#primary = undefined;
     this.#shown = false;
+    this.#tellScreen();
   }
 
   #show(): void {
     if (this.#primary === undefined || this.#shown) return;
     this.#shown = true;
+    this.#tellScreen();
     for (const stream of this.#streams) stream.changed();
   }
 

@@ -3,10 +3,10 @@ export { addressText, parseSpiceAddress, type SpiceAddress } from './address.ts'
 export { type AgentEvent, MAX_CLIPBOARD_BYTES, type SpiceAgent } from './agent.ts';
 export type { SpiceInfo } from './connection.ts';
 export type { SpiceCursor, SpiceCursorState } from './cursor.ts';
-export type { SpiceDisplay } from './display.ts';
+export type { ScreenChange, SpiceDisplay } from './display.ts';
 export type { EventStream, EventStreamOptions } from './events.ts';
 export type { FrameStream, SpiceFrame } from './frames.ts';
-export type { LockState, SpiceInputs } from './inputs.ts';
+export type { LockState, PointerPlace, SpiceInputs } from './inputs.ts';
 export type { PlaybackEvent, SpicePlayback } from './playback.ts';
 export type { RecordEvent, SpiceRecord } from './record.ts';
 export { connectSpice, type SpiceBackoff, type SpiceOptions, SpiceSession } from './session.ts';

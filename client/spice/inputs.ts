@@ -31,6 +31,12 @@ export interface LockState {
   readonly caps: boolean;
 }
 
+/** Where the pointer was put. Units: pixels of the surface. */
+export interface PointerPlace {
+  readonly x: number;
+  readonly y: number;
+}
+
 /** Larger steps are cut by some devices of the guest. Units: counts of the mouse. */
 const LONGEST_STEP = 127;
 /** Largest coordinate that is sent; surfaces are smaller. */
@@ -50,7 +56,9 @@ export class SpiceInputs implements ChannelPart {
   readonly capabilities: readonly number[] = [];
   readonly maxMessageBytes: number = MAX_INPUTS_MESSAGE_BYTES;
   readonly #locks: EventSource<LockState> = new EventSource(1);
+  readonly #places: EventSource<PointerPlace> = new EventSource(1);
   readonly #keys = new Set<number>();
+  #put: PointerPlace | undefined;
   #buttons = 0;
   #link: Channel | undefined;
   #lockBits: number | undefined;
@@ -72,6 +80,16 @@ export class SpiceInputs implements ChannelPart {
   /** Keys that are held, by scancode. */
   get heldKeys(): readonly number[] {
     return [...this.#keys];
+  }
+
+  /** Where the pointer was put last, in mouse mode `client`; undefined before it was. */
+  get place(): PointerPlace | undefined {
+    return this.#put;
+  }
+
+  /** Each place that the pointer is put to, beginning with the last one; slow loops get the newest. */
+  places(options: EventStreamOptions = {}): EventStream<PointerPlace> {
+    return this.#places.stream(options, this.#put);
   }
 
   /** Each change of the lock keys, beginning with what they are now. */
@@ -167,6 +185,8 @@ export class SpiceInputs implements ChannelPart {
     if (this.#link === undefined) return false;
     const whole = (value: number): number => clamp(Math.floor(value), 0, MAX_COORDINATE);
     this.#place = { x: whole(x), y: whole(y), display: display & 0xff };
+    this.#put = this.#place;
+    this.#places.emit(this.#put);
     this.#pump(MAX_MOTIONS_UNCONFIRMED);
     return true;
   }
@@ -236,6 +256,7 @@ export class SpiceInputs implements ChannelPart {
   close(): void {
     this.detach();
     this.#locks.close();
+    this.#places.close();
   }
 
   #forget(): void {
@@ -243,6 +264,7 @@ export class SpiceInputs implements ChannelPart {
     this.#buttons = 0;
     this.#unconfirmed = 0;
     this.#place = undefined;
+    this.#put = undefined;
     this.#dx = 0;
     this.#dy = 0;
   }

@@ -36,6 +36,11 @@ export const STATES = [
 /** The name of a state. */
 export type StateName = (typeof STATES)[number];
 
+/** Where a picture can come from: the shared memory, or the guest's SPICE server. */
+export const SOURCES = ['lgmp', 'spice'] as const;
+/** What a picture comes from. */
+export type SourceName = (typeof SOURCES)[number];
+
 /** The relay's first message. */
 export interface Hello {
   readonly wire: number;
@@ -68,6 +73,8 @@ export interface State {
   readonly code?: string;
   /** Region size that would be enough, when the state is `too-small`. */
   readonly needMib?: number;
+  /** What the state is of, and the picture beside it; `lgmp` when left out. */
+  readonly source?: SourceName;
   readonly session?: SessionSummary;
 }
 
@@ -119,6 +126,10 @@ function isEncoding(value: unknown): value is Encoding {
 
 function isState(value: unknown): value is StateName {
   return STATES.some((name) => name === value);
+}
+
+function isSource(value: unknown): value is SourceName {
+  return SOURCES.some((name) => name === value);
 }
 
 function encodingList(value: unknown, what: string): readonly Encoding[] {
@@ -189,6 +200,7 @@ export function decodeState(envelope: Envelope): State {
   const hint = textField(object, 'hint');
   const code = textField(object, 'code');
   const needMib = numberField(object, 'needMib', { min: 0, max: 65536 });
+  const source = object['source'];
   const session = isObject(object['session']) ? decodeSession(object['session']) : undefined;
   return {
     state,
@@ -196,6 +208,7 @@ export function decodeState(envelope: Envelope): State {
     ...(hint === undefined ? {} : { hint }),
     ...(code === undefined ? {} : { code }),
     ...(needMib === undefined ? {} : { needMib }),
+    ...(isSource(source) ? { source } : {}),
     ...(session === undefined ? {} : { session }),
   };
 }

@@ -23,6 +23,7 @@ const TOP = [
   'host',
   'viewer/encode',
   'viewer/hands',
+  'viewer/boot',
   'viewer/relay',
 ] as const;
 
@@ -35,7 +36,15 @@ const ALLOWED = {
   host: ['protocol', 'native'],
   'viewer/encode': ['protocol', 'native', 'client'],
   'viewer/hands': ['protocol', 'client/spice'],
-  'viewer/relay': ['protocol', 'client', 'client/spice', 'viewer/encode', 'viewer/hands'],
+  'viewer/boot': ['protocol', 'client', 'client/spice'],
+  'viewer/relay': [
+    'protocol',
+    'client',
+    'client/spice',
+    'viewer/encode',
+    'viewer/hands',
+    'viewer/boot',
+  ],
   'viewer/web/core': ['protocol'],
   'viewer/web': ['protocol', 'viewer/web/core'],
   'viewer/web/worker': ['protocol', 'viewer/web/core'],
@@ -56,6 +65,7 @@ const NODE = [
   'host',
   'viewer/encode',
   'viewer/hands',
+  'viewer/boot',
   'viewer/relay',
   'cli',
   'bench',
@@ -100,8 +110,8 @@ function guardsBetween(from: Project, to: Project): readonly Guard[] {
   // Of the protocol these see a part; its index would bring in all of it.
   const isPart = to === 'protocol' && (from === 'native' || BROWSER.includes(from));
   if (allowed.includes(to)) return isPart ? ['linter'] : [];
-  // The compiler follows references of references, so this wall is the linter's alone.
-  if (from === 'viewer/relay' && to === 'native') return ['linter'];
+  // The compiler follows references of references, so these walls are the linter's alone.
+  if ((from === 'viewer/relay' || from === 'viewer/boot') && to === 'native') return ['linter'];
   // The linter sees the browser's three projects as one.
   if (BROWSER.includes(from) && BROWSER.includes(to)) return ['compiler'];
   return BOTH;

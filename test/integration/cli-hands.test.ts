@@ -131,14 +131,18 @@ describe('kvmfr view --spice', () => {
     },
   );
 
-  it('does not take the server where nobody may act', async () => {
+  it('brings the screen and no keys where nobody may act', async () => {
     await using server = await FakeServer.listen();
     await using run = view(['--spice', server.address, '--view-only']);
-    await run.says(/With --view-only nobody acts on the guest, and --spice is not used/);
-    await run.firstLine();
+    await run.says(/With --view-only nobody acts on the guest, and --spice brings its boot screen/);
+    const viewer = await attend(run);
+    const channel = await server.channel(3);
+    press(viewer, 'KeyQ');
+    await viewer.settle(encodePing(1));
     run.kill('SIGTERM');
     expect((await run.done).stderr).not.toContain('keyboard and mouse');
-    expect(server.connections).toBe(0);
+    await channel.closed();
+    expect(channel.messages).toEqual([]);
   });
 });
 

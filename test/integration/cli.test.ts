@@ -40,7 +40,7 @@ describe('kvmfr refuses what it does not take, by name, with status 2', () => {
     ['record', /record is not in this version/],
     ['view --colour', /kvmfr view: there is no flag --colour[\s\S]*kvmfr view --help/],
     ['view one two', /takes \[REGION\], not also two/],
-    ['view --spice localhost:5900', /with --spice, name REGION too: .*no screen by SPICE alone/],
+    ['view --spice localhost', /--spice takes HOST:PORT or unix:PATH.*, not localhost/],
     ['view /tmp/r --spice 5900', /--spice takes HOST:PORT or unix:PATH.*, not 5900/],
     ['view /tmp/r --spice unix:', /--spice takes HOST:PORT or unix:PATH/],
     ['view /tmp/r --spice-password-file /etc/hostname', /--spice-password-file is for --spice/],

@@ -154,6 +154,7 @@ export class Hub {
   /** A viewer has come. */
   attach(viewer: Attached): void {
     this.#viewers.add(viewer);
+    this.reader.attend?.();
     if (this.#tickTimer === undefined) {
       this.#counted = this.#count();
       this.#tickTimer = setInterval(() => this.#tick(), this.#options.tickMs);

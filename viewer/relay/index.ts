@@ -2,6 +2,7 @@
 
 export type { PictureReader, PictureTimes, PictureUpdate } from '../../client/reader/reader.ts';
 export { type SpiceOptions, SpiceSession } from '../../client/spice/index.ts';
+export { SpiceSource, type SpiceSourceOptions } from '../boot/index.ts';
 export {
   type ClipboardAvailability,
   type GuestClipboard,

@@ -28,6 +28,12 @@ export interface ViewerOptions {
    * thread and stays its maker's to close.
    */
   readonly source: GuestSource | string;
+  /**
+   * What is shown in the place of `source` while that has nothing to show, as a boot screen by SPICE.
+   *
+   * Ownership: stays its maker's to close.
+   */
+  readonly bootScreen?: GuestSource | undefined;
   /** For a path: read an unknown newer wire by the rules of a known one, at one's own risk. */
   readonly assume?: AssumedWire | undefined;
   /** How the picture may travel: `auto` leaves the choice to each viewer. */
@@ -96,8 +102,10 @@ export type Settings = Required<
     | 'cookieKey'
     | 'input'
     | 'clipboard'
+    | 'bootScreen'
   >
 > & {
+  readonly bootScreen: GuestSource | undefined;
   readonly token: string | false | undefined;
   readonly viewToken: string | undefined;
   readonly password: string | undefined;
@@ -128,6 +136,7 @@ const MOUNT = /^\/(?:(?!\.{1,2}\/)[A-Za-z0-9._~-]+\/)*$/;
 export function settle(options: ViewerOptions): Settings {
   const settings: Settings = {
     source: options.source,
+    bootScreen: options.bootScreen,
     assume: options.assume,
     encode: options.encode ?? 'auto',
     token: options.token ?? (options.password === undefined ? makeToken() : undefined),

@@ -15,6 +15,7 @@ import {
   WIRE_SUBPROTOCOL,
   WIRE_VERSION,
 } from '../../protocol/wire/index.ts';
+import { SwitchingReader } from '../boot/index.ts';
 import { type Encoder, JpegEncoder, LosslessEncoder, startVideoEncoder } from '../encode/index.ts';
 import { Access } from './access.ts';
 import { ClipboardDesk } from './clipboard-desk.ts';
@@ -133,17 +134,14 @@ class Relay implements Viewer {
 
   constructor(settings: Settings) {
     this.#settings = settings;
-    const { source, assume, token, mount, log } = settings;
+    const { token, mount, log } = settings;
     this.token = token === false ? undefined : token;
     this.takesPassword = settings.password !== undefined;
     this.mount = mount;
     this.maxViewers = settings.maxViewers;
     this.#access = new Access(settings);
     this.#hub = new Hub({
-      reader:
-        typeof source === 'string'
-          ? new ThreadReader(source, { log, assume })
-          : new LocalReader(source, { log }),
+      reader: makeReader(settings),
       encoders: (onIdle) => makeEncoders(settings, onIdle),
       codecs: settings.encode === 'auto' || settings.encode === 'video' ? CODECS : [],
       openVideo: (video) => startVideoEncoder(video),
@@ -352,6 +350,15 @@ class Relay implements Viewer {
       clipboard: this.#clipboard,
     };
   }
+}
+
+function makeReader({ source, bootScreen, assume, log }: Settings): PictureReader {
+  const main =
+    typeof source === 'string'
+      ? new ThreadReader(source, { log, assume })
+      : new LocalReader(source, { log });
+  if (bootScreen === undefined) return main;
+  return new SwitchingReader({ main, boot: new LocalReader(bootScreen, { log }), log });
 }
 
 function makeEncoders(settings: Settings, onIdle: () => void): readonly Encoder[] {

@@ -9,6 +9,7 @@ export function summariseState(state: ClientState, session: SessionInfo | undefi
     ...(state.hint === undefined ? {} : { hint: state.hint }),
     ...(state.code === undefined ? {} : { code: state.code }),
     ...(state.needMib === undefined ? {} : { needMib: state.needMib }),
+    source: state.source ?? 'lgmp',
     ...(session === undefined ? {} : { session: summariseSession(session) }),
   };
 }

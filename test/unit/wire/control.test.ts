@@ -22,6 +22,7 @@ import {
   encodeView,
   encodeViewerHello,
   readEnvelope,
+  SOURCES,
   STATES,
 } from '../../../protocol/wire/index.ts';
 import { bytes, codeOf, patched } from './literal.ts';
@@ -247,7 +248,7 @@ describe('a state message', () => {
   const drawn = text(
     0x02,
     '{"state":"too-small","message":"rows are missing","hint":"make it larger",' +
-      '"code":"ERR_KVMFR_SIZE","needMib":64,"session":{"release":"B7","lgmpVersion":6,' +
+      '"code":"ERR_KVMFR_SIZE","needMib":64,"source":"lgmp","session":{"release":"B7","lgmpVersion":6,' +
       '"kvmfrVersion":20,"hostVersion":"B7-0","os":"Windows 11","capture":"DXGI","cpu":"AMD"}}',
   );
   const state = {
@@ -256,6 +257,7 @@ describe('a state message', () => {
     hint: 'make it larger',
     code: 'ERR_KVMFR_SIZE',
     needMib: 64,
+    source: 'lgmp',
     session: {
       release: 'B7',
       lgmpVersion: 6,
@@ -275,6 +277,13 @@ describe('a state message', () => {
   it.each(STATES.map((name) => [name]))('knows the state %s', (name) => {
     const message = encodeState({ state: name, message: '' });
     expect(decodeState(readEnvelope(message))).toEqual({ state: name, message: '' });
+  });
+
+  it.each(SOURCES.map((name) => [name]))('knows the source %s, and takes no other', (source) => {
+    const state = { state: 'showing', message: '', source } as const;
+    expect(decodeState(readEnvelope(encodeState(state)))).toEqual(state);
+    const odd = text(0x02, '{"state":"showing","message":"","source":"tape"}');
+    expect(decodeState(readEnvelope(odd))).toEqual({ state: 'showing', message: '' });
   });
 
   it('is refused in a state that is not known', () => {

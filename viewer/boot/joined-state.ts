@@ -1,0 +1,32 @@
+import type { ClientState } from '../../client/state.ts';
+
+/** What a person is told of a guest that may be seen in two ways. */
+export function joinedState(states: {
+  readonly main: ClientState;
+  readonly boot: ClientState;
+  readonly showsBoot: boolean;
+  /** What was told last, while its picture is still shown. */
+  readonly keeps: ClientState | undefined;
+}): ClientState {
+  const { main, boot, showsBoot, keeps } = states;
+  if (showsBoot) return { ...boot, hint: joined(boot.hint, sentence(main.message)) };
+  if (isAlive(main)) return main;
+  if (boot.name !== 'showing') {
+    const why = `There is no boot screen by SPICE: ${boot.message}.`;
+    return { ...main, hint: joined(main.hint, why, boot.hint) };
+  }
+  return keeps !== undefined && isAlive(keeps) ? keeps : main;
+}
+
+function isAlive({ name }: ClientState): boolean {
+  return name === 'showing' || name === 'too-small';
+}
+
+function joined(...parts: readonly (string | undefined)[]): string {
+  return parts.filter((part) => part !== undefined && part !== '').join(' ');
+}
+
+function sentence(text: string): string {
+  const end = /[.!?]$/.test(text) ? '' : '.';
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${end}`;
+}
