@@ -16,7 +16,7 @@ import { say } from './terminal.ts';
 export const HANDS_FLAGS: { readonly [flag: string]: FlagSpec } = {
   spice: {
     value: 'HOST:PORT',
-    help: 'keyboard, mouse and boot screen by SPICE (or unix:PATH); --spice-password-file FILE',
+    help: 'hands and boot screen by SPICE (or unix:PATH); --spice-password-file FILE',
   },
   'spice-password-file': {
     value: 'FILE',

@@ -39,10 +39,14 @@ function view(
   });
 }
 
-async function attend(run: RunningCommand): Promise<TestViewer> {
+async function visit(run: RunningCommand): Promise<TestViewer> {
   const url = new URL('ws', (await run.firstLine()).replace('http:', 'ws:'));
   url.search = new URL(await run.firstLine()).search;
-  const viewer = new TestViewer(url.href);
+  return new TestViewer(url.href);
+}
+
+async function attend(run: RunningCommand): Promise<TestViewer> {
+  const viewer = await visit(run);
   await viewer.until(() => viewer.inputs.some(({ keyboard }) => keyboard));
   return viewer;
 }
@@ -135,10 +139,11 @@ describe('kvmfr view --spice', () => {
     await using server = await FakeServer.listen();
     await using run = view(['--spice', server.address, '--view-only']);
     await run.says(/With --view-only nobody acts on the guest, and --spice brings its boot screen/);
-    const viewer = await attend(run);
+    const viewer = await visit(run);
     const channel = await server.channel(3);
+    await viewer.until(({ hello }) => hello?.viewOnly === true);
     press(viewer, 'KeyQ');
-    await viewer.settle(encodePing(1));
+    await viewer.untilClosed();
     run.kill('SIGTERM');
     expect((await run.done).stderr).not.toContain('keyboard and mouse');
     await channel.closed();
