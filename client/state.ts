@@ -20,7 +20,8 @@ export interface ClientState {
 
 /** Whether two states say the same to a person. */
 export function sameState(a: ClientState, b: ClientState): boolean {
-  return a.name === b.name && a.message === b.message && a.code === b.code && a.source === b.source;
+  const isSame = a.name === b.name && a.message === b.message && a.hint === b.hint;
+  return isSame && a.code === b.code && a.source === b.source;
 }
 
 /** The state that an error while opening a region means. */

@@ -67,7 +67,9 @@ describe('the state without a publisher', () => {
 describe('sameState()', () => {
   it('compares what a person reads', () => {
     const state: ClientState = { name: 'failed', message: 'a', code: 'ERR_KVMFR_LOCK' };
-    expect(sameState(state, { ...state, hint: 'b' })).toBe(true);
+    expect(sameState(state, { ...state })).toBe(true);
+    expect(sameState(state, { ...state, hint: 'b' })).toBe(false);
+    expect(sameState(state, { ...state, source: 'spice' })).toBe(false);
     expect(sameState(state, { ...state, message: 'b' })).toBe(false);
     expect(sameState(state, { ...state, code: 'ERR_KVMFR_SIZE' })).toBe(false);
     expect(sameState(state, { ...state, name: 'stale' })).toBe(false);
