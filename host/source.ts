@@ -4,12 +4,14 @@ import type { PublishedFormat } from './pack.ts';
 import type { PatternContent } from './pattern/layout.ts';
 import type { Host } from './publisher.ts';
 import type { WireName } from './wire.ts';
+import { parseDisplay } from './x11/display.ts';
 
 /** What a source was told to be. */
 export type SourceName =
   | { readonly kind: 'pattern' }
   | { readonly kind: 'image'; readonly path: string }
-  | { readonly kind: 'fbdev'; readonly path: string };
+  | { readonly kind: 'fbdev'; readonly path: string }
+  | { readonly kind: 'x11'; readonly display: string };
 
 /** Where frames come from. */
 export interface FrameSource extends AsyncDisposable {
@@ -18,6 +20,8 @@ export interface FrameSource extends AsyncDisposable {
   readonly features: number;
   /** The region that holds its frames whole. Units: MiB, a power of two. */
   readonly regionMib: number;
+  /** What it has to do without, a sentence each. */
+  readonly notes?: readonly string[];
   /**
    * Publishes until the source, or the host, is closed. Once.
    *
@@ -45,13 +49,14 @@ export interface SourceOptions {
   readonly seed?: number | undefined;
 }
 
-const LATER: readonly string[] = ['x11'];
-const SOURCES = 'pattern, image:FILE or fbdev[:/dev/fbN]';
+const SOURCES = 'pattern, image:FILE, x11[:DISPLAY] or fbdev[:/dev/fbN]';
 
 /**
- * Reads the name of a source: `pattern`, `image:FILE` or `fbdev[:/dev/fbN]`.
+ * Reads the name of a source: `pattern`, `image:FILE`, `x11[:DISPLAY]` or `fbdev[:/dev/fbN]`.
  *
- * @throws ERR_KVMFR_UNSUPPORTED for one that is planned, ERR_KVMFR_USAGE for anything else
+ * An X server is named as in `DISPLAY`, whose value is taken where none is named.
+ *
+ * @throws ERR_KVMFR_USAGE
  */
 export function parseSource(text: string): SourceName {
   const colon = text.indexOf(':');
@@ -62,21 +67,29 @@ export function parseSource(text: string): SourceName {
     return { kind: 'image', path: isAbsolute(rest) ? rest : resolve(rest) };
   if (text === 'fbdev') return { kind: 'fbdev', path: '/dev/fb0' };
   if (kind === 'fbdev' && isAbsolute(rest)) return { kind, path: rest };
-  if (LATER.includes(kind))
-    throw new KvmfrError(
-      'ERR_KVMFR_UNSUPPORTED',
-      `the source ${JSON.stringify(text)} is not supported yet; a source must be ${SOURCES}`,
-    );
+  if (kind === 'x11') return { kind, display: displayOf(text, rest) };
   throw new KvmfrError(
     'ERR_KVMFR_USAGE',
     `a source must be ${SOURCES}, but is ${JSON.stringify(text)}`,
   );
 }
 
+// x11:0, x11::0 and x11:host:0 are what DISPLAY says as :0, :0 and host:0.
+function displayOf(text: string, rest: string): string {
+  const display = text === 'x11' ? process.env['DISPLAY'] : rest;
+  if (display === undefined || display === '')
+    throw new KvmfrError(
+      'ERR_KVMFR_USAGE',
+      `the source ${JSON.stringify(text)} needs a display, as in x11:0, or one in DISPLAY`,
+    );
+  return parseDisplay(display.includes(':') ? display : `:${display}`).text;
+}
+
 /**
- * Makes a source. A picture is read, and a device opened, and checked here.
+ * Makes a source. A picture is read, a device opened, a server connected with, and checked here.
  *
- * @throws ERR_KVMFR_ARGUMENT, ERR_KVMFR_IMAGE, ERR_KVMFR_FORMAT, and what opening a device throws
+ * @throws ERR_KVMFR_ARGUMENT, ERR_KVMFR_IMAGE, ERR_KVMFR_FORMAT, and what opening a device or a server
+ *   throws
  */
 export async function openSource(
   source: SourceName,
@@ -90,6 +103,10 @@ export async function openSource(
   if (source.kind === 'fbdev') {
     const { FbdevSource } = await import('./screen/fbdev-source.ts');
     return new FbdevSource(source.path, options);
+  }
+  if (source.kind === 'x11') {
+    const { X11Source } = await import('./x11/source.ts');
+    return await X11Source.open(source.display, options);
   }
   const { PatternSource } = await import('./pattern/source.ts');
   return new PatternSource(options);

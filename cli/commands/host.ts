@@ -12,7 +12,10 @@ export const spec: CommandSpec = {
   args: 'REGION',
   positionals: [{ name: 'REGION', required: true }],
   flags: {
-    source: { value: 'WHAT', help: 'pattern, image:FILE, or fbdev[:/dev/fbN] (default pattern)' },
+    source: {
+      value: 'WHAT',
+      help: 'pattern, image:FILE, x11[:DISPLAY] or fbdev[:/dev/fbN] (default pattern)',
+    },
     ...GUEST_FLAGS,
     'region-size': {
       value: 'MIB',
@@ -45,6 +48,7 @@ export async function run(command: ParsedCommand, signal: AbortSignal): Promise<
   say(
     `publishing ${nameOf(source, options.content)} in ${path} as Looking Glass ${options.wire} (Ctrl+C ends it)`,
   );
+  for (const note of frames.notes ?? []) say(`  ${note}`);
   signal.addEventListener('abort', () => void frames.close(), { once: true });
   if (!signal.aborted) await frames.run(host);
   if (signal.aborted) return EXIT.interrupted;
@@ -72,5 +76,7 @@ function nameOf(source: SourceName, content: string): string {
       return source.path;
     case 'fbdev':
       return `the frame buffer ${source.path}`;
+    case 'x11':
+      return `the screen ${source.display}`;
   }
 }

@@ -43,9 +43,6 @@ interface Opened {
 }
 
 const RETRY_MS = 1000;
-// A console that stands still is looked at less often.
-const STILL_MS = 1000;
-const STILL_PERIOD_MS = 50;
 
 /**
  * Publishes what a frame buffer shows: the console, or whatever draws there. It does not say what
@@ -64,7 +61,6 @@ export class FbdevSource implements FrameSource {
   #opened: Opened | undefined;
   #host: Host | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #changedAtMs = 0;
   /** The picture as a whole is new to the host. */
   #isFresh = true;
   /** The host has refused what it was given last: every place for frames was taken. */
@@ -138,7 +134,8 @@ export class FbdevSource implements FrameSource {
     try {
       const opened = this.#current(host);
       if (opened !== undefined) this.#publish(host, opened);
-      const delayMs = opened === undefined ? RETRY_MS : this.#untilNextMs(host);
+      const mayRest = !this.#isOwed && !this.#isFresh;
+      const delayMs = opened === undefined ? RETRY_MS : this.#rhythm.untilNextMs(host, mayRest);
       if (!host.closed) this.#timer = setTimeout(() => this.#look(), delayMs);
     } catch (error) {
       this.#finish?.reject(error);
@@ -146,24 +143,16 @@ export class FbdevSource implements FrameSource {
     }
   }
 
-  #untilNextMs(host: Host): number {
-    const stillMs = performance.now() - this.#changedAtMs;
-    const periodMs = this.#rhythm.periodMs;
-    const isStill = stillMs > STILL_MS && !this.#isOwed && !this.#isFresh;
-    return this.#rhythm.untilNextMs(host, isStill ? Math.max(periodMs, STILL_PERIOD_MS) : periodMs);
-  }
-
   #publish(host: Host, { screen, memory, bytes, picture }: Opened): void {
     this.#rhythm.begin();
     const { offsetBytes, pitchBytes, format } = screen;
     const damage = picture.update({ bytes, offsetBytes, pitchBytes, format });
-    this.#rhythm.end();
+    this.#rhythm.end(damage.length > 0);
     if (memory.lost) {
       this.#drop();
       this.#complain(host, new KvmfrError('ERR_KVMFR_ABSENT', `${this.path} went away`));
       return;
     }
-    if (damage.length > 0) this.#changedAtMs = performance.now();
     if (damage.length === 0 && !this.#isOwed && !this.#isFresh) return;
     const { pixels, widthPx, heightPx } = picture;
     const isPublished = host.publish({

@@ -53,21 +53,37 @@ describe('parseSource()', () => {
     expect(parseSource('fbdev:/dev/fb1')).toEqual({ kind: 'fbdev', path: '/dev/fb1' });
   });
 
-  it.each(['x11', 'x11:1'])('refuses %s as not supported yet', (text) => {
-    expect(() => parseSource(text)).toThrow(
+  it('reads which X server, as DISPLAY names it', () => {
+    expect(parseSource('x11:99')).toEqual({ kind: 'x11', display: ':99' });
+    expect(parseSource('x11::0.1')).toEqual({ kind: 'x11', display: ':0.1' });
+    expect(parseSource('x11:desk:3')).toEqual({ kind: 'x11', display: 'desk:3' });
+    vi.stubEnv('DISPLAY', ':7');
+    expect(parseSource('x11')).toEqual({ kind: 'x11', display: ':7' });
+    vi.stubEnv('DISPLAY', undefined);
+    expect(() => parseSource('x11')).toThrow(
       expect.objectContaining({
-        code: 'ERR_KVMFR_UNSUPPORTED',
-        message: expect.stringContaining(JSON.stringify(text)),
+        code: 'ERR_KVMFR_USAGE',
+        message: 'the source "x11" needs a display, as in x11:0, or one in DISPLAY',
       }),
     );
+    vi.unstubAllEnvs();
   });
 
-  it.each(['', 'image', 'image:', 'pattern:x', 'camera', 'PATTERN', 'fbdev:', 'fbdev:fb0'])(
-    'refuses "%s"',
-    (text) => {
-      expect(() => parseSource(text)).toThrow(expect.objectContaining({ code: 'ERR_KVMFR_USAGE' }));
-    },
-  );
+  it.each([
+    '',
+    'image',
+    'image:',
+    'pattern:x',
+    'camera',
+    'PATTERN',
+    'fbdev:',
+    'fbdev:fb0',
+    'x11:',
+    'x11:a/b',
+    'x11:70000',
+  ])('refuses "%s"', (text) => {
+    expect(() => parseSource(text)).toThrow(expect.objectContaining({ code: 'ERR_KVMFR_USAGE' }));
+  });
 });
 
 describe('readImage()', () => {
