@@ -1,5 +1,5 @@
 import { KvmfrError } from '../../protocol/error.ts';
-import type { Codec, Encoding, InputState } from '../../protocol/wire/index.ts';
+import type { Codec, Encoding, InputState, SourceName } from '../../protocol/wire/index.ts';
 import { type Backend, startBackend } from './backend.ts';
 import type { Command, EncodingChoice, Report } from './core/messages.ts';
 import type { PicturePixels } from './core/render/surface.ts';
@@ -131,6 +131,11 @@ export class KvmfrView extends ElementBase {
   /** The state with everything that is known about it. */
   get status(): ViewStatus {
     return this.#status;
+  }
+
+  /** What the picture comes from; undefined before the relay has said so. */
+  get source(): SourceName | undefined {
+    return this.#status.source;
   }
 
   /** Numbers of the last second; undefined before there was a connection. */

@@ -1,4 +1,4 @@
-export type { Encoding } from '../../protocol/wire/index.ts';
+export type { Encoding, SourceName } from '../../protocol/wire/index.ts';
 export { type LatencySample, STAGES, type Stage } from './core/latency.ts';
 export type { CursorPosition, CursorShape, EncodingChoice } from './core/messages.ts';
 export type { PicturePixels } from './core/render/surface.ts';

@@ -82,7 +82,10 @@ export function noticeFor(status: ViewStatus, hasPicture: boolean): Notice {
         ...NOTHING,
         place,
         tone: 'warn',
-        title: 'The guest has stopped answering',
+        title:
+          status.source === 'spice'
+            ? 'The SPICE server does not answer'
+            : 'The guest has stopped answering',
         text: sentence(status.message, ''),
         hint: sentence(status.hint, 'The picture goes on by itself when the guest is back.'),
         since: true,
@@ -107,8 +110,9 @@ export function noticeFor(status: ViewStatus, hasPicture: boolean): Notice {
 }
 
 function waiting(status: ViewStatus): Notice {
+  const isBySpice = status.source === 'spice';
   const steps =
-    status.hint === undefined || status.hint === ''
+    !isBySpice && (status.hint === undefined || status.hint === '')
       ? [
           'Start the virtual machine, if it is not running.',
           'In it, start the Looking Glass host application.',
@@ -156,14 +160,15 @@ function disconnected(status: ViewStatus, place: 'panel' | 'strip'): Notice {
   };
 }
 
-const TROUBLE: {
-  readonly [state: string]: {
-    readonly icon: IconName;
-    readonly title: string;
-    readonly text: string;
-    readonly hint: string;
-  };
-} = {
+/** What is said where the relay says nothing. */
+interface Trouble {
+  readonly icon: IconName;
+  readonly title: string;
+  readonly text: string;
+  readonly hint: string;
+}
+
+const TROUBLE: { readonly [state: string]: Trouble } = {
   incompatible: {
     icon: 'versions',
     title: 'The versions do not match',
@@ -190,8 +195,20 @@ const TROUBLE: {
   },
 };
 
+const SPICE_TROUBLE: { readonly [code: string]: string } = {
+  ERR_KVMFR_PASSWORD: 'The SPICE server wants another password',
+  ERR_KVMFR_BUSY: 'Another viewer has the screen',
+};
+
+function spiceTrouble({ state, code = '' }: ViewStatus): Trouble {
+  const title = SPICE_TROUBLE[code] ?? 'The SPICE server cannot be used';
+  const icon = state === 'denied' ? 'lock' : 'alert';
+  const text = 'The relay could not show the screen of the SPICE server.';
+  return { icon, title, text, hint: 'The output of `kvmfr view` on the VM host says more.' };
+}
+
 function trouble(status: ViewStatus): Notice {
-  const known = TROUBLE[status.state];
+  const known = status.source === 'spice' ? spiceTrouble(status) : TROUBLE[status.state];
   // A relay that failed says so and stays; a failure that is tried again happened on this page.
   if (status.state === 'failed' && status.retrying) return pageTrouble(status);
   return {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { STATES } from '../../../protocol/wire/index.ts';
 import { sameStatus, viewStatus } from '../../../viewer/web/core/status.ts';
+import { sourceText } from '../../../viewer/web/page/source-chip.ts';
 import { noticeFor, timeAgo } from '../../../viewer/web/states.ts';
 
 const NONE = { state: undefined, session: undefined, bye: undefined, fault: undefined };
@@ -157,5 +158,39 @@ describe('timeAgo()', () => {
     [7_200_000, '2 h ago'],
   ])('says %i ms as %s', (ms, text) => {
     expect(timeAgo(ms)).toBe(text);
+  });
+});
+
+describe('a screen by SPICE', () => {
+  const spice = { ...SINCE, source: 'spice' } as const;
+
+  it('is named after where it comes from, and why', () => {
+    expect(sourceText({ ...spice, state: 'showing' })).toBe('Screen by SPICE');
+    expect(sourceText({ ...spice, state: 'showing', hint: 'No host runs.' })).toBe(
+      'Boot screen by SPICE',
+    );
+    expect(sourceText({ ...SINCE, state: 'showing', source: 'lgmp', hint: 'x' })).toBe('');
+    expect(sourceText({ ...SINCE, state: 'connecting' })).toBe('');
+  });
+
+  it.each([
+    ['ERR_KVMFR_PASSWORD', 'The SPICE server wants another password'],
+    ['ERR_KVMFR_BUSY', 'Another viewer has the screen'],
+    ['ERR_KVMFR_DENIED', 'The SPICE server cannot be used'],
+  ])('that is refused with %s says so, and nothing of shared memory', (code, title) => {
+    const notice = noticeFor({ ...spice, state: 'denied', code, message: 'it is so' }, true);
+    expect(notice).toMatchObject({ title, text: 'It is so.', place: 'panel', code });
+    expect(JSON.stringify(notice)).not.toMatch(/shared memory|Looking Glass/);
+  });
+
+  it('is waited for without advice about a Looking Glass host', () => {
+    const notice = noticeFor({ ...spice, state: 'waiting', message: 'connecting' }, false);
+    expect(notice.steps).toEqual([]);
+    expect(noticeFor({ ...SINCE, state: 'waiting' }, false).steps).not.toEqual([]);
+  });
+
+  it('is another status than one of the region', () => {
+    const status = { state: 'showing', retrying: false } as const;
+    expect(sameStatus(status, { ...status, source: 'spice' })).toBe(false);
   });
 });

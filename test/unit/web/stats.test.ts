@@ -113,6 +113,8 @@ describe('encodingLine()', () => {
 
   it('tells how the picture travels, and who draws the video', () => {
     expect(encodingLine(STATS, undefined)).toBe('Lossless tiles');
+    expect(encodingLine(STATS, undefined, 'lgmp')).toBe('Lossless tiles');
+    expect(encodingLine(STATS, undefined, 'spice')).toBe('Lossless tiles  ·  by SPICE');
     expect(encodingLine({ ...STATS, encodings: ['lossless', 'video'], video }, undefined)).toBe(
       'Lossless tiles and H.264  ·  WebCodecs, on its own layer',
     );

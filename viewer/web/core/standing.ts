@@ -29,7 +29,8 @@ export class Standing {
   /** The relay told the state of the guest's screen. */
   said(state: State): void {
     this.#state = state;
-    this.#session = state.session ?? this.#session;
+    // What SPICE shows is nobody's session.
+    this.#session = state.source === 'spice' ? undefined : (state.session ?? this.#session);
     this.forgetEnd();
     this.update();
   }

@@ -1,4 +1,10 @@
-import type { Bye, SessionSummary, State, StateName } from '../../../protocol/wire/index.ts';
+import type {
+  Bye,
+  SessionSummary,
+  SourceName,
+  State,
+  StateName,
+} from '../../../protocol/wire/index.ts';
 import type { Link } from './connection.ts';
 
 /**
@@ -17,6 +23,8 @@ export interface ViewStatus {
   readonly hint?: string;
   readonly code?: string;
   readonly needMib?: number;
+  /** What the picture comes from: shared memory (also when left out), or SPICE. */
+  readonly source?: SourceName;
   /** The guest's session, as last heard of. */
   readonly session?: SessionSummary;
   /** Whether another attempt to connect comes by itself. */
@@ -76,6 +84,7 @@ export function sameStatus(
     a.hint === b.hint &&
     a.code === b.code &&
     a.needMib === b.needMib &&
+    a.source === b.source &&
     a.retrying === b.retrying &&
     sameSession(a.session, b.session)
   );

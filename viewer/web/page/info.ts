@@ -1,4 +1,5 @@
 import type { EncodingObstacle, ViewPicture, ViewStats, ViewStatus } from '../index.ts';
+import { sourceText } from './source-chip.ts';
 
 /** A line of the guest's particulars: what it is, and the value as plain text. */
 export type Particular = readonly [name: string, value: string];
@@ -9,7 +10,8 @@ export function guestParticulars(
   picture: ViewPicture | undefined,
 ): readonly Particular[] {
   const lines: Particular[] = [];
-  const { session } = status;
+  const { session, source, hint } = status;
+  if (source === 'spice') lines.push(['Shown', joined(sourceText(status), hint)]);
   if (session !== undefined) {
     const versions = `LGMP ${session.lgmpVersion}, KVMFR ${session.kvmfrVersion}`;
     if (session.os !== undefined && session.os !== '') lines.push(['System', session.os]);
@@ -21,6 +23,10 @@ export function guestParticulars(
   }
   if (picture !== undefined) lines.push(['Screen', screenSize(picture)]);
   return lines.filter(([, value]) => value !== '');
+}
+
+function joined(...parts: readonly (string | undefined)[]): string {
+  return parts.filter((part) => part !== undefined && part !== '').join('. ');
 }
 
 function hostVersion(release: string, version: string): string {
@@ -47,7 +53,11 @@ const WAYS = { lossless: 'lossless tiles', jpeg: 'JPEG', video: 'video' } as con
 const CODECS = { h264: 'H.264', vp8: 'VP8' } as const;
 
 /** How the picture travels, who decodes it, and what was passed over. */
-export function encodingLine(stats: ViewStats, obstacle: EncodingObstacle | undefined): string {
+export function encodingLine(
+  stats: ViewStats,
+  obstacle: EncodingObstacle | undefined,
+  source?: ViewStatus['source'],
+): string {
   const { encodings, video, dropped } = stats;
   const ways = encodings.map((encoding) =>
     encoding === 'video' && video !== undefined ? CODECS[video.codec] : WAYS[encoding],
@@ -57,6 +67,7 @@ export function encodingLine(stats: ViewStats, obstacle: EncodingObstacle | unde
     const drawn = video.drawnBy === 'track' ? 'on its own layer' : 'on the canvas';
     parts.push(`WebCodecs, ${drawn}`);
   }
+  if (source === 'spice') parts.push('by SPICE');
   if (dropped > 0) parts.push(`${dropped} dropped`);
   if (obstacle === 'insecure') parts.push('no video over plain http');
   return capital(parts.join('  ·  '));

@@ -12,6 +12,7 @@ import { mayAct } from './keyboard-focus.ts';
 import { StatisticsOverlay } from './overlay.ts';
 import { Panels } from './panels.ts';
 import { remember, remembered } from './settings.ts';
+import { SourceChip, sourceText } from './source-chip.ts';
 import { roveFocus, watchIdle } from './toolbar.ts';
 
 const TOAST_MS = 2600;
@@ -29,6 +30,7 @@ const rotateButton = find('#rotate', HTMLButtonElement);
 const snapshotButton = find('#snapshot', HTMLButtonElement);
 const statsButton = find('#statistics', HTMLButtonElement);
 const panels = new Panels(bar);
+const sourceChip = new SourceChip(find('#source', HTMLElement));
 const fullscreenButton = find('#fullscreen', HTMLButtonElement);
 
 let toastTimer: ReturnType<typeof setTimeout> | undefined;
@@ -171,8 +173,9 @@ function watchFullscreen(): void {
 function updateState(): void {
   const { state, session } = view.status;
   view.dataset['state'] = state;
+  sourceChip.update(view.status);
   snapshotButton.disabled = view.picture === undefined;
-  const name = session?.os ?? '';
+  const name = session?.os ?? sourceText(view.status);
   document.title = name === '' ? 'kvmfr' : `${name} · kvmfr`;
   updateGuest();
   updateEncodings();

@@ -89,8 +89,9 @@ export class StatisticsOverlay {
   #write(): void {
     const { stats, picture } = this.#view;
     this.#line.textContent = stats === undefined ? '' : statsLine(stats, picture);
+    const { source } = this.#view;
     this.#path.textContent =
-      stats === undefined ? '' : encodingLine(stats, this.#view.obstacle('video'));
+      stats === undefined ? '' : encodingLine(stats, this.#view.obstacle('video'), source);
     const summary = this.#window.summary();
     this.#total.textContent = `${TOTALS[summary.from]}: ${spreadText(summary.total)}`;
     for (const { stage, ...spread } of summary.stages) {

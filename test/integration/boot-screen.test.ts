@@ -1,0 +1,130 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createHost, type Host } from '../../host/index.ts';
+import { createViewer, listen, SpiceSource, type Viewer } from '../../viewer/relay/index.ts';
+import { SpiceScreen, setCursor } from '../unit/boot/spice-screen.ts';
+import { TestViewer } from '../unit/relay/test-viewer.ts';
+import { Screen } from '../unit/tiles/guest.ts';
+
+// A region read in a thread of its own, a publisher in it, and a SPICE server beside it.
+
+let folder = '';
+let region = '';
+const ends: (() => Promise<unknown>)[] = [];
+
+beforeEach(async () => {
+  folder = await mkdtemp('/dev/shm/kvmfr-boot-test-');
+  region = join(folder, 'region');
+});
+
+afterEach(async () => {
+  for (const end of ends.splice(0).toReversed()) await end();
+  await rm(folder, { recursive: true, force: true });
+});
+
+interface Watched {
+  readonly spice: SpiceScreen;
+  readonly relay: Viewer;
+  readonly viewer: TestViewer;
+}
+
+async function watch(): Promise<Watched> {
+  const spice = await SpiceScreen.open();
+  ends.push(() => spice[Symbol.asyncDispose]());
+  const bootScreen = new SpiceSource(spice.session);
+  const relay = createViewer({ source: region, bootScreen, token: false, idleGraceMs: 0 });
+  const door = await listen(relay, { host: '127.0.0.1', port: 0 });
+  ends.push(async () => {
+    await relay.close();
+    await door.close();
+  });
+  const viewer = new TestViewer(`${door.url.replace('http', 'ws')}ws`);
+  ends.push(async () => viewer.socket.terminate());
+  return { spice, relay, viewer };
+}
+
+async function start(housekeepingMs?: number): Promise<Host> {
+  const host = await createHost(region, {
+    regionMib: 16,
+    ...(housekeepingMs === undefined ? {} : { housekeepingMs }),
+  });
+  ends.push(() => host.close());
+  return host;
+}
+
+async function publish(host: Host, screen: Screen): Promise<void> {
+  const { pixels, format, pitchBytes, widthPx, heightPx, rotation } = screen.frame();
+  while (!host.publish({ pixels, format, pitchBytes, widthPx, heightPx, rotation }))
+    await new Promise<void>((resolve) => setImmediate(resolve));
+}
+
+function noisy(seed: number, widthPx = 640, heightPx = 360): Screen {
+  const screen = new Screen(widthPx, heightPx);
+  screen.noise(seed);
+  return screen;
+}
+
+async function shows({ viewer }: Watched, screen: Screen, source: string): Promise<void> {
+  await viewer.until(
+    ({ rgb, state }) => state?.source === source && Buffer.compare(rgb, screen.rgb) === 0,
+  );
+}
+
+describe('the boot screen of a guest', () => {
+  it('is seen until a publisher runs, and whenever it has ended', async () => {
+    const all = await watch();
+    const text = noisy(1, 720, 400);
+    all.spice.show(text);
+    await shows(all, text, 'spice');
+    expect(all.viewer.state?.state).toBe('showing');
+    expect(all.viewer.state?.hint).toContain(region);
+    for (let turn = 0; turn < 3; turn++) {
+      const host = await start();
+      const desk = noisy(10 + turn);
+      await publish(host, desk);
+      await shows(all, desk, 'lgmp');
+      // What the server draws meanwhile is not sent.
+      text.noise(20 + turn);
+      all.spice.show(text);
+      desk.noise(30 + turn);
+      await publish(host, desk);
+      await shows(all, desk, 'lgmp');
+      await host.close();
+      await shows(all, text, 'spice');
+    }
+  });
+
+  it('comes when the heart of a publisher stops, and goes when it beats again', async () => {
+    const all = await watch();
+    const text = noisy(1, 720, 400);
+    all.spice.show(text);
+    await shows(all, text, 'spice');
+    const host = await start(0);
+    const beating = { timer: setInterval(() => host.housekeep(), 5) };
+    ends.push(async () => clearInterval(beating.timer));
+    const desk = noisy(2);
+    await publish(host, desk);
+    await shows(all, desk, 'lgmp');
+    clearInterval(beating.timer);
+    await shows(all, text, 'spice');
+    beating.timer = setInterval(() => host.housekeep(), 5);
+    await shows(all, desk, 'lgmp');
+    expect(all.viewer.state?.session?.release).toBe('B7');
+  });
+
+  it('has its pointer, which goes with it', async () => {
+    const all = await watch();
+    const text = noisy(1, 720, 400);
+    all.spice.show(text);
+    await shows(all, text, 'spice');
+    setCursor(await all.spice.server.channel(4), { x: 31, y: 41 }, [1, 2, 3, 255]);
+    await all.viewer.until(({ cursor }) => cursor?.visible === true);
+    expect(all.viewer.cursor).toMatchObject({ x: 30, y: 40 });
+    const host = await start();
+    const desk = noisy(2);
+    await publish(host, desk);
+    await shows(all, desk, 'lgmp');
+    await all.viewer.until(({ cursor }) => cursor?.visible === false);
+  });
+});
