@@ -1,4 +1,4 @@
-/** Ways for keys, pointer and clipboard into a guest: by its SPICE server, by QEMU's control socket, by its region. */
+/** Ways for keys, pointer, clipboard and sound into a guest and out of it: SPICE, QEMU's control socket, its region. */
 export { contentsFault } from './contents.ts';
 export type {
   ClipboardAvailability,
@@ -7,7 +7,16 @@ export type {
   ProvideContents,
 } from './guest-clipboard.ts';
 export type { GuestInput, GuestScreen, InputAbilities } from './guest-input.ts';
+export type {
+  GuestMicrophone,
+  GuestSound,
+  SoundAbility,
+  SoundListener,
+  SoundPacket,
+} from './guest-sound.ts';
 export { type InputLine, LgmpInput } from './lgmp-input.ts';
 export { QmpInput, type QmpInputOptions, type QmpState } from './qmp-input.ts';
 export { SpiceClipboard, type SpiceClipboardOptions } from './spice-clipboard.ts';
 export { SpiceInput } from './spice-input.ts';
+export { SpiceMicrophone } from './spice-microphone.ts';
+export { SpiceSound } from './spice-sound.ts';
