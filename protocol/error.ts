@@ -31,6 +31,7 @@ export const ERROR_CODES = {
   ERR_KVMFR_LISTEN: 'the relay could not listen where it was told to',
   ERR_KVMFR_IMAGE: 'a picture could not be read or written',
   ERR_KVMFR_VIDEO: 'a video encoder failed again and again',
+  ERR_KVMFR_SOUND: 'a sound encoder failed again and again',
   ERR_KVMFR_SPICE: 'a message of a SPICE server breaks its protocol',
   ERR_KVMFR_PASSWORD: 'a password was refused',
   ERR_KVMFR_LOST: 'a connection ended that should have gone on',

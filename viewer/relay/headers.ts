@@ -7,9 +7,11 @@ export interface HeaderFacts {
   readonly host: string | undefined;
   /** Origins that may show the page in a frame, besides its own. */
   readonly origins: readonly string[];
+  /** Whether the page may ask for a microphone. */
+  readonly microphone?: boolean;
 }
 
-/** Nothing of this does a screen in a browser need. Full screen, pointer and keyboard lock stay. */
+/** Nothing of this does a screen in a browser need, and the microphone only where it is asked for. Full screen, pointer and keyboard lock stay. */
 const FEATURES: readonly string[] = [
   'accelerometer',
   'camera',
@@ -17,7 +19,6 @@ const FEATURES: readonly string[] = [
   'geolocation',
   'gyroscope',
   'magnetometer',
-  'microphone',
   'midi',
   'payment',
   'serial',
@@ -41,7 +42,9 @@ export function setHeaders(res: ServerResponse, facts: HeaderFacts): void {
   res.setHeader('referrer-policy', 'no-referrer');
   res.setHeader('cross-origin-opener-policy', 'same-origin');
   res.setHeader('cross-origin-resource-policy', 'same-origin');
-  res.setHeader('permissions-policy', FEATURES.map((name) => `${name}=()`).join(', '));
+  const never = FEATURES.map((name) => `${name}=()`);
+  const microphone = facts.microphone === true ? 'microphone=(self)' : 'microphone=()';
+  res.setHeader('permissions-policy', [...never, microphone].join(', '));
 }
 
 /** Sets what a page with a form and a style of its own carries: no script, no connection. */

@@ -7,8 +7,10 @@ export {
   type ClipboardAvailability,
   type GuestClipboard,
   type GuestInput,
+  type GuestMicrophone,
   type GuestOffer,
   type GuestScreen,
+  type GuestSound,
   type InputAbilities,
   type InputLine,
   LgmpInput,
@@ -16,9 +18,14 @@ export {
   QmpInput,
   type QmpInputOptions,
   type QmpState,
+  type SoundAbility,
+  type SoundListener,
+  type SoundPacket,
   SpiceClipboard,
   type SpiceClipboardOptions,
   SpiceInput,
+  SpiceMicrophone,
+  SpiceSound,
 } from '../hands/index.ts';
 export type { AppliedInput } from './input-desk.ts';
 export { LATENCY_STAGES, type LatencyStage } from './latency.ts';

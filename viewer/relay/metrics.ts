@@ -5,6 +5,7 @@ import type { ClipboardCounts, ClipboardDesk } from './clipboard-desk.ts';
 import type { Hub } from './hub.ts';
 import type { InputCounts } from './input-desk.ts';
 import type { LatencyStage } from './latency.ts';
+import type { SoundDesk } from './sound-desk.ts';
 import type { ViewerInfo, ViewerTotals } from './viewer-info.ts';
 
 /** What the metrics are made of. */
@@ -19,6 +20,8 @@ export interface MetricsSource {
   readonly input: InputCounts | undefined;
   /** What passed between clipboards; undefined where they stay apart. */
   readonly clipboard: Pick<ClipboardDesk, 'counts' | 'policy' | 'isAvailable'> | undefined;
+  /** Who hears the guest; undefined where it has no sound. */
+  readonly sound: SoundDesk | undefined;
 }
 
 type Sample = readonly [labels: string, value: number];
@@ -72,6 +75,15 @@ export function metricsText(source: MetricsSource): string {
       Object.entries(source.input).map(([what, count]) => [`{outcome="${what}"}`, count]),
     );
   if (source.clipboard !== undefined) putClipboard(put, source.clipboard.counts);
+  if (source.sound !== undefined) {
+    gauge('sound_listeners', 'Viewers that hear the guest.', source.sound.listeners);
+    put(
+      'sound_pieces_total',
+      'counter',
+      'Pieces of sound: played by the guest, sent, not sent for want of room, not coded; of microphones: said, and not.',
+      Object.entries(source.sound.counts).map(([what, count]) => [`{outcome="${what}"}`, count]),
+    );
+  }
   putEncoders(put, hub.coding.encoders);
   lines.push(...stageLines(source.latency));
   return `${lines.join('\n')}\n`;

@@ -8,7 +8,7 @@ import {
   type ClipboardPolicy,
   MAX_CLIPBOARD_CONTENTS_BYTES,
 } from '../../protocol/wire/index.ts';
-import type { GuestClipboard, GuestInput } from '../hands/index.ts';
+import type { GuestClipboard, GuestInput, GuestMicrophone, GuestSound } from '../hands/index.ts';
 import { CLIPBOARD_LIMITS } from './clipboard-desk.ts';
 import type { GuestSource } from './source.ts';
 
@@ -66,6 +66,10 @@ export interface ViewerOptions {
   readonly input?: GuestInput | undefined;
   /** The guest's clipboard, for who has the input; without it clipboards stay apart. */
   readonly clipboard?: ClipboardOptions | undefined;
+  /** What the guest plays, for all viewers. */
+  readonly sound?: GuestSound | undefined;
+  /** The guest's microphone, for who has the input. */
+  readonly microphone?: GuestMicrophone | undefined;
   /** Whether viewers may only look; true when left out and there is no `input`. */
   readonly viewOnly?: boolean;
   /** Most frames taken from the guest in a second; no bound when left out. */
@@ -103,6 +107,8 @@ export type Settings = Required<
     | 'input'
     | 'clipboard'
     | 'bootScreen'
+    | 'sound'
+    | 'microphone'
   >
 > & {
   readonly bootScreen: GuestSource | undefined;
@@ -112,6 +118,8 @@ export type Settings = Required<
   readonly cookieKey: Uint8Array | undefined;
   readonly input: GuestInput | undefined;
   readonly clipboard: ClipboardSettings | undefined;
+  readonly sound: GuestSound | undefined;
+  readonly microphone: GuestMicrophone | undefined;
   readonly bitrateKbits: number | undefined;
   readonly signal: AbortSignal | undefined;
   readonly maxFps: number | undefined;
@@ -148,6 +156,8 @@ export function settle(options: ViewerOptions): Settings {
     allowHosts: options.allowHosts ?? [],
     input: options.input,
     clipboard: settleClipboard(options),
+    sound: options.sound,
+    microphone: options.microphone,
     viewOnly: options.viewOnly ?? options.input === undefined,
     maxViewers: options.maxViewers ?? MAX_VIEWERS,
     mount: options.mount ?? '/',

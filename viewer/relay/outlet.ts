@@ -35,11 +35,22 @@ export class Outlet {
     return this.hasRoom && this.#socket.bufferedAmount < QUIET_BYTES;
   }
 
-  /** Hands a message over. Ownership: it must not change any more. */
-  send(message: Uint8Array): void {
+  /**
+   * Hands a message over. Ownership: it must not change any more.
+   *
+   * @param written called when the socket has written it
+   */
+  send(message: Uint8Array, written?: () => void): void {
     if (this.#socket.readyState !== WebSocket.OPEN) return;
     this.#bytesSent += message.byteLength;
-    this.#socket.send(message, { binary: true }, this.#onWritten);
+    const done =
+      written === undefined
+        ? this.#onWritten
+        : () => {
+            written();
+            this.#written();
+          };
+    this.#socket.send(message, { binary: true }, done);
   }
 
   /** Settles when there may be room, or when {@link end} was called: look again. */

@@ -29,6 +29,7 @@ import { Page } from './page.ts';
 import type { Pass } from './passes.ts';
 import type { Role } from './role.ts';
 import { HttpFace, splitTarget } from './server.ts';
+import { SoundDesk } from './sound-desk.ts';
 import { ViewerSocket } from './viewer.ts';
 import type { Departure, ViewerInfo, ViewerTotals } from './viewer-info.ts';
 
@@ -115,6 +116,7 @@ class Relay implements Viewer {
   readonly #hello: Hello;
   readonly #desk: InputDesk | undefined;
   readonly #clipboard: ClipboardDesk | undefined;
+  readonly #soundDesk: SoundDesk | undefined;
   readonly #totals: ViewerTotals = {
     bytesSent: 0,
     updatesSent: 0,
@@ -164,12 +166,16 @@ class Relay implements Viewer {
             ...settings.clipboard,
             watchHolder: (changed) => desk.watchHolder(changed),
           });
+    const { sound, microphone } = settings;
+    if (sound !== undefined || microphone !== undefined)
+      this.#soundDesk = new SoundDesk({ sound, microphone, log });
     this.#face = new HttpFace({
       mount,
       access: this.#access,
       page: new Page(),
       hub: this.#hub,
       version: settings.version,
+      microphone: microphone !== undefined,
       log,
       metrics: () => this.#metrics(),
     });
@@ -258,6 +264,7 @@ class Relay implements Viewer {
     await this.#whenEmpty();
     this.#clipboard?.close();
     this.#desk?.close();
+    await this.#soundDesk?.close();
     await this.#hub.close();
     this.#access.close();
     this.#server.close();
@@ -304,6 +311,7 @@ class Relay implements Viewer {
       mayAct,
       desk: this.#desk,
       clipboard: this.#clipboard,
+      soundDesk: this.#soundDesk,
       hub: this.#hub,
       hello: { ...this.#hello, viewOnly: !mayAct, ...offer(this.#settings, this.#hub) },
       credit,
@@ -348,6 +356,7 @@ class Relay implements Viewer {
       departures: this.#departures,
       input: this.#desk?.counts,
       clipboard: this.#clipboard,
+      sound: this.#soundDesk,
     };
   }
 }

@@ -25,6 +25,8 @@ export interface FaceOptions {
   readonly page: Page;
   readonly hub: Hub;
   readonly version: string;
+  /** Whether the page may ask for a microphone. */
+  readonly microphone?: boolean;
   readonly log: (line: string) => void;
   readonly metrics: () => MetricsSource;
 }
@@ -101,7 +103,7 @@ export class HttpFace {
   ): Promise<void> {
     const { names } = this.#options.access;
     const host = names.hostOf(req);
-    const facts = { host, origins: names.origins };
+    const facts = { host, origins: names.origins, microphone: this.#options.microphone === true };
     setHeaders(res, facts);
     if (host === undefined) {
       sendProblem(res, 403, 'ERR_KVMFR_DENIED', 'this relay does not answer to that name');
@@ -224,7 +226,7 @@ export class HttpFace {
   #session(): object {
     const { hub, version, metrics } = this.#options;
     const { geometry, epoch, serial } = hub.picture;
-    const { viewers, totals, latency, input, clipboard } = metrics();
+    const { viewers, totals, latency, input, clipboard, sound } = metrics();
     return {
       version,
       ...hub.state,
@@ -242,6 +244,9 @@ export class HttpFace {
               ...clipboard.counts,
             },
           }),
+      ...(sound === undefined
+        ? {}
+        : { sound: { listeners: sound.listeners, isHeard: sound.isHeard, ...sound.counts } }),
     };
   }
 

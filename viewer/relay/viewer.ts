@@ -11,8 +11,11 @@ import {
   decodeClipboardRequest,
   decodeInput,
   decodeInputWish,
+  decodeMicrophone,
+  decodeMicrophoneWish,
   decodeNeedKey,
   decodePing,
+  decodeSoundWish,
   decodeView,
   decodeViewerHello,
   type Envelope,
@@ -21,6 +24,7 @@ import {
   encodeHello,
   encodeInputState,
   encodePong,
+  encodeSoundState,
   exactBody,
   type Hello,
   readEnvelope,
@@ -34,6 +38,7 @@ import type { Attached, Hub, Notice } from './hub.ts';
 import type { InputDesk, Seat } from './input-desk.ts';
 import type { Latency } from './latency.ts';
 import { Outlet } from './outlet.ts';
+import type { SoundDesk, SoundSeat } from './sound-desk.ts';
 import type { Acknowledgement, Departure, ViewerInfo, ViewerTotals } from './viewer-info.ts';
 
 /** What a viewer is made with. */
@@ -47,6 +52,8 @@ export interface ViewerSocketOptions {
   readonly desk: InputDesk | undefined;
   /** Brings clipboards together; undefined when they stay apart. */
   readonly clipboard: ClipboardDesk | undefined;
+  /** Brings the guest's sound; undefined when there is none. */
+  readonly soundDesk: SoundDesk | undefined;
   readonly hub: Hub;
   readonly hello: Hello;
   /** Updates that may be on the way without being acknowledged. */
@@ -121,6 +128,8 @@ export class ViewerSocket implements Attached {
       return () => clearTimeout(timer);
     },
   });
+  #soundSeat: SoundSeat | undefined;
+  #soundDue = false;
   #ready = false;
   #visible = false;
   #refreshHz: number | undefined;
@@ -301,6 +310,17 @@ export class ViewerSocket implements Attached {
       case WIRE_TYPES.viewerClipboardData:
         this.#needClipboard(envelope).take(decodeClipboardData(envelope));
         break;
+      case WIRE_TYPES.soundWish:
+        this.#needSound(envelope).wish(decodeSoundWish(envelope));
+        break;
+      case WIRE_TYPES.microphoneWish:
+        this.#needSeat(envelope);
+        this.#needSound(envelope).microphoneWish(decodeMicrophoneWish(envelope));
+        break;
+      case WIRE_TYPES.microphone:
+        this.#needSeat(envelope);
+        this.#needSound(envelope).say(decodeMicrophone(envelope));
+        break;
       default:
         if (actsOnGuest(envelope.type)) this.#needSeat(envelope);
         throw wireError(`a viewer cannot send messages of type ${envelope.type}`);
@@ -326,10 +346,18 @@ export class ViewerSocket implements Attached {
     return this.#clipboard;
   }
 
+  #needSound({ type }: Envelope): SoundSeat {
+    if (this.#soundSeat === undefined)
+      throw wireError(`nothing takes messages of type ${type}: this guest has no sound`);
+    return this.#soundSeat;
+  }
+
   #leaveDesk(): void {
     this.#clipboard?.leave();
     this.#clipboard = undefined;
     this.#held.stop();
+    this.#soundSeat?.leave();
+    this.#soundSeat = undefined;
     this.#seat?.leave();
     this.#seat = undefined;
   }
@@ -379,13 +407,24 @@ export class ViewerSocket implements Attached {
   }
 
   #sitDown(): void {
-    const { desk, mayAct, address } = this.#options;
+    const { desk, soundDesk, mayAct, address } = this.#options;
+    this.#soundDue = true;
+    this.#soundSeat = soundDesk?.seat({
+      mayAct,
+      holdsInput: () => this.#seat?.hasInput === true,
+      changed: () => {
+        this.#soundDue = true;
+        if (this.#ready && this.#outlet.hasRoom) this.#sendNotices();
+      },
+      send: (message, written) => this.#send(message, written),
+    });
     if (desk === undefined || !mayAct) return;
     this.#seatDue = true;
     this.#seat = desk.seat({
       name: address,
       changed: () => {
         this.#seatDue = true;
+        this.#soundSeat?.look();
         if (this.#ready && this.#outlet.hasRoom) this.#sendNotices();
       },
     });
@@ -419,7 +458,10 @@ export class ViewerSocket implements Attached {
   #setVisible(visible: boolean): void {
     if (visible === this.#visible) return;
     this.#visible = visible;
-    if (!visible) this.#seat?.rest();
+    if (!visible) {
+      this.#seat?.rest();
+      this.#soundSeat?.rest();
+    }
     this.#feed.setVisible(visible);
     this.#hub.demandChanged();
   }
@@ -470,6 +512,10 @@ export class ViewerSocket implements Attached {
       this.#clipboardDue = false;
       this.#send(encodeClipboardState(this.#clipboard.state));
     }
+    if (this.#soundDue && this.#soundSeat !== undefined) {
+      this.#soundDue = false;
+      this.#send(encodeSoundState(this.#soundSeat.state));
+    }
     if (!this.#visible) return;
     this.#enterEpoch();
     this.#sendNotice('shape');
@@ -501,9 +547,9 @@ export class ViewerSocket implements Attached {
     this.#send(message);
   }
 
-  #send(message: Uint8Array): void {
+  #send(message: Uint8Array, written?: () => void): void {
     this.#options.totals.bytesSent += message.byteLength;
-    this.#outlet.send(message);
+    this.#outlet.send(message, written);
   }
 
   #heard(): void {

@@ -20,6 +20,8 @@ import {
   decodeMoves,
   decodePicture,
   decodePong,
+  decodeSound,
+  decodeSoundState,
   decodeState,
   decodeStats,
   decodeTimes,
@@ -33,6 +35,8 @@ import {
   type PongMessage,
   type RelayStats,
   readEnvelope,
+  type SoundMessage,
+  type SoundState,
   type State,
   type TimesMessage,
   type VideoMessage,
@@ -97,6 +101,9 @@ export class TestViewer {
   readonly inputs: InputState[] = [];
   readonly clipboards: ClipboardState[] = [];
   readonly contents: ClipboardData[] = [];
+  readonly soundStates: SoundState[] = [];
+  /** Pieces of sound, their data copied. */
+  readonly sounds: SoundMessage[] = [];
   /** Types of messages in the order in which they came. */
   readonly order: number[] = [];
   hello: Hello | undefined;
@@ -267,6 +274,14 @@ export class TestViewer {
       case WIRE_TYPES.clipboardData:
         this.contents.push(decodeClipboardData(envelope));
         break;
+      case WIRE_TYPES.soundState:
+        this.soundStates.push(decodeSoundState(envelope));
+        break;
+      case WIRE_TYPES.sound: {
+        const sound = decodeSound(envelope);
+        this.sounds.push({ ...sound, data: Uint8Array.from(sound.data) });
+        break;
+      }
       default:
         throw new Error(`a relay cannot send type ${envelope.type}`);
     }

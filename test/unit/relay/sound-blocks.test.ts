@@ -1,0 +1,119 @@
+import { describe, expect, it } from 'vitest';
+import type { SoundBlock } from '../../../viewer/encode/index.ts';
+import type { SoundPacket } from '../../../viewer/hands/index.ts';
+import { SoundBlocks } from '../../../viewer/relay/sound-blocks.ts';
+import { frequencyOf } from '../../support/written-sound.ts';
+
+function packet(samples: readonly number[], rest: Partial<SoundPacket> = {}): SoundPacket {
+  return {
+    samples: new Uint8Array(Int16Array.from(samples).buffer),
+    ...{ channels: 2, rateHz: 48_000, atMs: 10_000, volumes: [], muted: false },
+    ...rest,
+  };
+}
+
+function made(run: (blocks: SoundBlocks) => void): readonly SoundBlock[] {
+  const made: SoundBlock[] = [];
+  run(new SoundBlocks((block) => made.push(block)));
+  return made;
+}
+
+/** So many frames that count from a number on: left 1, right -1, left 2, … */
+function counted(from: number, frames: number): number[] {
+  return Array.from({ length: 2 * frames }, (_, index) => {
+    const number = from + Math.floor(index / 2);
+    return index % 2 === 0 ? number : -number;
+  });
+}
+
+describe('SoundBlocks', () => {
+  it('makes pieces of 960 frames of packets of any size, and loses no sample', () => {
+    const blocks = made((to) => {
+      for (let frame = 0; frame < 2000; frame += 100)
+        to.push(packet(counted(frame + 1, 100), { atMs: 10_000 + (frame + 100) / 48 }));
+    });
+    expect(blocks.map(({ stream, sequence, last }) => [stream, sequence, last])).toEqual([
+      [1, 0, false],
+      [1, 1, false],
+    ]);
+    expect([...(blocks[0]?.samples ?? []), ...(blocks[1]?.samples ?? [])]).toEqual(
+      counted(1, 1920),
+    );
+    expect(blocks[0]?.atMs).toBeCloseTo(10_000, 6);
+    expect(blocks[1]?.atMs).toBeCloseTo(10_020, 6);
+  });
+
+  it('gives out what is left when the guest stops, and begins another stream after it', () => {
+    const blocks = made((to) => {
+      to.end();
+      to.push(packet(counted(1, 10)));
+      to.end();
+      to.end();
+      to.push(packet(counted(1, 960)));
+      to.end();
+    });
+    expect(blocks.map(({ stream, sequence, last }) => [stream, sequence, last])).toEqual([
+      [1, 0, true],
+      [2, 0, false],
+      [2, 1, true],
+    ]);
+    expect([...(blocks[0]?.samples ?? [])]).toEqual([...counted(1, 10), ...Array(1900).fill(0)]);
+    expect(blocks[2]?.samples.every((sample) => sample === 0)).toBe(true);
+  });
+
+  it('keeps time through bursts, and after a pause', () => {
+    const [first, second, third] = made((to) => {
+      // Two packets of 10 ms at once, twice; then one after a second of nothing.
+      for (const atMs of [10_020, 10_020, 10_040, 10_040, 11_040, 11_040])
+        to.push(packet(counted(1, 480), { atMs }));
+    });
+    expect(first?.atMs).toBe(10_010);
+    expect(Math.abs((second?.atMs ?? 0) - 10_030)).toBeLessThan(2);
+    expect(third?.atMs).toBe(11_030);
+  });
+
+  it('is as loud as the guest has it', () => {
+    const loud = Array<number>(1920).fill(1000);
+    const [half, mono, silent] = made((to) => {
+      to.push(packet(loud, { volumes: [0.5, 0.25] }));
+      to.push(packet(loud.slice(960), { channels: 1, volumes: [0.5] }));
+      to.push(packet(loud, { muted: true }));
+    });
+    expect(half?.samples.slice(0, 4)).toEqual(Int16Array.of(500, 250, 500, 250));
+    expect(mono?.samples.slice(0, 4)).toEqual(Int16Array.of(500, 500, 500, 500));
+    expect(silent?.samples.every((sample) => sample === 0)).toBe(true);
+  });
+
+  it('takes the first two of many channels', () => {
+    const frames = Array.from({ length: 960 * 6 }, (_, index) => index % 6);
+    const [block] = made((to) => to.push(packet(frames, { channels: 6 })));
+    expect(block?.samples.slice(0, 4)).toEqual(Int16Array.of(0, 1, 0, 1));
+  });
+
+  it.each([8000, 44_100, 96_000, 192_000])('plays a tone of %i Hz at its height', (rateHz) => {
+    const blocks = made((to) => {
+      for (let at = 0; at < rateHz; at += 100) {
+        const samples = Array.from({ length: 200 }, (_, index) => {
+          const frame = at + Math.floor(index / 2);
+          return Math.round(8000 * Math.sin((2 * Math.PI * 1000 * frame) / rateHz));
+        });
+        to.push(packet(samples, { rateHz, atMs: 10_000 + (1000 * (at + 100)) / rateHz }));
+      }
+    });
+    expect(blocks).toHaveLength(50);
+    const left = blocks.flatMap(({ samples }) => [
+      ...samples.filter((_, index) => index % 2 === 0),
+    ]);
+    expect(frequencyOf(left)).toBeCloseTo(1000, 0);
+  });
+
+  it.each([
+    ['a rate of 1 Hz', { rateHz: 1 }],
+    ['a rate that is no number', { rateHz: Number.NaN }],
+    ['a billion Hz', { rateHz: 1e9 }],
+    ['no channels', { channels: 0 }],
+    ['more channels than samples', { channels: 5000 }],
+  ])('passes over packets of %s', (_, rest) => {
+    expect(made((to) => to.push(packet(counted(1, 2000), rest)))).toEqual([]);
+  });
+});
