@@ -4,6 +4,7 @@ import { KvmfrError, type KvmfrErrorCode } from '../protocol/error.ts';
 import type { AssumedWire } from '../protocol/lgmp/detect.ts';
 import { HEARTBEAT_TIMEOUT_MS } from '../protocol/limits.ts';
 import { type ClientStats, newClientStats } from './client-stats.ts';
+import { GuestClipboardLine, type GuestClipboardOptions } from './clipboard.ts';
 import { type CursorOptions, CursorStream } from './cursor.ts';
 import type { Frame } from './frame.ts';
 import { FrameStream, type FramesOptions } from './frames.ts';
@@ -165,6 +166,14 @@ export class Client implements AsyncDisposable {
    */
   input(options: InputOptions = {}): GuestInputLine {
     return new GuestInputLine(this.#host, options);
+  }
+
+  /**
+   * The guest's clipboard, where its features say that it shares one (KVMFR 34). A subscriber of its own,
+   * and its owner as soon as nobody else is, until it is closed.
+   */
+  clipboard(options: GuestClipboardOptions = {}): GuestClipboardLine {
+    return new GuestClipboardLine(this.#host, options);
   }
 
   /** How frames come. */

@@ -17,7 +17,7 @@ import { StreamEnd } from '../protocol/lgmp/stream-end.ts';
 import { type InputOwner, InputSender, type InputSenderCounters } from './input-sender.ts';
 import type { Queue } from './queue.ts';
 import type { Session } from './session.ts';
-import { type StreamHost, Subscription } from './subscription.ts';
+import { quietHost, type StreamHost, Subscription } from './subscription.ts';
 
 /** How the input is used. */
 export interface InputOptions {
@@ -76,7 +76,7 @@ export class GuestInputLine implements AsyncDisposable {
 
   constructor(host: StreamHost, options: InputOptions = {}) {
     this.#host = host;
-    this.#subscription = new Subscription(quiet(host), QUEUE_IDS.input, options.signal);
+    this.#subscription = new Subscription(quietHost(host), QUEUE_IDS.input, options.signal);
     this.#subscription.stopped.addEventListener('abort', () => this.#leave(), { once: true });
     this.#running = this.#run();
   }
@@ -315,18 +315,6 @@ export class GuestInputLine implements AsyncDisposable {
           };
     return { available: true, absolute, owner, leds: lights };
   }
-}
-
-/** A client that is not told of this stream's troubles: the picture goes on without it. */
-function quiet(host: StreamHost): StreamHost {
-  return {
-    stats: host.stats,
-    pace: host.pace,
-    whenSession: (signal) => host.whenSession(signal),
-    setIssue: () => undefined,
-    register: (stream) => host.register(stream),
-    unregister: (stream) => host.unregister(stream),
-  };
 }
 
 function sameState(a: InputState, b: InputState): boolean {

@@ -24,6 +24,18 @@ export interface StreamHost {
   unregister(stream: Subscription): void;
 }
 
+/** A client that is not told of this stream's troubles: the picture goes on without it. */
+export function quietHost(host: StreamHost): StreamHost {
+  return {
+    stats: host.stats,
+    pace: host.pace,
+    whenSession: (signal) => host.whenSession(signal),
+    setIssue: () => undefined,
+    register: (stream) => host.register(stream),
+    unregister: (stream) => host.unregister(stream),
+  };
+}
+
 /** Queues that are read along with the one that a stream subscribes to. */
 export interface Companions {
   /** Takes them or gives them back, as it should be now; never waits. */

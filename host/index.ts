@@ -1,4 +1,10 @@
 /** Layer 2, twin of the client: writes the region. LGMP's host role, which runs in the guest. */
+export type {
+  ClipboardContentFormat,
+  ClipboardCounters,
+  HostClipboard,
+  HostContents,
+} from './clipboard-events.ts';
 export type { ColorTransformInput } from './color-transform.ts';
 export type { CursorInput, CursorShapeInput } from './cursor.ts';
 export type { FrameInput } from './frame-input.ts';

@@ -14,10 +14,10 @@ import {
   STREAM_DIRECTIONS,
   writeInputStatus,
 } from '../protocol/index.ts';
-import { InputEndpoint } from './input-endpoint.ts';
 import type { Payload } from './plan.ts';
 import type { HostQueue } from './queue.ts';
 import type { HostSession } from './session.ts';
+import { StreamEndpoint } from './stream-endpoint.ts';
 
 /** What a client does with the guest's keyboard and pointer. */
 export type HostInput =
@@ -79,7 +79,7 @@ export class InputPublisher {
   readonly #session: HostSession;
   readonly #queue: HostQueue;
   readonly #payloads: readonly Payload[];
-  readonly #endpoints: readonly InputEndpoint[];
+  readonly #endpoints: readonly StreamEndpoint[];
   readonly #generation: number;
   readonly #record: Uint8Array<ArrayBuffer> = new Uint8Array(INPUT_STREAM.slotBytes);
   /** Clients whose stream was taken away because they broke it; until they unsubscribe. */
@@ -108,7 +108,7 @@ export class InputPublisher {
     const sessionIdAt = session.wire.lgmp.header.sessionID;
     this.#endpoints = input.streams.map(
       ({ at }) =>
-        new InputEndpoint({
+        new StreamEndpoint({
           region,
           sessionIdAt,
           sessionId: session.id,
@@ -182,19 +182,19 @@ export class InputPublisher {
     }
   }
 
-  #unbind(endpoint: InputEndpoint, done: HostInput[]): void {
+  #unbind(endpoint: StreamEndpoint, done: HostInput[]): void {
     if (endpoint.isDraining) return;
     // What it held must not stay down, whatever is left in its stream.
     if (this.#owner?.clientId === endpoint.clientId) this.#release(done);
     endpoint.drain();
   }
 
-  #finish(endpoint: InputEndpoint): void {
+  #finish(endpoint: StreamEndpoint): void {
     if (endpoint.isDraining && endpoint.finish()) this.#streamsChanged();
   }
 
   /** Reads what a client has sent: no more than its stream holds, so that all get their turn. */
-  #hear(endpoint: InputEndpoint, nowMs: number, done: HostInput[]): void {
+  #hear(endpoint: StreamEndpoint, nowMs: number, done: HostInput[]): void {
     const { clientId, end } = endpoint;
     if (end === undefined) return;
     for (let turn = 0; turn < INPUT_STREAM.slotCount; turn++) {
@@ -214,7 +214,7 @@ export class InputPublisher {
   }
 
   /** A stream that cannot be is taken from its client. */
-  #breach(endpoint: InputEndpoint, done: HostInput[]): void {
+  #breach(endpoint: StreamEndpoint, done: HostInput[]): void {
     const { clientId } = endpoint;
     this.counters.violations++;
     if (this.#owner?.clientId === clientId) this.#release(done);

@@ -1,4 +1,7 @@
 import {
+  CLIPBOARD_RECORD_BYTES,
+  CLIPBOARD_STREAM,
+  ClipboardStatus,
   ColorTransform,
   INPUT_ENDPOINTS,
   INPUT_STREAM,
@@ -40,6 +43,15 @@ export interface InputPlan {
   readonly statuses: readonly Payload[];
 }
 
+/** Where the clipboard travels. */
+export interface ClipboardPlan {
+  readonly queue: QueuePlan;
+  readonly toClient: Payload;
+  readonly toHost: Payload;
+  readonly statuses: readonly Payload[];
+  readonly messages: readonly Payload[];
+}
+
 /** Where a publisher keeps what, drawn in docs/regions.md. */
 export interface RegionPlan {
   readonly frameQueue: QueuePlan;
@@ -49,6 +61,8 @@ export interface RegionPlan {
   readonly pointers: readonly Payload[];
   /** What input needs; undefined for a publisher that takes none. */
   readonly input: InputPlan | undefined;
+  /** What the clipboard needs; undefined for a publisher that shares none. */
+  readonly clipboard: ClipboardPlan | undefined;
   readonly shapes: readonly Payload[];
   /** For colour transforms; none before KVMFR 34. */
   readonly transforms: readonly Payload[];
@@ -57,6 +71,9 @@ export interface RegionPlan {
 
 const SHAPE_BUFFERS = 3;
 const INPUT_STATUSES = 4;
+const CLIPBOARD_QUEUE_LENGTH = 32;
+/** Payloads of each kind that the clipboard's queue names. */
+const CLIPBOARD_PAYLOADS = 4;
 
 function roundUp(value: number, step: number): number {
   return Math.ceil(value / step) * step;
@@ -65,8 +82,8 @@ function roundUp(value: number, step: number): number {
 /**
  * Divides a region the way the publishers of its wire do: queues, pointer payloads, 3 shape payloads
  * (and 3 for colour transforms), and frame slots that share the rest, on pages (or on what graphics
- * cards take for pages). `regionBytes` is what LGMP has: without the recovery region. With input its
- * queue, streams and statuses come before the frame slots.
+ * cards take for pages). `regionBytes` is what LGMP has: without the recovery region. What input and
+ * clipboard need comes before the frame slots.
  *
  * @throws ERR_KVMFR_SIZE when it does not fit, with the MiB needed
  */
@@ -74,7 +91,7 @@ export function planRegion(
   regionBytes: number,
   udataBytes: number,
   wire: Wire,
-  withInput = false,
+  extras: { readonly input?: boolean; readonly clipboard?: boolean } = {},
 ): RegionPlan {
   const { lgmp, frameAlignBytes, frameSlots } = wire;
   let next = roundUp(lgmp.header.sizeBytes + udataBytes, 4);
@@ -107,14 +124,24 @@ export function planRegion(
   const transforms = hasColors
     ? payloads(SHAPE_BUFFERS, cursorBytes + ColorTransform.$sizeBytes)
     : [];
-  const input: InputPlan | undefined = withInput
+  const stream = (shape: { readonly slotCount: number; readonly slotBytes: number }): Payload => {
+    const bytes = streamRegionBytes(shape);
+    return { at: take(bytes, STREAM_ALIGN_BYTES), bytes };
+  };
+  const input: InputPlan | undefined = extras.input
     ? {
         queue: queue(QUEUE_IDS.input, INPUT_STATUSES),
-        streams: Array.from({ length: INPUT_ENDPOINTS }, () => {
-          const bytes = streamRegionBytes(INPUT_STREAM);
-          return { at: take(bytes, STREAM_ALIGN_BYTES), bytes };
-        }),
+        streams: Array.from({ length: INPUT_ENDPOINTS }, () => stream(INPUT_STREAM)),
         statuses: payloads(INPUT_STATUSES, InputStatus.$sizeBytes),
+      }
+    : undefined;
+  const clipboard: ClipboardPlan | undefined = extras.clipboard
+    ? {
+        queue: queue(QUEUE_IDS.clipboard, CLIPBOARD_QUEUE_LENGTH),
+        statuses: payloads(CLIPBOARD_PAYLOADS, ClipboardStatus.$sizeBytes),
+        messages: payloads(CLIPBOARD_PAYLOADS, CLIPBOARD_RECORD_BYTES),
+        toClient: stream(CLIPBOARD_STREAM),
+        toHost: stream(CLIPBOARD_STREAM),
       }
     : undefined;
   const framesAt = roundUp(next, frameAlignBytes);
@@ -128,7 +155,10 @@ export function planRegion(
     at: framesAt + index * frameBytes,
     bytes: frameBytes,
   }));
-  return { frameQueue, ownerQueues, pointerQueue, pointers, shapes, transforms, input, frames };
+  return {
+    ...{ frameQueue, ownerQueues, pointerQueue, pointers, shapes, transforms },
+    ...{ input, clipboard, frames },
+  };
 }
 
 /**
@@ -140,8 +170,9 @@ export function regionMibOf(wire: WireName, heightPx: number, pitchBytes: number
   const { frameSlots, frameAlignBytes } = WIRES[wire];
   const documented = (heightPx * pitchBytes * 2) / 2 ** 20 + 10;
   const slot = roundUp(heightPx * pitchBytes + frameAlignBytes, frameAlignBytes);
-  // Cursor shapes take 3 MiB; queues, transforms and the recovery region less than half of one.
-  const needed = frameSlots === 2 ? 0 : (slot * frameSlots) / 2 ** 20 + 3.5;
+  // Cursor shapes take 3 MiB, the streams of the clipboard 2; queues, transforms, the streams of input
+  // and the recovery region less than one.
+  const needed = frameSlots === 2 ? 0 : (slot * frameSlots) / 2 ** 20 + 6;
   return 2 ** Math.ceil(Math.log2(Math.max(documented, needed)));
 }
 

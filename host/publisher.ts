@@ -12,6 +12,14 @@ import {
   type VmRecord,
 } from '../protocol/index.ts';
 import type { SentMessage } from './client-messages.ts';
+import { ClipboardPublisher } from './clipboard.ts';
+import {
+  type ClipboardContentFormat,
+  type ClipboardCounters,
+  type HostClipboard,
+  type HostContents,
+  newClipboardPast,
+} from './clipboard-events.ts';
 import { type CursorCounters, type CursorInput, CursorPublisher } from './cursor.ts';
 import type { FrameInput } from './frame-input.ts';
 import {
@@ -52,6 +60,11 @@ export interface HostOptions {
    * and streams take 137 KiB of the region.
    */
   readonly input?: boolean | undefined;
+  /**
+   * Shares a clipboard with a client (dev12): see the event `clipboard`, {@link Host.setClipboard} and
+   * {@link Host.readClipboard}. Adds FEATURES.clipboard, whose streams take 2 MiB of the region.
+   */
+  readonly clipboard?: boolean | undefined;
   /** Closes the host. */
   readonly signal?: AbortSignal | undefined;
   /** Time between heartbeats; 10 when left out. 0: none by itself, call {@link Host.housekeep}. */
@@ -71,6 +84,8 @@ export interface HostEvents {
   'recovery-request': [request: RecoveryRequestName];
   /** A client does something with keyboard or pointer. */
   input: [input: HostInput];
+  /** A client does something with the clipboard. */
+  clipboard: [clipboard: HostClipboard];
   /** There is another pace, or none any more: see {@link Host.pace}. */
   pace: [];
   /** Somebody subscribed and gets the newest frame, or the pointer, again. */
@@ -110,12 +125,16 @@ export interface HostStats {
   readonly restarts: number;
   /** What came of the records of clients; undefined without input. */
   readonly input: Readonly<InputCounters> | undefined;
+  /** The same of the clipboard. */
+  readonly clipboard: Readonly<ClipboardCounters> | undefined;
 }
 
 // A peer that keeps wiping the header must not keep us writing it.
 const RESTART_INTERVAL_MS = 250;
 // How often the path of the region is looked at.
 const LOOK_INTERVAL_MS = 1000;
+// Of contents that a client gives, unless told otherwise.
+const MAX_CLIPBOARD_BYTES = 64 * 2 ** 20;
 
 function monotonicMs(): number {
   return Number(process.hrtime.bigint()) / 1e6;
@@ -142,6 +161,7 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
   #frames: FramePublisher;
   #cursor: CursorPublisher;
   #input: InputPublisher | undefined;
+  #clipboard: ClipboardPublisher | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort = (): void => void this.close();
   #timer: NodeJS.Timeout | undefined;
@@ -167,18 +187,20 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
     this.#wire = wireOf(options.wire ?? 'B7');
     this.wire = this.#wire.name;
     this.#clock = options.clock ?? monotonicMs;
-    if (options.input === true && !this.#wire.targeted)
-      throw new KvmfrError(
-        'ERR_KVMFR_ARGUMENT',
-        `input must be with wire dev12, but is with ${this.#wire.name}`,
-      );
+    for (const extra of ['input', 'clipboard'] as const)
+      if (options[extra] === true && !this.#wire.targeted)
+        throw new KvmfrError(
+          'ERR_KVMFR_ARGUMENT',
+          `${extra} must be with wire dev12, but is with ${this.#wire.name}`,
+        );
     this.#facts = {
       hostVersion: options.hostVersion ?? `kvmfr ${packageVersion()}`,
       // The schedule of a client is this host's own business, not its source's.
       features:
-        ((options.features ?? 0) & ~FEATURES.input) |
+        ((options.features ?? 0) & ~(FEATURES.input | FEATURES.clipboard)) |
         (this.#wire.targeted ? FEATURES.frameSchedule : 0) |
-        (options.input === true ? FEATURES.input : 0),
+        (options.input === true ? FEATURES.input : 0) |
+        (options.clipboard === true ? FEATURES.clipboard : 0),
       vm: { ...describeMachine('kvmfr'), ...options.vm },
       os: options.os ?? describeSystem(),
     };
@@ -196,6 +218,8 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
     this.#cursor = new CursorPublisher(region, this.#session, undefined);
     if (options.input === true)
       this.#input = new InputPublisher(region, this.#session, newInputPast());
+    if (options.clipboard === true)
+      this.#clipboard = new ClipboardPublisher(region, this.#session, newClipboardPast());
     const { housekeepingMs = 10 } = options;
     if (housekeepingMs > 0) this.#timer = setInterval(() => this.housekeep(), housekeepingMs);
     this.#signal = options.signal;
@@ -246,6 +270,28 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
     if (released !== undefined) this.emit('input', released);
   }
 
+  /** The client that has the clipboard, by its id; undefined while none has. */
+  get clipboardOwner(): number | undefined {
+    return this.#closed ? undefined : this.#clipboard?.owner;
+  }
+
+  /** Something was copied in the guest: clients may have it. Without contents: nothing is there. */
+  setClipboard(contents: HostContents): void {
+    if (!this.#closed) this.#clipboard?.copy(contents);
+  }
+
+  /**
+   * Gets what the client has offered; undefined when it has none of it any more, gives none, or more
+   * than `maxBytes`.
+   */
+  readClipboard(
+    format: ClipboardContentFormat,
+    maxBytes: number = MAX_CLIPBOARD_BYTES,
+  ): Promise<Uint8Array | undefined> {
+    const clipboard = this.#closed ? undefined : this.#clipboard;
+    return clipboard?.read(format, maxBytes) ?? Promise.resolve(undefined);
+  }
+
   get closed(): boolean {
     return this.#closed;
   }
@@ -269,9 +315,14 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
       subscribersReaped: this.#pastReaped + sum('reaped'),
       clientMessages: this.#clientMessages,
       clientMessagesRefused: this.#clientMessagesRefused,
-      repairs: this.#pastRepairs + sum('repaired') + (this.#input?.repaired ?? 0),
+      repairs:
+        this.#pastRepairs +
+        sum('repaired') +
+        (this.#input?.repaired ?? 0) +
+        (this.#clipboard?.repaired ?? 0),
       restarts: this.#restarts,
       input: this.#input === undefined ? undefined : { ...this.#input.counters },
+      clipboard: this.#clipboard === undefined ? undefined : { ...this.#clipboard.counters },
     };
   }
 
@@ -332,6 +383,8 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
     if (this.#closed) return;
     this.#serveInput(now);
     if (this.#closed) return;
+    for (const one of this.#clipboard?.serve(now) ?? []) this.emit('clipboard', one);
+    if (this.#closed) return;
     this.#frames.flush(now);
     this.#cursor.flush(now);
     this.#tellPace();
@@ -350,6 +403,7 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
       this.#closed = true;
       clearInterval(this.#timer);
       this.#signal?.removeEventListener('abort', this.#onAbort);
+      this.#clipboard?.end();
       this.#mapping?.close();
       this.emit('close');
     }
@@ -369,6 +423,7 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
       if (name === 'frame') this.#frames.repeatForSubscriber(fresh);
       else if (name === 'pointer') this.#cursor.repeatForSubscriber();
       else if (name === 'input') this.#input?.repeatForSubscriber();
+      else if (name === 'clipboard') this.#clipboard?.repeatForSubscriber();
       this.emit('subscriber', { queue: name });
     }
     if (this.#closed) return;
@@ -387,6 +442,10 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
       return;
     }
     this.#clientMessages++;
+    if (name === 'clipboard') {
+      this.#clipboard?.hear(bytes, clientId, nowMs);
+      return;
+    }
     const message = decodeClientMessage(bytes, this.#wire.frame.kvmfrVersion);
     if (message.type === 'frame-schedule' && name === 'pointer')
       this.#frames.schedule(message, clientId, nowMs);
@@ -462,9 +521,17 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
       this.#pastRepairs += input.repaired;
       this.#input = new InputPublisher(this.#region, this.#session, input.past);
     }
+    const clipboard = this.#clipboard;
+    if (clipboard !== undefined) {
+      this.#pastRepairs += clipboard.repaired;
+      clipboard.end();
+      this.#clipboard = new ClipboardPublisher(this.#region, this.#session, clipboard.past);
+    }
     this.emit('session', this.#session.id);
     // What its owner held there must not stay down.
     if (input?.owner !== undefined) this.emit('input', { kind: 'release', clientId: input.owner });
+    if (clipboard?.owner !== undefined)
+      this.emit('clipboard', { kind: 'release', clientId: clipboard.owner });
   }
 
   #begin(nowMs: number): HostSession {

@@ -22,8 +22,14 @@ export interface SessionFacts {
   readonly os: OsRecord | undefined;
 }
 
-/** The queues of a session; those of owners and of input since KVMFR 34. */
-export type QueueName = 'frame' | 'frame-owner-0' | 'frame-owner-1' | 'pointer' | 'input';
+/** The queues of a session; those of owners, input and clipboard since KVMFR 34. */
+export type QueueName =
+  | 'frame'
+  | 'frame-owner-0'
+  | 'frame-owner-1'
+  | 'pointer'
+  | 'input'
+  | 'clipboard';
 
 /** A queue and what it is for. */
 export interface NamedQueue {
@@ -52,6 +58,8 @@ export class HostSession {
   readonly pointerQueue: HostQueue;
   /** Tells clients of the guest's input; undefined for a publisher that takes none. */
   readonly inputQueue: HostQueue | undefined;
+  /** Tells clients of the guest's clipboard; undefined for a publisher that shares none. */
+  readonly clipboardQueue: HostQueue | undefined;
   /** All of them, in the order of the queue table. */
   readonly queues: readonly NamedQueue[];
   readonly #region: Region;
@@ -64,12 +72,10 @@ export class HostSession {
    */
   constructor(region: Region, wire: Wire, facts: SessionFacts, nowMs: number, keptBytes = 0) {
     const udata = encodeSession({ kvmfrVersion: wire.frame.kvmfrVersion, ...facts });
-    this.plan = planRegion(
-      region.byteLength - keptBytes,
-      udata.byteLength,
-      wire,
-      (facts.features & FEATURES.input) !== 0,
-    );
+    this.plan = planRegion(region.byteLength - keptBytes, udata.byteLength, wire, {
+      input: (facts.features & FEATURES.input) !== 0,
+      clipboard: (facts.features & FEATURES.clipboard) !== 0,
+    });
     this.#region = region;
     this.wire = wire;
     this.#beatAt = nowMs;
@@ -88,8 +94,9 @@ export class HostSession {
     this.frameQueue = create(this.plan.frameQueue);
     this.ownerQueues = this.plan.ownerQueues.map(create);
     this.pointerQueue = create(this.plan.pointerQueue);
-    const { input } = this.plan;
+    const { input, clipboard } = this.plan;
     this.inputQueue = input === undefined ? undefined : create(input.queue);
+    this.clipboardQueue = clipboard === undefined ? undefined : create(clipboard.queue);
     this.queues = [
       { name: 'frame', queue: this.frameQueue },
       ...OWNER_NAMES.flatMap((name, lane) => {
@@ -100,6 +107,9 @@ export class HostSession {
       ...(this.inputQueue === undefined
         ? []
         : [{ name: 'input', queue: this.inputQueue } as const]),
+      ...(this.clipboardQueue === undefined
+        ? []
+        : [{ name: 'clipboard', queue: this.clipboardQueue } as const]),
     ];
     storeU32(region, header.numQueues, this.queues.length);
     this.id = newSessionId(before);

@@ -10,6 +10,8 @@ let mapped;
 /** Where the frame queue was when a picture was published that is not seen to be posted yet. */
 let unposted;
 const inputs = [];
+const clipboards = [];
+let clipboardWaits;
 let inputWaits;
 const held = { keys: 0, buttons: 0 };
 
@@ -24,6 +26,10 @@ const calls = {
       inputs.push(input);
       note(input);
       inputWaits?.();
+    });
+    host.on('clipboard', (event) => {
+      clipboards.push(event);
+      clipboardWaits?.();
     });
     // A publisher shows its last picture also to who comes after it was wiped.
     host.on('session', () => playing?.publish());
@@ -52,6 +58,22 @@ const calls = {
   /** Waits until no key and no button is held. */
   async letGo() {
     while (held.keys + held.buttons > 0) await new Promise((resolve) => (inputWaits = resolve));
+  },
+  /** Something is copied in the guest: pairs of a format and its bytes. */
+  copy(contents) {
+    host.setClipboard(new Map(contents));
+  },
+  paste(format, maxBytes) {
+    return host.readClipboard(format, maxBytes);
+  },
+  /** What clients did to the clipboard, up to one of a kind; it is forgotten then. */
+  async clipboards(kind) {
+    let last = -1;
+    while (last < 0) {
+      last = clipboards.findIndex((event) => event.kind === kind);
+      if (last < 0) await new Promise((resolve) => (clipboardWaits = resolve));
+    }
+    return clipboards.splice(0, last + 1);
   },
   lights(leds) {
     host.setKeyboardLeds(leds);

@@ -9,6 +9,7 @@ import type {
   CursorInput,
   FrameInput,
   FrameTampering,
+  HostClipboard,
   HostInput,
   HostOptions,
   HostStats,
@@ -114,6 +115,21 @@ export class GuestProcess {
   /** Waits until clients hold no key there: each has let go, or was made to. */
   letGo(): Promise<unknown> {
     return this.#call('letGo');
+  }
+
+  /** Something is copied in the guest. */
+  copy(contents: { readonly [format: string]: Uint8Array }): Promise<unknown> {
+    return this.#call('copy', Object.entries(contents));
+  }
+
+  /** The guest pastes what a client has offered. */
+  async paste(format: string, maxBytes?: number): Promise<Uint8Array | undefined> {
+    return (await this.#call('paste', format, maxBytes)) as Uint8Array | undefined;
+  }
+
+  /** What clients did to the clipboard, up to one of a kind. */
+  async clipboards(kind: HostClipboard['kind']): Promise<readonly HostClipboard[]> {
+    return (await this.#call('clipboards', kind)) as readonly HostClipboard[];
   }
 
   /** Turns lights of its keyboard on, and the others off. */

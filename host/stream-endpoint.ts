@@ -26,7 +26,7 @@ const ENDS = ['producer', 'consumer'] as const;
  * is ended by force; and a stream whose client says for ever that it is at work stays with it, because
  * whoever came next would share its slots.
  */
-export class InputEndpoint {
+export class StreamEndpoint {
   readonly stream: StreamDescriptor;
   readonly #place: StreamPlace;
   #end: StreamEnd | undefined;
