@@ -43,8 +43,8 @@ export class SpiceInput implements GuestInput {
   #waiting: Waiting[] = [];
   #screen: SpiceSession['display']['screen'];
   #told = '';
-  /** Buttons that went down in the guest, and the connection by which they did. */
-  #pressed = { buttons: 0, connection: 0 };
+  /** The connection by which the guest was last told of buttons. */
+  #buttonsBy: number | undefined;
   /** When the server was taken back. */
   #takenBackMs: number[] = [];
 
@@ -132,12 +132,12 @@ export class SpiceInput implements GuestInput {
 
   /**
    * A server lets keys go when their viewer leaves, and buttons not. It is told of all buttons each
-   * time, so the release of one lets go of all.
+   * time, so the release of one lets go of all. What a lost connection was given last may not have
+   * got there, so each new one begins with it.
    */
   #comeUp(): void {
-    if (this.#pressed.buttons === 0 || this.#pressed.connection === this.#session.connections)
-      return;
-    this.#pressed = { buttons: 0, connection: 0 };
+    if (this.#buttonsBy === undefined || this.#buttonsBy === this.#session.connections) return;
+    this.#buttonsBy = this.#session.connections;
     this.#session.inputs.release('left');
   }
 
@@ -152,7 +152,6 @@ export class SpiceInput implements GuestInput {
     this.#drain();
     this.#notches.forget();
     this.#comeUp();
-    this.#pressed = { buttons: 0, connection: 0 };
     this.#session.inputs.releaseAll();
   }
 
@@ -236,9 +235,10 @@ export class SpiceInput implements GuestInput {
       case 'button': {
         const name = BUTTONS[event.button];
         if (name === undefined) return;
-        if (event.down) inputs.press(name);
-        else inputs.release(name);
-        this.#note(event.button, event.down);
+        if (event.down) {
+          inputs.press(name);
+          this.#buttonsBy = this.#session.connections;
+        } else inputs.release(name);
         return;
       }
       case 'wheel': {
@@ -259,15 +259,6 @@ export class SpiceInput implements GuestInput {
         inputs.moveTo(pieceOf(part.x, surface.widthPx), pieceOf(part.y, surface.heightPx));
       }
     }
-  }
-
-  #note(button: number, down: boolean): void {
-    const bit = 1 << button;
-    const { buttons } = this.#pressed;
-    this.#pressed = {
-      buttons: down ? buttons | bit : buttons & ~bit,
-      connection: this.#session.connections,
-    };
   }
 
   #look(): void {

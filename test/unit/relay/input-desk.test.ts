@@ -4,6 +4,7 @@ import { KEYS, type Key, keyOfCode } from '../../../protocol/keys.ts';
 import type { InputEvent } from '../../../protocol/wire/index.ts';
 import {
   ASK_MS,
+  HELD_IDLE_MS,
   IDLE_MS,
   InputDesk,
   MAX_PRESSES_PER_SECOND,
@@ -76,6 +77,19 @@ describe('the desk', () => {
       expect(guest.got.slice(4).sort()).toEqual(['KeyA-', 'ShiftLeft-', 'button 0-', 'button 4-']);
       seat.leave();
     }
+  });
+
+  it('is taken from who holds a key for ever, which comes up', () => {
+    const first = come('first');
+    const second = come('second');
+    send(first, key('KeyA', true));
+    nowMs += HELD_IDLE_MS - 1;
+    second.wish('take');
+    expect(second.state).toMatchObject({ holder: 'other', free: false });
+    nowMs += 1;
+    second.wish('take');
+    expect(second.state.holder).toBe('you');
+    expect(guest.got).toEqual(['KeyA+', 'KeyA-']);
   });
 
   it('is taken from who does nothing, not from who drags something', () => {
