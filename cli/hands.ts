@@ -1,4 +1,9 @@
-import { addressText, parseSpiceAddress, SpiceSession } from '../client/spice/index.ts';
+import {
+  addressText,
+  parseSpiceAddress,
+  type SpiceOptions,
+  SpiceSession,
+} from '../client/spice/index.ts';
 import { KvmfrError } from '../protocol/error.ts';
 import type { ClipboardPolicy } from '../protocol/wire/index.ts';
 import {
@@ -10,19 +15,21 @@ import {
 } from '../viewer/hands/index.ts';
 import { type GuestSight, RegionHands, type RegionPlace, tellUnused } from './region-hands.ts';
 import { choiceFlag, type FlagSpec, type ParsedCommand, usageError } from './spec.ts';
+import { SPICE_TLS_FLAGS, spiceTls } from './spice-tls.ts';
 import { say } from './terminal.ts';
 
 /** Flags of commands that bring keys and pointer to a guest. */
 export const HANDS_FLAGS: { readonly [flag: string]: FlagSpec } = {
   spice: {
     value: 'HOST:PORT',
-    help: 'hands and boot screen by SPICE (or unix:PATH); --spice-password-file FILE',
+    help: 'hands, boot screen (or unix:PATH); --spice-password-file, --spice-ca FILE',
   },
   'spice-password-file': {
     value: 'FILE',
     help: 'the password is the line in FILE (KVMFR_SPICE_PASSWORD works too)',
     toldBeside: 'spice',
   },
+  ...SPICE_TLS_FLAGS,
   qmp: {
     value: 'unix:PATH',
     help: "the same by QEMU's socket; --clipboard both|to-guest|from-guest|off",
@@ -36,7 +43,7 @@ export const HANDS_FLAGS: { readonly [flag: string]: FlagSpec } = {
 
 /** By which way keys and pointer get into the guest. */
 export type HandsOptions =
-  | { readonly kind: 'spice'; readonly address: string; readonly password: string | undefined }
+  | { readonly kind: 'spice'; readonly address: string; readonly access: SpiceOptions }
   | { readonly kind: 'qmp'; readonly path: string };
 
 /** Keyboard and pointer of a guest, opened. */
@@ -70,11 +77,17 @@ export function handsOptions(
   if (address !== undefined && qmp !== undefined)
     throw usageError('--spice and --qmp are two ways to the same keyboard: give one of them');
   if (address === undefined) {
-    if (command.text('spice-password-file') !== undefined)
-      throw usageError('--spice-password-file is for --spice: give the address too');
+    for (const flag of ['spice-password-file', 'spice-tls', 'spice-ca'])
+      if (command.has(flag) || command.text(flag) !== undefined)
+        throw usageError(`--${flag} is for --spice: give the address too`);
     return qmp === undefined ? undefined : { kind: 'qmp', path: checkedPath(qmp) };
   }
-  return { kind: 'spice', address: checkedAddress(address), password };
+  const tls = spiceTls(command);
+  const access: SpiceOptions = {
+    ...(password === undefined ? {} : { password }),
+    ...(tls === undefined ? {} : { tls }),
+  };
+  return { kind: 'spice', address: checkedAddress(address), access };
 }
 
 function checkedAddress(text: string): string {
@@ -145,8 +158,7 @@ function openQmp(path: string): Hands {
 }
 
 function openSpice(options: HandsOptions & { readonly kind: 'spice' }): Hands {
-  const { address, password } = options;
-  const session = new SpiceSession(address, password === undefined ? {} : { password });
+  const session = new SpiceSession(options.address, options.access);
   const input = new SpiceInput(session);
   const clipboard = new SpiceClipboard(session);
   let telling: Promise<void> | undefined;

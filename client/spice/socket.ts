@@ -1,13 +1,18 @@
-import { createHash } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import { connect as connectNet, type Socket } from 'node:net';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
+import {
+  checkServerIdentity,
+  connect as connectTls,
+  type PeerCertificate,
+  type TLSSocket,
+} from 'node:tls';
 import { KvmfrError } from '../../protocol/error.ts';
 import { addressText, type SpiceAddress } from './address.ts';
 import { KEEP_ALIVE_MS } from './wire/limits.ts';
 
 /** How the server proves itself on a TLS port. With neither field the system's authorities count. */
 export interface SpiceTls {
-  /** Certificates of the authority that signed the server's, in PEM. */
+  /** Certificates of the authority that signed the server's, or its own, in PEM. */
   readonly ca?: string;
   /** SHA-256 of the server's certificate in hex, colons allowed; no authority is needed then. */
   readonly fingerprint?: string;
@@ -102,7 +107,7 @@ export class SpiceSocket {
       address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port };
     const socket = connectTls({
       ...place,
-      ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+      ...(tls.ca === undefined ? {} : { ca: tls.ca, checkServerIdentity: ownOrNamed(tls.ca) }),
       ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
       // With a fingerprint the certificate itself is what is trusted, whoever signed it.
       rejectUnauthorized: tls.fingerprint === undefined,
@@ -156,8 +161,22 @@ export class SpiceSocket {
     if (TLS_REFUSALS.test(code))
       return new KvmfrError('ERR_KVMFR_DENIED', message, {
         ...details,
-        hint: 'give the certificate of its authority, or the fingerprint of its own',
+        hint: 'give the certificate of its authority, or its own',
       });
     return new KvmfrError('ERR_KVMFR_SYSCALL', message, details);
   }
+}
+
+/** A certificate that was given as it is needs no name in it: it is known who it is. */
+function ownOrNamed(ca: string): (host: string, found: PeerCertificate) => Error | undefined {
+  return (host, found) => {
+    let given: X509Certificate | undefined;
+    try {
+      given = new X509Certificate(ca);
+    } catch {
+      // It is told as what it is where it is used.
+    }
+    if (given?.raw.equals(found.raw) === true) return undefined;
+    return checkServerIdentity(host, found);
+  };
 }

@@ -7,6 +7,7 @@ import { type Key, keyOfCode } from '../../protocol/keys.ts';
 import { encodeInput, type InputEvent } from '../../protocol/wire/index.ts';
 import { RunningCommand } from '../support/command.ts';
 import { FakeQemu } from '../unit/hands/fake-qemu.ts';
+import { CERT, KEY } from '../unit/relay/certificate.ts';
 import { PING } from '../unit/relay/stage.ts';
 import { TestViewer } from '../unit/relay/test-viewer.ts';
 import { FakeServer } from '../unit/spice/fake-server.ts';
@@ -134,6 +135,19 @@ describe('kvmfr view --spice', () => {
       expect((await run.done).status).toBe(130);
     },
   );
+
+  it('goes by TLS to the server whose certificate was given, and to no other', async () => {
+    const certificate = join(folder, 'server.pem');
+    await writeFile(certificate, CERT);
+    await using server = await FakeServer.listen({ tls: { cert: CERT, key: KEY } });
+    await using run = view(['--spice', server.address, '--spice-ca', certificate]);
+    const viewer = await attend(run);
+    const channel = await server.channel(3);
+    press(viewer, 'KeyQ');
+    expect((await channel.take(KEY_DOWN)).body.toString('hex')).toBe('10000000');
+    await using refused = view(['--spice', server.address, '--spice-tls']);
+    await refused.says(/mouse: .*self-signed certificate\s+give the certificate of its authority/);
+  });
 
   it('brings the screen and no keys where nobody may act', async () => {
     await using server = await FakeServer.listen();

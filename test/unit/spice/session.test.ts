@@ -208,6 +208,7 @@ describe('a server behind TLS', () => {
 
   it.each([
     ['the certificate of its authority', { ca: CERT, serverName: 'localhost' }],
+    ['its own certificate, whatever name is in it', { ca: CERT, serverName: 'elsewhere.example' }],
     ['its fingerprint', { fingerprint }],
     [
       'its fingerprint without colons',
