@@ -1,7 +1,7 @@
 /** Who holds a key and has been silent for so long is asked for a sign of life. Units: milliseconds. */
 export const HELD_SILENCE_MS = 250;
 /** What is held by who gives no sign of life for so long is let go. Units: milliseconds. */
-export const HELD_GONE_MS = 2000;
+export const HELD_GONE_MS = 3000;
 const LOOK_MS = 125;
 /** After this long without a look the relay itself stood still, and what was said lies unread. */
 const STOOD_STILL_MS = 1000;

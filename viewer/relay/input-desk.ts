@@ -8,7 +8,7 @@ const appliedInputs = channel('kvmfr:relay:input');
 /** Whoever has done nothing for so long may be relieved of the input. */
 export const IDLE_MS: number = 10_000;
 /** The same for who holds a key or a button: somebody drags something, or aims, but not for ever. */
-export const HELD_IDLE_MS: number = 60_000;
+export const HELD_IDLE_MS: number = 300_000;
 /** A wish for the input is told to who has it for so long. */
 export const ASK_MS: number = 20_000;
 /** Presses a second that a person, a macro, and a paste together do not reach. */
@@ -74,7 +74,7 @@ export interface Seat {
  * Hands the guest's keyboard and pointer to one viewer at a time.
  *
  * Who acts first has it, for as long as it does something. Another one may take it when nobody has
- * it, or who has it has done nothing for ten seconds (a minute, while it holds something); before that it can ask, which is told to who
+ * it, or who has it has done nothing for ten seconds (five minutes, while it holds something); before that it can ask, which is told to who
  * has it. Whenever it changes hands, or its holder goes, everything that is held is let go: the
  * guest never sees a key of somebody who is not there.
  */

@@ -473,7 +473,8 @@ export class KvmfrView extends ElementBase {
     if (picture === undefined) return undefined;
     const { screenWidthPx, screenHeightPx } = picture;
     const turns = picture.rotation + this.rotation / 90;
-    return { box: this.#view.box, turns, screenWidthPx, screenHeightPx };
+    const { devicePixelRatio } = window;
+    return { box: this.#view.box, turns, screenWidthPx, screenHeightPx, devicePixelRatio };
   }
 
   #emit<Type extends 'statechange' | 'picture' | 'presented' | 'stats' | 'latency'>(

@@ -57,7 +57,7 @@ describe('a viewer that holds a key', () => {
     expect(asked).toEqual([5000 + HELD_SILENCE_MS]);
   });
 
-  it('has let go after two seconds without one, and is watched no more', () => {
+  it('has let go after three seconds without one, and is watched no more', () => {
     watch.look();
     pass(HELD_GONE_MS - 1);
     expect(letGo).toEqual([]);

@@ -14,7 +14,12 @@ export interface PointerStage {
   /** Size of the guest's screen before it is turned. Units: pixels of the guest. */
   readonly screenWidthPx: number;
   readonly screenHeightPx: number;
+  /** Pixels of the display per CSS pixel. */
+  readonly devicePixelRatio: number;
 }
+
+/** How near to a pixel of the display counts as on it. Units: pixels of the display. */
+const ON_PIXEL = 0.01;
 
 /** A place on the guest's screen under a point of the page; the nearest one for points beside it. */
 export function placeOf(
@@ -22,10 +27,20 @@ export function placeOf(
   point: { readonly clientX: number; readonly clientY: number },
 ): { readonly x: number; readonly y: number } {
   const { box, screenWidthPx, screenHeightPx } = stage;
-  const across = (point.clientX - box.left) / box.width;
-  const down = (point.clientY - box.top) / box.height;
+  const across = (seenAt(point.clientX, stage) - box.left) / box.width;
+  const down = (seenAt(point.clientY, stage) - box.top) / box.height;
   const [u, v] = unturned(across, down, stage.turns);
   return { x: within(u, screenWidthPx), y: within(v, screenHeightPx) };
+}
+
+/**
+ * A mouse tells of whole pixels of the display, by their left upper corner. What is seen there lies in
+ * the middle: in a view that is turned, the corner belongs to the pixel beside it.
+ */
+function seenAt(at: number, { devicePixelRatio }: PointerStage): number {
+  const px = at * devicePixelRatio;
+  const whole = Math.round(px);
+  return Math.abs(px - whole) < ON_PIXEL ? (whole + 0.5) / devicePixelRatio : at;
 }
 
 /** The pixel that a part of a side falls into. */
