@@ -1,7 +1,7 @@
 import { KvmfrError } from '../../protocol/error.ts';
 import { keyOfCode } from '../../protocol/keys.ts';
 import type { InputState } from '../../protocol/wire/index.ts';
-import type { Command } from './core/messages.ts';
+import type { Clipboards } from './clipboard/clipboards.ts';
 import type { ElementView } from './element-view.ts';
 import { type Captured, Controls } from './input/controls.ts';
 import type { PointerStage } from './input/pointer.ts';
@@ -22,7 +22,8 @@ export interface ElementInputOptions {
   readonly view: ElementView;
   /** Where the picture lies; undefined while there is none. */
   readonly stage: () => PointerStage | undefined;
-  readonly send: (command: Command) => void;
+  /** What is done passes by there: what is pasted goes before the key that pastes it. */
+  readonly clipboards: Clipboards;
 }
 
 /** Keyboard, pointer and fingers of a view, and who may use them. */
@@ -34,13 +35,14 @@ export class ElementInput {
   #viewOnly: boolean | undefined;
 
   constructor(options: ElementInputOptions) {
-    const { host, view, stage, send } = options;
+    const { host, view, stage, clipboards } = options;
     this.#options = options;
     this.#controls = new Controls({
       host,
       viewport: view.viewport,
       stage,
-      send: (events, atMs) => send({ kind: 'input', events, atMs }),
+      send: (events, atMs) => clipboards.pass(events, atMs),
+      leaves: (event) => clipboards.leaves(event),
       pointed: (place) => view.cursor.lead(place),
       changed: () => this.#changed(),
     });

@@ -1,6 +1,13 @@
 import { KvmfrError } from '../../protocol/error.ts';
-import type { Codec, Encoding, InputState, SourceName } from '../../protocol/wire/index.ts';
+import type {
+  ClipboardKind,
+  Codec,
+  Encoding,
+  InputState,
+  SourceName,
+} from '../../protocol/wire/index.ts';
 import { type Backend, startBackend } from './backend.ts';
+import { Clipboards, type OfferedContents, type ViewClipboard } from './clipboard/clipboards.ts';
 import type { Command, EncodingChoice, Report } from './core/messages.ts';
 import type { PicturePixels } from './core/render/surface.ts';
 import type { ViewStats } from './core/stats.ts';
@@ -32,7 +39,8 @@ const SINCE_EVERY_MS = 1000;
  * `video`, `jpeg`), `rotation` (degrees clockwise: 0, 90, 180, 270, on top of the guest's own),
  * `pointer` (`auto`, `relative`: steps instead of places), `sensitivity` (of steps; 1 if left out),
  * `escape` (codes of the keys that give the keyboard back; `ControlLeft AltLeft` if left out),
- * `view-only` (nothing that is done on the view reaches the guest).
+ * `view-only` (nothing that is done on the view reaches the guest), `manual-clipboard` (the clipboards
+ * of browser and guest are not kept in step by themselves).
  *
  * Parts: `viewport`, `screen`, `video`, `picture`, `cursor`, `message`, `sheet`, `icon`, `title`, `text`,
  * `hint`, `steps`, `code`, `button`, `banner`.
@@ -65,6 +73,7 @@ export class KvmfrView extends ElementBase {
   /** Video codecs of this browser, once they are known. */
   #codecs: readonly Codec[] | undefined;
   #tracing = false;
+  readonly #clipboards: Clipboards;
   readonly #input: ElementInput;
   #wanted = true;
   #sinceTimer: ReturnType<typeof setInterval> | undefined;
@@ -72,11 +81,17 @@ export class KvmfrView extends ElementBase {
   constructor() {
     super();
     this.#view = new ElementView(this.attachShadow({ mode: 'open' }), () => this.#pressed());
+    this.#clipboards = new Clipboards({
+      host: this,
+      send: (command) => this.#send(command),
+      isAutomatic: () => !this.hasAttribute('manual-clipboard') && !this.hasAttribute('view-only'),
+      changed: () => this.dispatchEvent(new CustomEvent('clipboardchange')),
+    });
     this.#input = new ElementInput({
       host: this,
       view: this.#view,
       stage: () => this.#stage(),
-      send: (command) => this.#send(command),
+      clipboards: this.#clipboards,
     });
   }
 
@@ -181,6 +196,37 @@ export class KvmfrView extends ElementBase {
   /** What of keyboard and pointer goes to the guest now. */
   get captured(): Captured {
     return this.#input.captured;
+  }
+
+  /** How it stands with the clipboards; undefined when they stay apart. */
+  get clipboard(): ViewClipboard | undefined {
+    return this.#clipboards.view;
+  }
+
+  /** Gets what was copied in the guest: UTF-8 text, or a PNG file. @throws ERR_KVMFR_ABSENT */
+  readGuestClipboard(kind: ClipboardKind = 'text'): Promise<Blob> {
+    return this.#clipboards.read(kind);
+  }
+
+  /**
+   * Puts what was copied in the guest into the browser's clipboard; best called by a click.
+   *
+   * @returns settles with whether the browser took it
+   * @throws ERR_KVMFR_ABSENT
+   */
+  copyGuestClipboard(): Promise<boolean> {
+    return this.#clipboards.copy();
+  }
+
+  /**
+   * Offers text or a picture to be pasted in the guest, instead of what was offered before. It takes
+   * the input when nobody has it.
+   *
+   * @returns settles with whether the guest has been told
+   * @throws ERR_KVMFR_ARGUMENT, ERR_KVMFR_DENIED
+   */
+  offerClipboard(contents: OfferedContents): Promise<boolean> {
+    return this.#clipboards.offer(contents);
   }
 
   /** Asks for the input: it is had at once when nobody has it, or who has it does nothing. */
@@ -304,8 +350,10 @@ export class KvmfrView extends ElementBase {
     const stopPlace = watchPlace(this.#view.viewport, () => this.#layout());
     const stopPage = this.#watchPage();
     const stopInput = this.#input.start();
+    const stopClipboards = this.#clipboards.start();
     this.#unwatch = () => {
       stopInput();
+      stopClipboards();
       stopPlace();
       stopPage();
     };
@@ -387,6 +435,10 @@ export class KvmfrView extends ElementBase {
         this.#layout();
         this.#showNotice();
         this.#emit('picture', report.picture);
+        break;
+      case 'clipboard':
+      case 'clipboardContents':
+        this.#clipboards.take(report);
         break;
       case 'input':
         this.#input.tell(report.state);

@@ -34,6 +34,8 @@ export interface KvmfrViewEventMap extends Omit<HTMLElementEventMap, 'error'> {
   stats: CustomEvent<ViewStats>;
   /** Who may act on the guest, or what goes to it, has changed: the view's `input` and `captured`. */
   inputchange: CustomEvent<null>;
+  /** How it stands with the clipboards has changed: the view's `clipboard`. */
+  clipboardchange: CustomEvent<null>;
   /** What an update has been through; fires while the view's `tracing` is set. */
   latency: CustomEvent<LatencySample>;
   /** The relay, or this browser, did what it should not. The view recovers by itself if it can. */

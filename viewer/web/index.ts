@@ -1,4 +1,5 @@
 export type { Encoding, SourceName } from '../../protocol/wire/index.ts';
+export type { OfferedContents, ViewClipboard } from './clipboard/clipboards.ts';
 export { type LatencySample, STAGES, type Stage } from './core/latency.ts';
 export type { CursorPosition, CursorShape, EncodingChoice } from './core/messages.ts';
 export type { PicturePixels } from './core/render/surface.ts';

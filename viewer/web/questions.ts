@@ -28,7 +28,9 @@ export class Questions {
   }
 
   /** Takes an answer. */
-  answer(report: Extract<Report, { readonly ask: number }>): void {
+  answer(
+    report: Exclude<Extract<Report, { readonly ask: number }>, { kind: 'clipboardContents' }>,
+  ): void {
     const question = this.#waiting.get(report.ask);
     this.#waiting.delete(report.ask);
     if (report.kind === 'snapshot') question?.resolve(report.png);

@@ -2,6 +2,8 @@ import type { Rect } from '../../../protocol/rect.ts';
 import {
   type Bye,
   decodeBye,
+  decodeClipboardData,
+  decodeClipboardState,
   decodeCursor,
   decodeCursorShape,
   decodeHello,
@@ -21,6 +23,7 @@ import {
   type VideoStream,
   WIRE_TYPES,
 } from '../../../protocol/wire/index.ts';
+import { ClipboardLine } from './clipboard-line.ts';
 import { Connection, type Link } from './connection.ts';
 import { plainBytes } from './decode/bytes.ts';
 import { describeFault } from './fault.ts';
@@ -77,6 +80,7 @@ export class Engine {
   readonly #meter: RefreshMeter | undefined;
 
   readonly #outbox: InputOutbox;
+  readonly #clipboard: ClipboardLine;
 
   /** Whether the relay has said that this viewer may act on the guest. */
   #mayAct = false;
@@ -170,6 +174,12 @@ export class Engine {
         return relay === undefined ? undefined : atMs + relay.offsetMs;
       },
     });
+    this.#clipboard = new ClipboardLine({
+      send: (message) => this.#connection.send(message),
+      buffered: () => this.#connection.bufferedBytes,
+      after: (ms, run) => clock.after(ms, run),
+      report: (report) => this.#report(report),
+    });
     this.#standing = new Standing({
       link: () => this.#connection.link,
       wallMs: platform.wallMs,
@@ -220,6 +230,12 @@ export class Engine {
       case 'inputWish':
         if (this.#mayAct) this.#connection.send(encodeInputWish(command.wish));
         break;
+      case 'clipboardOffer':
+        this.#clipboard.offer(command.offer, command.contents);
+        break;
+      case 'clipboardRead':
+        this.#clipboard.read(command.ask, command.offer, command.contents);
+        break;
       case 'trace':
         this.#receipts.tracing = command.on;
         break;
@@ -267,6 +283,7 @@ export class Engine {
       this.#presenter.flush();
       this.#hello = undefined;
       this.#takeInput(undefined);
+      this.#clipboard.clear();
       this.#standing.lost();
     }
     this.#measure();
@@ -326,6 +343,12 @@ export class Engine {
         break;
       case WIRE_TYPES.inputState:
         this.#takeInput(decodeInputState(envelope));
+        break;
+      case WIRE_TYPES.clipboardState:
+        this.#clipboard.take(decodeClipboardState(envelope));
+        break;
+      case WIRE_TYPES.clipboardData:
+        this.#clipboard.takeData(decodeClipboardData(envelope));
         break;
       case WIRE_TYPES.pong:
         this.#takePong(decodePong(envelope));

@@ -1,5 +1,7 @@
 import type { Rect } from '../../../protocol/rect.ts';
 import type {
+  ClipboardKind,
+  ClipboardState,
   Codec,
   Encoding,
   InputEvent,
@@ -10,6 +12,9 @@ import type {
 import type { LatencySample } from './latency.ts';
 import type { ViewStats } from './stats.ts';
 import type { ViewStatus } from './status.ts';
+
+/** Contents of a clipboard, of each kind that there is. */
+export type ClipboardContents = { readonly [kind in ClipboardKind]?: Blob };
 
 /** How a viewer wants the picture to travel. */
 export type EncodingChoice = Encoding | 'auto';
@@ -41,6 +46,19 @@ export type Command =
   /** What a person has done. Units: milliseconds since 1970 by the page's monotonic clock. */
   | { readonly kind: 'input'; readonly events: readonly InputEvent[]; readonly atMs: number }
   | { readonly kind: 'inputWish'; readonly wish: InputWish }
+  /** What this side has for the guest's clipboard, under a number that no other offer has. */
+  | {
+      readonly kind: 'clipboardOffer';
+      readonly offer: number;
+      readonly contents: ClipboardContents;
+    }
+  /** What the guest offered under this number is wanted. */
+  | {
+      readonly kind: 'clipboardRead';
+      readonly ask: number;
+      readonly offer: number;
+      readonly contents: ClipboardKind;
+    }
   | { readonly kind: 'pixels'; readonly ask: number }
   | { readonly kind: 'snapshot'; readonly ask: number };
 
@@ -88,6 +106,15 @@ export type Report =
   | { readonly kind: 'presented'; readonly epoch: number; readonly serial: number }
   /** Who may act on the guest; undefined when nobody can. */
   | { readonly kind: 'input'; readonly state: InputState | undefined }
+  /** How it stands with the clipboards; undefined when they stay apart. */
+  | { readonly kind: 'clipboard'; readonly state: ClipboardState | undefined }
+  /** What was asked for of the guest's clipboard; undefined for a reason. */
+  | {
+      readonly kind: 'clipboardContents';
+      readonly ask: number;
+      readonly contents: Blob | undefined;
+      readonly reason: string;
+    }
   | { readonly kind: 'cursor'; readonly cursor: CursorPosition }
   | { readonly kind: 'cursorShape'; readonly shape: CursorShape }
   | { readonly kind: 'stats'; readonly stats: ViewStats }

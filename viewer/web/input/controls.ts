@@ -15,6 +15,8 @@ export interface ControlsOptions {
   readonly send: (events: readonly InputEvent[], atMs: number) => void;
   /** The pointer of this side is at a place of the guest's screen. */
   readonly pointed: (place: { readonly x: number; readonly y: number }) => void;
+  /** Whether the browser is to do its own with a key, too. Asked before the key is sent. */
+  readonly leaves: (event: KeyboardEvent) => boolean;
   /** Something that a person is shown has changed: what is captured. */
   readonly changed: () => void;
 }
@@ -196,7 +198,8 @@ export class Controls {
   #key(event: KeyboardEvent): void {
     if (!this.#takesKeys || event.isComposing) return;
     this.#stamp(event);
-    if (this.#keyboard.handle(event)) event.preventDefault();
+    const isLeft = this.#options.leaves(event);
+    if (this.#keyboard.handle(event) && !isLeft) event.preventDefault();
   }
 
   #pointerDown(event: PointerEvent): void {

@@ -5,6 +5,7 @@ import {
   KvmfrView,
   type ScaleMode,
 } from '../index.ts';
+import { PageClipboard } from './clipboard.ts';
 import { find } from './find.ts';
 import { Hands } from './hands.ts';
 import { guestParticulars, obstacleText, snapshotName } from './info.ts';
@@ -184,6 +185,7 @@ function updateState(): void {
 }
 
 function updateHands(): void {
+  clipboard.update();
   viewOnlyMark.hidden = view.viewOnly !== true;
   hands.update();
 }
@@ -214,6 +216,7 @@ const wake = watchIdle({
   },
   isForGuest: ({ target }) => target === view && mayAct(view),
 });
+const clipboard = new PageClipboard(view, { panels, say });
 const hands = new Hands(view, { bar, panels, say, escaped: wake });
 view.addEventListener('inputchange', updateHands);
 updateHands();
