@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { KvmfrError } from '../protocol/error.ts';
 import * as demo from './commands/demo.ts';
+import * as doorbell from './commands/doorbell.ts';
 import * as host from './commands/host.ts';
 import * as info from './commands/info.ts';
 import * as latency from './commands/latency.ts';
@@ -16,10 +17,19 @@ interface Command {
   run(command: ParsedCommand, signal: AbortSignal): Promise<number>;
 }
 
-const COMMANDS: readonly Command[] = [view, demo, host, info, snapshot, latency, password];
+const COMMANDS: readonly Command[] = [
+  view,
+  demo,
+  host,
+  info,
+  snapshot,
+  latency,
+  doorbell,
+  password,
+];
 
 /** Commands of the plan that this version does not have: refused by name, not as unknown. */
-const LATER = ['doorbell', 'record', 'replay', 'doctor', 'publish'];
+const LATER = ['record', 'replay', 'doctor', 'publish'];
 
 function help(): string {
   const width = Math.max(...COMMANDS.map(({ spec }) => `${spec.name} ${spec.args}`.length));

@@ -9,7 +9,7 @@ import { type CursorOptions, CursorStream } from './cursor.ts';
 import type { Frame } from './frame.ts';
 import { FrameStream, type FramesOptions } from './frames.ts';
 import { GuestInputLine, type InputOptions } from './input.ts';
-import { defaultRegionPath, type OpenRegion, openRegion } from './open.ts';
+import { defaultRegionPath, isServed, type OpenRegion, openRegion, reachRegion } from './open.ts';
 import { type FrameDeadline, Pace, type Pacing, type ScheduleOptions } from './pace.ts';
 import { type QueueInfo, readQueues } from './ring.ts';
 import type { Session, SessionInfo } from './session.ts';
@@ -86,6 +86,7 @@ export class Client implements AsyncDisposable {
   #lastInfo: SessionInfo | undefined;
   readonly #assume: AssumedWire | undefined;
   readonly #looks: 'thread' | 'loop';
+  readonly #served: boolean;
   #base: ClientState;
   #shown: ClientState;
   #lasting: KvmfrError | undefined;
@@ -95,6 +96,7 @@ export class Client implements AsyncDisposable {
     this.path = path;
     this.#assume = options.assume;
     this.#looks = options.looks ?? 'thread';
+    this.#served = isServed(path);
     this.#base = { name: 'waiting', message: `opening ${path}` };
     this.#shown = this.#base;
     this.#signal = options.signal;
@@ -256,7 +258,7 @@ export class Client implements AsyncDisposable {
 
   async #run(): Promise<void> {
     while (!this.closed) {
-      const open = this.#tryOpen();
+      const open = this.#served ? await this.#tryReach() : this.#tryOpen();
       if (open === undefined) {
         if (this.#lasting !== undefined) return;
         await this.#pause(OPEN_MS);
@@ -284,6 +286,18 @@ export class Client implements AsyncDisposable {
       this.#setBase(this.#stateWithoutRegion(error));
       return undefined;
     }
+  }
+
+  async #tryReach(): Promise<OpenRegion | undefined> {
+    try {
+      const { signal } = this.#stop;
+      const open = await reachRegion(this.path, { looks: this.#looks, signal });
+      if (!this.closed) return open;
+      open.mapping.close();
+    } catch (error) {
+      if (!this.closed) this.#setBase(this.#stateWithoutRegion(error));
+    }
+    return undefined;
   }
 
   #stateWithoutRegion(error: unknown): ClientState {

@@ -1,4 +1,5 @@
 /** Package `kvmfr`: read a guest's screen from its region. */
+export type { DoorbellSummary, Placement } from '../native/index.ts';
 export { KvmfrError, type KvmfrErrorCode } from '../protocol/error.ts';
 export type { PixelFormat } from '../protocol/pixel.ts';
 export type { Rect } from '../protocol/rect.ts';
@@ -30,6 +31,7 @@ export {
   defaultRegionPath,
   type OpenRegion,
   openRegion,
+  reachRegion,
 } from './open.ts';
 export type { FrameDeadline, Pacing, ScheduleOptions } from './pace.ts';
 export { Queue, type QueueStatus } from './queue.ts';

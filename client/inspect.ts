@@ -1,5 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { RegionKind } from '../native/index.ts';
+import {
+  type DoorbellSummary,
+  type Placement,
+  placementOf,
+  type RegionKind,
+} from '../native/index.ts';
 import { KvmfrError } from '../protocol/error.ts';
 import {
   CURSOR_FLAGS,
@@ -13,7 +18,7 @@ import { type AssumedWire, findLgmpHeaders, type LgmpCandidate } from '../protoc
 import { loadU32 } from '../protocol/memory/word.ts';
 import type { PixelFormat } from '../protocol/pixel.ts';
 import { HeartbeatWatch } from './detect.ts';
-import { type OpenRegion, openRegion } from './open.ts';
+import { type OpenRegion, reachRegion } from './open.ts';
 import { type RecoverySummary, RecoveryWatch } from './recovery.ts';
 import { peekQueue, type QueueInfo, readQueues } from './ring.ts';
 import { Session, type SessionInfo, unsupportedLgmp } from './session.ts';
@@ -60,6 +65,12 @@ export interface Inspection {
   readonly path: string;
   readonly kind: RegionKind;
   readonly sizeBytes: number;
+  /** Size of the pages of its memory. */
+  readonly pageBytes: number;
+  /** Where its memory is, as seen from here. */
+  readonly placement: Placement;
+  /** Where there is one. */
+  readonly doorbell: DoorbellSummary | undefined;
   /** Headers of every LGMP generation that lie in the region, dead ones too. */
   readonly headers: readonly { readonly lgmpVersion: number; readonly offsetBytes: number }[];
   /** Whether a publisher's heartbeat moved while we looked. */
@@ -89,7 +100,7 @@ export async function inspectRegion(
   path: string,
   options: { readonly signal?: AbortSignal; readonly assume?: AssumedWire | undefined } = {},
 ): Promise<Inspection> {
-  const open = openRegion(path, { access: 'read-only' });
+  const open = await reachRegion(path, { access: 'read-only', signal: options.signal });
   try {
     const recovery = new RecoveryWatch(open.region);
     const { candidate, alive } = await lookForLife(open, recovery, options);
@@ -148,6 +159,9 @@ function describe(
     path,
     kind: open.mapping.kind,
     sizeBytes: open.mapping.byteLength,
+    pageBytes: open.mapping.pageBytes,
+    placement: placementOf(open.mapping),
+    doorbell: open.mapping.doorbell?.summary,
     headers: findLgmpHeaders(open.region).map((found) => ({
       lgmpVersion: found.version,
       offsetBytes: found.magicAt,

@@ -1,5 +1,12 @@
 import { existsSync } from 'node:fs';
-import { type Mapping, type OpenOptions, openMapping, parseRegionName } from '../native/index.ts';
+import {
+  type Mapping,
+  type OpenOptions,
+  openMapping,
+  parseRegionName,
+  type ReachOptions,
+  reachMapping,
+} from '../native/index.ts';
 import { KvmfrError } from '../protocol/error.ts';
 import { MAX_REGION_BYTES, MIN_REGION_BYTES } from '../protocol/limits.ts';
 import { Region } from '../protocol/memory/region.ts';
@@ -28,14 +35,34 @@ export interface OpenRegion {
 }
 
 /**
- * Maps a region and lays views over it.
+ * Maps a region that is there without asking anybody, of every kind but `ivshmem:`, and lays views
+ * over it.
  *
  * Ownership: the caller closes `mapping`.
  *
  * @throws what {@link openMapping} throws, and ERR_KVMFR_SIZE
  */
 export function openRegion(name: string, options: OpenOptions = {}): OpenRegion {
-  const mapping = openMapping(name, options);
+  return checked(name, openMapping(name, options));
+}
+
+/**
+ * Maps a region of any kind and lays views over it.
+ *
+ * Ownership: the caller closes `mapping`.
+ *
+ * @throws what {@link reachMapping} throws, and ERR_KVMFR_SIZE
+ */
+export async function reachRegion(name: string, options: ReachOptions = {}): Promise<OpenRegion> {
+  return checked(name, await reachMapping(name, options));
+}
+
+/** Whether a region is had by asking a server for it: then {@link reachRegion} takes its time. */
+export function isServed(name: string): boolean {
+  return name.startsWith('ivshmem:');
+}
+
+function checked(name: string, mapping: Mapping): OpenRegion {
   if (mapping.byteLength < MIN_REGION_BYTES || mapping.byteLength > MAX_REGION_BYTES) {
     const found = mapping.byteLength;
     mapping.close();

@@ -113,6 +113,7 @@ export class Queue {
       return new Queue(session, geometry, { slot, clientId, position });
     } finally {
       unlockQueue(session, geometry);
+      session.mapping.doorbell?.ring();
     }
   }
 
@@ -263,7 +264,9 @@ export class Queue {
     checkMessage(bytes);
     const status = this.check();
     if (status !== 'ok') return status;
-    return sendMessage(this.#session, this.#geometry, { clientId: this.#clientId, bytes });
+    const sent = sendMessage(this.#session, this.#geometry, { clientId: this.#clientId, bytes });
+    if (typeof sent === 'number') this.#session.mapping.doorbell?.ring();
+    return sent;
   }
 
   /** Whether the publisher has acted on the message with this serial. Serials wrap. */

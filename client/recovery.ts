@@ -9,7 +9,7 @@ import {
   requestRecovery,
 } from '../protocol/kvmfr/recovery.ts';
 import type { Region } from '../protocol/memory/region.ts';
-import { type OpenRegion, openRegion } from './open.ts';
+import { type OpenRegion, reachRegion } from './open.ts';
 
 /** What the recovery region tells: it outlives changes of every other version. */
 export interface RecoverySummary {
@@ -105,7 +105,7 @@ export async function requestDisplay(
   options: RecoveryOptions = {},
 ): Promise<RecoveryOutcome> {
   const { signal, timeoutMs = 35_000 } = options;
-  const open = openRegion(path);
+  const open = await reachRegion(path, { signal });
   try {
     const { region } = open;
     const view = await whenAlive(open, path, signal);

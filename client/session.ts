@@ -33,10 +33,10 @@ export interface SessionInfo {
 }
 
 /**
- * What a session needs of a mapping: waiting for a word of the region to change, and whether the
- * memory is still there.
+ * What a session needs of a mapping: waiting for a word of the region to change, whether the memory is
+ * still there, and the doorbell where there is one.
  */
-export type RegionWaiter = Pick<Mapping, 'wait' | 'lost'>;
+export type RegionWaiter = Pick<Mapping, 'wait' | 'lost'> & Partial<Pick<Mapping, 'doorbell'>>;
 
 /** How a session is doing. */
 export type Pulse = 'alive' | 'stale' | 'ended';

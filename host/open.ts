@@ -1,4 +1,10 @@
-import { createRegionFile, type Mapping, openMapping, parseRegionName } from '../native/index.ts';
+import {
+  createRegionFile,
+  type Mapping,
+  openMapping,
+  parseRegionName,
+  reachMapping,
+} from '../native/index.ts';
 import { KvmfrError, Region } from '../protocol/index.ts';
 
 /** A region that was opened by its path. */
@@ -10,16 +16,25 @@ export interface OpenRegion {
 /**
  * Maps a region for writing; makes the file first when it is one, is absent, and a size is given.
  *
- * @throws what {@link openMapping} and {@link createRegionFile} throw
+ * @throws what {@link reachMapping} and {@link createRegionFile} throw
  */
-export function openRegion(path: string, createMib: number | undefined): OpenRegion {
-  const mapping = openOrCreate(path, createMib);
+export async function openRegion(
+  path: string,
+  options: { readonly createMib: number | undefined; readonly signal: AbortSignal | undefined },
+): Promise<OpenRegion> {
+  const mapping = await openOrCreate(path, options);
   return { region: new Region(mapping.buffer), mapping };
 }
 
-function openOrCreate(path: string, createMib: number | undefined): Mapping {
+async function openOrCreate(
+  path: string,
+  {
+    createMib,
+    signal,
+  }: { readonly createMib: number | undefined; readonly signal: AbortSignal | undefined },
+): Promise<Mapping> {
   try {
-    return openMapping(path);
+    return await reachMapping(path, { signal });
   } catch (error) {
     const absent = KvmfrError.is(error) && error.code === 'ERR_KVMFR_ABSENT';
     if (createMib === undefined || !absent || parseRegionName(path).kind !== 'path') throw error;

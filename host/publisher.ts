@@ -131,6 +131,8 @@ export interface HostStats {
 
 // A peer that keeps wiping the header must not keep us writing it.
 const RESTART_INTERVAL_MS = 250;
+// Between two times that a doorbell is listened to.
+const RING_INTERVAL_MS = 1;
 // How often the path of the region is looked at.
 const LOOK_INTERVAL_MS = 1000;
 // Of contents that a client gives, unless told otherwise.
@@ -170,6 +172,7 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
   #periodNs: number | undefined;
   #restartedAt = -Infinity;
   #lookedAt = 0;
+  #rungAt = -Infinity;
   #restarts = 0;
   #subscribers = 0;
   #clientMessages = 0;
@@ -221,7 +224,10 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
     if (options.clipboard === true)
       this.#clipboard = new ClipboardPublisher(region, this.#session, newClipboardPast());
     const { housekeepingMs = 10 } = options;
-    if (housekeepingMs > 0) this.#timer = setInterval(() => this.housekeep(), housekeepingMs);
+    if (housekeepingMs > 0) {
+      this.#timer = setInterval(() => this.housekeep(), housekeepingMs);
+      mapping?.doorbell?.listen(() => this.#rung());
+    }
     this.#signal = options.signal;
     this.#signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
@@ -397,6 +403,14 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
     this.emit('pace');
   }
 
+  // A client wants something. However often it rings, it does not keep us from everything else.
+  #rung(): void {
+    const nowMs = this.#clock();
+    if (nowMs - this.#rungAt < RING_INTERVAL_MS) return;
+    this.#rungAt = nowMs;
+    this.housekeep();
+  }
+
   /** Stops the heartbeat and unmaps the region. What is in it stays, as after any host. */
   close(): Promise<void> {
     if (!this.#closed) {
@@ -535,7 +549,8 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
   }
 
   #begin(nowMs: number): HostSession {
-    return new HostSession(this.#region, this.#wire, this.#facts, nowMs, this.#keptBytes);
+    const posted = (): void => this.#mapping?.doorbell?.ring();
+    return new HostSession(this.#region, this.#wire, this.#facts, nowMs, this.#keptBytes, posted);
   }
 
   #now(): number {
@@ -562,7 +577,7 @@ export async function createHost(
   const opened =
     region instanceof Region
       ? { region, mapping: undefined }
-      : openRegion(region, options.regionMib);
+      : await openRegion(region, { createMib: options.regionMib, signal: options.signal });
   try {
     const host = new Host(opened.region, opened.mapping, options);
     if (opened.mapping?.lost !== true) return host;

@@ -72,6 +72,7 @@ export class HostQueue {
   /** Words that never change, and where: by them clients find the ring. */
   readonly #facts: readonly (readonly [at: number, value: number])[];
   readonly #lock: QueueLock;
+  readonly #posted: () => void;
   readonly #messages: ClientMessages;
   #badKnown = 0;
   #position = 0;
@@ -81,7 +82,9 @@ export class HostQueue {
   #invalidated: number[] = [];
 
   /** Writes the queue's header and clears its ring. The session is not visible yet. */
-  constructor(region: Region, lgmp: LgmpLayout, plan: QueuePlan) {
+  /** @param posted is called after each message that somebody waits for */
+  constructor(region: Region, lgmp: LgmpLayout, plan: QueuePlan, posted: () => void = () => {}) {
+    this.#posted = posted;
     this.#region = region;
     this.#lgmp = lgmp;
     this.#plan = plan;
@@ -152,11 +155,15 @@ export class HostQueue {
     options: PostOptions = TO_EVERYBODY,
   ): PostResult {
     if (!this.#lock.take(nowMs)) return 'busy';
+    let result: PostResult;
     try {
-      return this.#postLocked(payload, udata, nowMs, options);
+      result = this.#postLocked(payload, udata, nowMs, options);
     } finally {
       this.#lock.release();
     }
+    // Whoever it wakes needs the lock.
+    if (result === 'posted') this.#posted();
+    return result;
   }
 
   #postLocked(payload: Payload, udata: number, nowMs: number, options: PostOptions): PostResult {

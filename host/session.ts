@@ -66,11 +66,19 @@ export class HostSession {
   #beatAt: number;
 
   /**
-   * Starts a session in a region, of which the last `keptBytes` are not LGMP's.
+   * Starts a session in a region, of which the last `keptBytes` are not LGMP's. `posted` is called after each
+   * message that somebody waits for.
    *
    * @throws ERR_KVMFR_SIZE when the region is too small; nothing is written then
    */
-  constructor(region: Region, wire: Wire, facts: SessionFacts, nowMs: number, keptBytes = 0) {
+  constructor(
+    region: Region,
+    wire: Wire,
+    facts: SessionFacts,
+    nowMs: number,
+    keptBytes = 0,
+    posted: () => void = () => {},
+  ) {
     const udata = encodeSession({ kvmfrVersion: wire.frame.kvmfrVersion, ...facts });
     this.plan = planRegion(region.byteLength - keptBytes, udata.byteLength, wire, {
       input: (facts.features & FEATURES.input) !== 0,
@@ -90,7 +98,7 @@ export class HostSession {
     if (header.nextClientID !== undefined) storeU32(region, header.nextClientID, 0);
     storeU32(region, header.udataSize, udata.byteLength);
     region.bytes.set(udata, header.udata);
-    const create = (plan: QueuePlan): HostQueue => new HostQueue(region, wire.lgmp, plan);
+    const create = (plan: QueuePlan): HostQueue => new HostQueue(region, wire.lgmp, plan, posted);
     this.frameQueue = create(this.plan.frameQueue);
     this.ownerQueues = this.plan.ownerQueues.map(create);
     this.pointerQueue = create(this.plan.pointerQueue);

@@ -2,11 +2,20 @@
  * The boundary: what the C++ module exports, as `src/addon.cc` lists it. Nothing here is public;
  * the typed faces check every argument before they call, and C++ checks again.
  */
-export interface Addon {
+export interface Addon extends Partial<LinuxAddon> {
   /** Absent where a region cannot be read: other systems than Linux. */
   readonly Mapping?: {
     /** Opens a path; `sealed` takes only memory whose size is sealed. */
     new (path: string, readOnly: boolean, sealed: boolean): NativeMapping;
+    /** Maps a part of an open file; all of it when `byteLength` is 0. Keeps a descriptor of its own. */
+    new (
+      name: string,
+      readOnly: boolean,
+      sealed: false,
+      fd: number,
+      offset: number,
+      byteLength: number,
+    ): NativeMapping;
     /** Creates memory without a name. */
     new (byteLength: number): NativeMapping;
   };
@@ -159,6 +168,54 @@ export interface Addon {
   kernelVariant(): 'avx2' | 'portable';
 }
 
+/**
+ * What only Linux has. Functions return what they name, or a negative errno; descriptors are plain
+ * numbers, which `node:fs` closes.
+ */
+export interface LinuxAddon {
+  /** Tells when a descriptor can be read; owns it, unless `errorNumber` is not 0. */
+  readonly FdWatch: { new (fd: number, readable: () => void): NativeFdWatch };
+  readonly listenAt: (path: string, backlog: number) => number;
+  readonly acceptFrom: (listener: number) => number;
+  readonly connectTo: (path: string) => number;
+  /** `passed`: a descriptor that goes with the bytes, or -1. */
+  readonly sendTo: (socket: number, bytes: Uint8Array, passed: number) => number;
+  /** Puts descriptors that came with the bytes into `passed`. */
+  readonly receiveFrom: (socket: number, bytes: Uint8Array, passed: number[]) => number;
+  readonly createEvent: () => number;
+  /** 0 when a descriptor is an eventfd; it does not block from then on. */
+  readonly takeEvent: (fd: number) => number;
+  readonly ringEvent: (event: number) => number;
+  /** 1 when it had been rung. */
+  readonly drainEvent: (event: number) => number;
+  readonly createSealedMemory: (byteLength: number) => number;
+  readonly vfioApiVersion: (container: number) => number;
+  readonly vfioHasType1: (container: number) => number;
+  readonly vfioGroupViable: (group: number) => number;
+  readonly vfioJoin: (group: number, container: number) => number;
+  readonly vfioDevice: (group: number, address: string) => number;
+  readonly vfioBind: (device: number, iommu: number) => number;
+  readonly vfioRegionInfo: (
+    device: number,
+    index: number,
+  ) =>
+    | number
+    | { readonly byteLength: number; readonly offset: number; readonly mappable: boolean };
+  readonly vfioVectors: (device: number) => number;
+  readonly vfioSetVectors: (device: number, events: readonly number[]) => number;
+  readonly nodeOfThread: () => number;
+  /** 0 or an errno, here not negative. Thread 0 is the caller. */
+  readonly pinThread: (thread: number, processors: readonly number[]) => number;
+}
+
+/** A watch of {@link LinuxAddon}. */
+export interface NativeFdWatch {
+  /** 0, or why it does not watch. */
+  readonly errorNumber: number;
+  keepAlive(on: boolean): void;
+  close(): void;
+}
+
 /** Why the constructor of {@link NativeMapping} could not open its path. */
 export interface OpenFailure {
   readonly step: 'open' | 'inspect' | 'kind' | 'size' | 'map' | 'seals' | 'path';
@@ -182,6 +239,12 @@ export interface NativeMapping {
   buffer(): ArrayBuffer | undefined;
   /** Whether memory went away under it. */
   readonly lost: boolean;
+  /** Size of its pages. */
+  readonly pageBytes: number;
+  /** Nodes of some of its pages, negative where a page has none; undefined where nobody can tell. */
+  pageNodes(): number[] | undefined;
+  /** A doorbell was rung: looks at the words that waits watch, and tells what has finished. */
+  rung(): void;
   /** What the open file has now; undefined when that cannot be told. */
   bytesNow(): number | undefined;
   /** Index into same, replaced, resized, gone, lost; or a negative errno. */

@@ -5,6 +5,11 @@
       'sources': [
         'src/addon.cc',
         'src/mapping.cc',
+        'src/channel.cc',
+        'src/doorbell-binding.cc',
+        'src/fd-watch.cc',
+        'src/placement.cc',
+        'src/vfio.cc',
         'src/guard.cc',
         'src/region.cc',
         'src/screen-pages.cc',

@@ -4,7 +4,7 @@ import { arch, platform } from 'node:os';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { KvmfrError } from '../protocol/error.ts';
-import type { Addon } from './addon.ts';
+import type { Addon, LinuxAddon } from './addon.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -18,6 +18,28 @@ let loaded: Addon | undefined;
 export function addon(): Addon {
   loaded ??= load(nativeFolder(dirname(fileURLToPath(import.meta.url))));
   return loaded;
+}
+
+/**
+ * The part of the module that only Linux has.
+ *
+ * @throws ERR_KVMFR_UNSUPPORTED elsewhere, ERR_KVMFR_NATIVE
+ */
+export function linuxAddon(): LinuxAddon {
+  const found = addon();
+  if (hasLinux(found)) return found;
+  if (platform() !== 'linux')
+    throw new KvmfrError(
+      'ERR_KVMFR_UNSUPPORTED',
+      `this works on Linux only, and here is ${platform()}`,
+    );
+  throw new KvmfrError('ERR_KVMFR_NATIVE', 'the native module of kvmfr is of an older version', {
+    hint: `run ${buildCommand(nativeFolder(dirname(fileURLToPath(import.meta.url))))}`,
+  });
+}
+
+function hasLinux(found: Addon): found is Addon & LinuxAddon {
+  return found.FdWatch !== undefined;
 }
 
 /**

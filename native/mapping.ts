@@ -1,5 +1,6 @@
 import { KvmfrError } from '../protocol/error.ts';
 import type { NativeMapping } from './addon.ts';
+import type { Doorbell } from './doorbell.ts';
 import {
   errorName,
   fileAtDevicePath,
@@ -40,6 +41,10 @@ export interface MappingParts {
   readonly looks?: 'thread' | 'loop';
   /** That of the memory when left out. */
   readonly kind?: RegionKind;
+  /** Owned by the mapping from then on. */
+  readonly doorbell?: Doorbell;
+  /** What there is of the region now; found by its path when left out. */
+  readonly presence?: () => RegionPresence;
 }
 
 /** What {@link Mapping.stillThere} finds at the path. */
@@ -59,7 +64,7 @@ export interface WatchedWord {
 export interface WaitLooks {
   /**
    * The last look at which no word had changed: what has changed since came later than this. NaN when
-   * there was none, because the words differed at the call.
+   * there was none: the words differed at the call, or are not looked at because a doorbell tells.
    *
    * Units: milliseconds of the clock of `process.hrtime`.
    */
@@ -127,7 +132,11 @@ export class Mapping implements Disposable {
   /** Number of the file system that holds the open file. */
   readonly device: bigint;
 
+  /** By which the sides tell each other that something has changed; undefined where there is none. */
+  readonly doorbell: Doorbell | undefined;
+
   readonly #native: NativeMapping;
+  readonly #presence: (() => RegionPresence) | undefined;
   readonly #buffer: ArrayBuffer;
   /** Shared with the native waiter; it must not lead from there to this mapping when empty. */
   readonly #pending: Map<number, PendingWait> = new Map();
@@ -147,6 +156,9 @@ export class Mapping implements Disposable {
     this.device = native.device;
     this.#inLoop = made.looks === 'loop';
     this.#native = native;
+    this.#presence = made.presence;
+    this.doorbell = made.doorbell;
+    this.doorbell?.listen(() => native.rung());
     this.#buffer = buffer;
   }
 
@@ -186,6 +198,7 @@ export class Mapping implements Disposable {
   static own(native: NativeMapping, parts: MappingParts): Mapping {
     const buffer = native.buffer();
     if (buffer === undefined) {
+      parts.doorbell?.close();
       native.close();
       const { path } = parts;
       throw new KvmfrError(
@@ -227,6 +240,19 @@ export class Mapping implements Disposable {
     return !this.#closed && this.#native.lost;
   }
 
+  /** Size of the pages that the memory consists of. Units: bytes. */
+  get pageBytes(): number {
+    return this.#closed ? 0 : this.#native.pageBytes;
+  }
+
+  /**
+   * The nodes of memory on which some of the pages are that are there; below zero where a page's cannot
+   * be told. None where the system tells nothing, as of the memory of a device.
+   */
+  pageNodes(): readonly number[] {
+    return this.#closed ? [] : (this.#native.pageNodes() ?? []);
+  }
+
   /** What to tell of a mapping that is {@link lost}. */
   lossError(): KvmfrError {
     const now = this.#closed ? undefined : this.#native.bytesNow();
@@ -241,6 +267,7 @@ export class Mapping implements Disposable {
    */
   stillThere(): RegionPresence {
     if (this.#closed) throw this.#closedError('stillThere()');
+    if (this.#presence !== undefined) return this.lost ? 'lost' : this.#presence();
     const found = this.#native.look();
     const presence = PRESENCES[found];
     if (presence === undefined) throw systemError(this.path, 'stat', -found);
@@ -306,6 +333,7 @@ export class Mapping implements Disposable {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.doorbell?.close();
     this.#native.close();
     const waits = [...this.#pending.values()];
     this.#pending.clear();

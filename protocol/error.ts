@@ -33,6 +33,7 @@ export const ERROR_CODES = {
   ERR_KVMFR_VIDEO: 'a video encoder failed again and again',
   ERR_KVMFR_SOUND: 'a sound encoder failed again and again',
   ERR_KVMFR_SPICE: 'a message of a SPICE server breaks its protocol',
+  ERR_KVMFR_IVSHMEM: 'a message of an ivshmem-server breaks its protocol',
   ERR_KVMFR_PASSWORD: 'a password was refused',
   ERR_KVMFR_LOST: 'a connection ended that should have gone on',
 } as const;

@@ -87,6 +87,8 @@ function inspectionJson(found: Inspection): object {
 function inspectionText(found: Inspection): string {
   const rows: [string, string][] = [
     ['region', `${found.path}, ${size(found.sizeBytes)}, ${kindName(found)}`],
+    ['memory', memoryText(found)],
+    ...doorbellRows(found),
     ...sessionRows(found),
     ...found.queues.map((queue): [string, string] => [
       `queue ${QUEUE_NAMES.get(queue.id) ?? queue.id}`,
@@ -109,6 +111,32 @@ const KIND_NAMES: { readonly [kind in Inspection['kind']]: string } = {
 
 function kindName(found: Inspection): string {
   return KIND_NAMES[found.kind];
+}
+
+/** Where the pages are, and what to do when the reader is elsewhere. */
+function memoryText({ pageBytes, placement }: Inspection): string {
+  const kind = `pages of ${pageBytes >= 2 ** 20 ? size(pageBytes) : `${pageBytes / 1024} KiB`}`;
+  const { nodes, pages, reader, nearCpus } = placement;
+  if (nodes === 1) return `${kind}; the machine has one node of memory`;
+  const [most] = pages;
+  if (most === undefined) return `${kind}, on a node that nobody tells; read from node ${reader}`;
+  const where = pages.map(({ node, share }) => `${Math.round(share * 100)} % on node ${node}`);
+  const far =
+    most.node === reader || nearCpus === undefined ? '' : `: near it with --cpu ${nearCpus}`;
+  return `${kind}, ${where.join(', ')}; read from node ${reader}${far}`;
+}
+
+function doorbellRows({ doorbell }: Inspection): [string, string][] {
+  if (doorbell === undefined) return [];
+  const { ownId, peers, problem } = doorbell;
+  const text =
+    problem ??
+    `we are peer ${ownId}, ${peers === undefined ? 'the others are not told' : `with ${listOf(peers)}`}`;
+  return [['doorbell', text]];
+}
+
+function listOf(peers: readonly number[]): string {
+  return peers.length === 0 ? 'no other' : peers.join(', ');
 }
 
 function sessionRows(found: Inspection): [string, string][] {

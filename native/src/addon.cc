@@ -6,6 +6,7 @@
 #include "spare-memory.h"
 #include "tile-ops-binding.h"
 #ifdef __linux__
+#include "doorbell-binding.h"
 #include "mapping.h"
 #include "screen-memory.h"
 #endif
@@ -15,6 +16,7 @@ namespace {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
 #ifdef __linux__
   exports.Set("Mapping", kvmfr::Mapping::Define(env));
+  kvmfr::ExportDoorbell(env, exports);
   exports.Set("allocateBlocks", Napi::Function::New<kvmfr::AllocateBlocksOf>(env));
   exports.Set("ScreenMemory", kvmfr::ScreenMemory::Define(env));
   exports.Set("frameBufferFacts", Napi::Function::New<kvmfr::FrameBufferFactsOf>(env));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "loop-timer.h"
+#include "placement.h"
 
 namespace kvmfr {
 
@@ -47,7 +48,10 @@ Napi::Function Mapping::Define(Napi::Env env) {
                          InstanceAccessor<&Mapping::Inode>("inode"),
                          InstanceAccessor<&Mapping::Device>("device"),
                          InstanceAccessor<&Mapping::Lost>("lost"),
+                         InstanceAccessor<&Mapping::Granule>("pageBytes"),
                          InstanceMethod<&Mapping::BytesNow>("bytesNow"),
+                         InstanceMethod<&Mapping::PageNodes>("pageNodes"),
+                         InstanceMethod<&Mapping::Rung>("rung"),
                          InstanceMethod<&Mapping::Buffer>("buffer"),
                          InstanceMethod<&Mapping::Look>("look"),
                          InstanceMethod<&Mapping::StartWaiter>("startWaiter"),
@@ -70,6 +74,19 @@ Mapping::Mapping(const Napi::CallbackInfo& info) : ObjectWrap(info) {
     return;
   }
   const std::string path = info[0].As<Napi::String>().Utf8Value();
+  if (info[3].IsNumber() && info[4].IsNumber() && info[5].IsNumber()) {
+    const double offset = info[4].As<Napi::Number>().DoubleValue();
+    const double bytes = info[5].As<Napi::Number>().DoubleValue();
+    // Written so that NaN fails.
+    if (!(offset >= 0 && offset < 9.0e15 && bytes >= 0 && bytes < 9.0e15)) {
+      failure_ = {OpenFailure::Step::kOpen, "mmap", EINVAL, 0, 0};
+      return;
+    }
+    region_ = Region::Adopt(path, info[3].As<Napi::Number>().Int32Value(),
+                            info[1].As<Napi::Boolean>().Value(), static_cast<std::uint64_t>(offset),
+                            static_cast<std::uint64_t>(bytes), &failure_);
+    return;
+  }
   const Region::Seals seals =
       info[2].As<Napi::Boolean>().Value() ? Region::Seals::kFixedSize : Region::Seals::kAny;
   region_ = Region::Open(path, info[1].As<Napi::Boolean>().Value(), seals, &failure_);
@@ -153,6 +170,40 @@ Napi::Value Mapping::Look(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), result);
 }
 
+Napi::Value Mapping::Granule(const Napi::CallbackInfo& info) {
+  const std::size_t bytes = region_ == nullptr ? 0 : region_->granule();
+  return Napi::Number::New(info.Env(), static_cast<double>(bytes));
+}
+
+// The nodes of some pages, each a negative errno where it has none; undefined when the system does
+// not tell.
+Napi::Value Mapping::PageNodes(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  std::vector<int> nodes;
+  if (region_ == nullptr || region_->base() == nullptr ||
+      NodesOfPages(region_->base(), region_->bytes(), region_->granule(), &nodes) != 0) {
+    return env.Undefined();
+  }
+  Napi::Array list = Napi::Array::New(env, nodes.size());
+  for (std::size_t i = 0; i < nodes.size(); ++i) list.Set(static_cast<std::uint32_t>(i), nodes[i]);
+  return list;
+}
+
+// A doorbell was rung: looks, and tells what has finished.
+void Mapping::Rung(const Napi::CallbackInfo& info) {
+  if (wakeup_ == nullptr) return;
+  Wakeup* wakeup = wakeup_;
+  if (!wakeup->waiter.Rung()) return;
+  std::vector<FinishedWait> taken = std::move(wakeup->taken);
+  taken.clear();
+  wakeup->waiter.Take(&taken);
+  Tell(info.Env(), wakeup->finished.Value(), taken);
+  // It may have been closed by what it has told.
+  if (wakeup_ != wakeup) return;
+  wakeup->taken = std::move(taken);
+  if (wakeup->timer != nullptr) wakeup->SetTimer();
+}
+
 // startWaiter(callback(id, outcome, beforeMs), inLoop): 0, or the errno of pthread_create or
 // timerfd_create. `inLoop`: this thread looks, from its event loop.
 Napi::Value Mapping::StartWaiter(const Napi::CallbackInfo& info) {
@@ -161,10 +212,10 @@ Napi::Value Mapping::StartWaiter(const Napi::CallbackInfo& info) {
     return Napi::Number::New(env, EINVAL);
   }
   auto* wakeup = new Wakeup(region_->base());
+  wakeup->finished = Napi::Persistent(info[0].As<Napi::Function>());
   int error = 0;
   if (info[1].As<Napi::Boolean>().Value()) {
     wakeup->async = std::make_unique<Napi::AsyncContext>(env, "kvmfr.wait");
-    wakeup->finished = Napi::Persistent(info[0].As<Napi::Function>());
     wakeup->timer = LoopTimer::Create(env, Ring, EndLoop, wakeup, &error);
     if (wakeup->timer == nullptr) {
       delete wakeup;
@@ -300,7 +351,8 @@ void Mapping::Tell(Napi::Env env, const Napi::Function& function,
   if (napi_get_undefined(env, &undefined) != napi_ok) return;
   for (const FinishedWait& wait : finished) {
     const double told[] = {static_cast<double>(wait.id), static_cast<double>(wait.outcome),
-                           static_cast<double>(wait.before) / kMilli};
+                           wait.before == kUnknown ? std::nan("")
+                                                   : static_cast<double>(wait.before) / kMilli};
     napi_value arguments[3];
     for (std::size_t i = 0; i < 3; ++i) {
       if (napi_create_double(env, told[i], &arguments[i]) != napi_ok) return;

@@ -12,8 +12,8 @@
 
 namespace kvmfr {
 
-// Opened by its constructor (path, readOnly, sealed), or created by (byteLength); `failure` says
-// why when that did not work.
+// Opened by its constructor (path, readOnly, sealed), made of an open file by (name, readOnly, false,
+// fd, offset, byteLength or 0), or created by (byteLength); `failure` says why when that did not work.
 class Mapping : public Napi::ObjectWrap<Mapping> {
  public:
   static Napi::Function Define(Napi::Env env);
@@ -37,6 +37,9 @@ class Mapping : public Napi::ObjectWrap<Mapping> {
   Napi::Value BytesNow(const Napi::CallbackInfo& info);
   Napi::Value Look(const Napi::CallbackInfo& info);
   Napi::Value StartWaiter(const Napi::CallbackInfo& info);
+  Napi::Value Granule(const Napi::CallbackInfo& info);
+  Napi::Value PageNodes(const Napi::CallbackInfo& info);
+  void Rung(const Napi::CallbackInfo& info);
   Napi::Value Wait(const Napi::CallbackInfo& info);
   void CancelWait(const Napi::CallbackInfo& info);
   void KeepAlive(const Napi::CallbackInfo& info);

@@ -37,6 +37,10 @@ bool DeviceBytes(int fd, std::uint64_t* bytes) {
   return true;
 }
 
+bool FitsRegion(std::uint64_t bytes) {
+  return bytes != 0 && bytes % kPageBytes == 0 && bytes <= kMaxBytes && bytes <= SIZE_MAX;
+}
+
 // Source: linux/magic.h.
 constexpr auto kHugetlbfs = 0x958458f6;
 
@@ -92,27 +96,8 @@ std::shared_ptr<Region> Region::Open(const std::string& path, bool read_only, Se
   }
 
   struct stat found;
-  if (fstat(region->fd_, &found) != 0) {
-    *failure = {Step::kInspect, "fstat", errno, 0, 0};
-    return nullptr;
-  }
   std::uint64_t bytes = 0;
-  if (S_ISREG(found.st_mode)) {
-    bytes = static_cast<std::uint64_t>(found.st_size);
-  } else if (S_ISCHR(found.st_mode)) {
-    region->is_device_ = true;
-    if (!DeviceBytes(region->fd_, &bytes)) {
-      *failure = {Step::kKind, "ioctl", errno, found.st_mode, 0};
-      return nullptr;
-    }
-  } else {
-    *failure = {Step::kKind, "", 0, found.st_mode, 0};
-    return nullptr;
-  }
-  if (bytes == 0 || bytes % kPageBytes != 0 || bytes > kMaxBytes || bytes > SIZE_MAX) {
-    *failure = {Step::kSize, "", 0, found.st_mode, bytes};
-    return nullptr;
-  }
+  if (!region->Inspect(&found, &bytes, failure)) return nullptr;
 
   if (seals == Seals::kFixedSize) {
     // A file of a disk has no seals at all: EINVAL.
@@ -126,10 +111,55 @@ std::shared_ptr<Region> Region::Open(const std::string& path, bool read_only, Se
   return region;
 }
 
+bool Region::Inspect(struct stat* found, std::uint64_t* bytes, OpenFailure* failure) {
+  using Step = OpenFailure::Step;
+  if (fstat(fd_, found) != 0) {
+    *failure = {Step::kInspect, "fstat", errno, 0, 0};
+    return false;
+  }
+  if (S_ISREG(found->st_mode)) {
+    *bytes = static_cast<std::uint64_t>(found->st_size);
+  } else if (S_ISCHR(found->st_mode)) {
+    is_device_ = true;
+    if (!DeviceBytes(fd_, bytes)) {
+      *failure = {Step::kKind, "ioctl", errno, found->st_mode, 0};
+      return false;
+    }
+  } else {
+    *failure = {Step::kKind, "", 0, found->st_mode, 0};
+    return false;
+  }
+  if (FitsRegion(*bytes)) return true;
+  *failure = {Step::kSize, "", 0, found->st_mode, *bytes};
+  return false;
+}
+
+std::shared_ptr<Region> Region::Adopt(const std::string& name, int fd, bool read_only,
+                                      std::uint64_t offset, std::uint64_t bytes,
+                                      OpenFailure* failure) {
+  using Step = OpenFailure::Step;
+  std::shared_ptr<Region> region(new Region());
+  region->path_ = name;
+  region->fd_ = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (region->fd_ < 0) {
+    *failure = {Step::kOpen, "fcntl", errno, 0, 0};
+    return nullptr;
+  }
+  struct stat found = {};
+  region->is_part_ = bytes != 0;
+  if (!region->is_part_ && !region->Inspect(&found, &bytes, failure)) return nullptr;
+  if (!FitsRegion(bytes)) {
+    *failure = {Step::kSize, "", 0, 0, bytes};
+    return nullptr;
+  }
+  if (!region->Map(read_only, found, bytes, failure, offset)) return nullptr;
+  return region;
+}
+
 std::shared_ptr<Region> Region::Create(std::uint64_t bytes, OpenFailure* failure) {
   using Step = OpenFailure::Step;
   std::shared_ptr<Region> region(new Region());
-  if (bytes == 0 || bytes % kPageBytes != 0 || bytes > kMaxBytes || bytes > SIZE_MAX) {
+  if (!FitsRegion(bytes)) {
     *failure = {Step::kSize, "", 0, 0, bytes};
     return nullptr;
   }
@@ -177,18 +207,19 @@ std::shared_ptr<Region> Region::Create(std::uint64_t bytes, OpenFailure* failure
 }
 
 bool Region::Map(bool read_only, const struct stat& found, std::uint64_t bytes,
-                 OpenFailure* failure) {
+                 OpenFailure* failure, std::uint64_t offset) {
   // A reader without write access gets a private mapping: it sees every change of the file, and a
   // store to its ArrayBuffer, which JavaScript cannot be kept from, changes its own copy of the
   // page instead of killing the process.
   const int sharing = read_only ? MAP_PRIVATE | MAP_NORESERVE : MAP_SHARED;
-  void* base =
-      mmap(nullptr, static_cast<std::size_t>(bytes), PROT_READ | PROT_WRITE, sharing, fd_, 0);
+  void* base = mmap(nullptr, static_cast<std::size_t>(bytes), PROT_READ | PROT_WRITE, sharing, fd_,
+                    static_cast<off_t>(offset));
   if (base == MAP_FAILED) {
     *failure = {OpenFailure::Step::kMap, "mmap", errno, found.st_mode, bytes};
     return false;
   }
-  guard_ = Guard(base, static_cast<std::size_t>(bytes), GranuleOf(fd_));
+  granule_ = GranuleOf(fd_);
+  guard_ = Guard(base, static_cast<std::size_t>(bytes), granule_);
   if (guard_ == nullptr) {
     munmap(base, static_cast<std::size_t>(bytes));
     *failure = {OpenFailure::Step::kMap, "mmap", ENOMEM, found.st_mode, bytes};
@@ -204,6 +235,7 @@ bool Region::Map(bool read_only, const struct stat& found, std::uint64_t bytes,
 Region::~Region() { Unmap(); }
 
 bool Region::BytesNow(std::uint64_t* bytes) const {
+  if (is_part_) return false;
   if (is_device_) return DeviceBytes(fd_, bytes);
   struct stat now;
   if (fstat(fd_, &now) != 0) return false;

@@ -35,6 +35,11 @@ class Region {
   // Memory of zeros without a name, of a size that nobody can change, with every page allocated.
   // path() leads to it for as long as this region holds it.
   static std::shared_ptr<Region> Create(std::uint64_t bytes, OpenFailure* failure);
+  // A part of something that is open already, of which it keeps a descriptor of its own. Without
+  // `bytes` it is a file or a kvmfr device, and all of it is mapped.
+  static std::shared_ptr<Region> Adopt(const std::string& name, int fd, bool read_only,
+                                       std::uint64_t offset, std::uint64_t bytes,
+                                       OpenFailure* failure);
   ~Region();
   Region(const Region&) = delete;
   Region& operator=(const Region&) = delete;
@@ -43,6 +48,8 @@ class Region {
   // nullptr after Unmap().
   std::uint8_t* base() const { return base_; }
   std::size_t bytes() const { return bytes_; }
+  // Size of its pages.
+  std::size_t granule() const { return granule_; }
   bool is_device() const { return is_device_; }
   std::uint64_t inode() const { return inode_; }
   std::uint64_t device() const { return device_; }
@@ -64,14 +71,19 @@ class Region {
   Region() = default;
 
   // Maps the open file and takes what is told of it.
-  bool Map(bool read_only, const struct stat& found, std::uint64_t bytes, OpenFailure* failure);
+  bool Map(bool read_only, const struct stat& found, std::uint64_t bytes, OpenFailure* failure,
+           std::uint64_t offset = 0);
+  // What the open file is, and how large.
+  bool Inspect(struct stat* found, std::uint64_t* bytes, OpenFailure* failure);
 
   std::string path_;
   int fd_ = -1;
   std::uint8_t* base_ = nullptr;
   std::size_t bytes_ = 0;
+  std::size_t granule_ = 0;
   GuardedRange* guard_ = nullptr;
   bool is_device_ = false;
+  bool is_part_ = false;  // of something that has no size of its own
   std::uint64_t inode_ = 0;
   std::uint64_t device_ = 0;
 };

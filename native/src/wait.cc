@@ -29,6 +29,14 @@ constexpr int kLooksPerQuietMeasurement = 16;
 constexpr Nanos kShortestSleep = 10 * kMicro;
 constexpr Nanos kLatest = 100 * kMicro;
 
+// From so many rings in a row on that came with a change, changes are expected to be announced, until
+// so many came without a ring.
+constexpr int kTrusted = 4;
+constexpr int kMistrusted = 3;
+// A look may see the change before the ring for it is heard.
+constexpr Nanos kSoonRung = 5 * kMilli;
+constexpr Nanos kSafetyLook = 50 * kMilli;
+
 // Source: struct sched_attr in linux/sched/types.h, its first version. The C library has no name
 // for it before 2.41.
 struct SchedulingAttributes {
@@ -222,6 +230,22 @@ void Waiter::Ring() {
   last_look_ = now;
 }
 
+bool Waiter::Rung() {
+  Lock lock(&mutex_);
+  const Nanos now = Now();
+  const bool finished = Look(now);
+  last_look_ = now;
+  quiet_ = false;
+  // Rings that nothing has come with are not for us.
+  if (now - changed_ <= kSoonRung) {
+    announced_ = std::min(announced_ + 1, kTrusted);
+    unannounced_ = 0;
+  }
+  return finished;
+}
+
+bool Waiter::IsAnnounced() const { return announced_ == kTrusted; }
+
 bool Waiter::Look(Nanos now) {
   const std::size_t before = finished_.size();
   for (std::size_t i = 0; i < pending_.size();) {
@@ -236,7 +260,10 @@ bool Waiter::Look(Nanos now) {
       ++i;
       continue;
     }
-    const Nanos before = changed ? std::max(last_look_, wait.started) : now;
+    // Who waits for what is on its way already is not told of it again.
+    if (changed && !wait.soon) changed_ = now;
+    Nanos before = changed ? std::max(last_look_, wait.started) : now;
+    if (changed && IsAnnounced() && !wait.soon) before = kUnknown;
     finished_.push_back(
         {wait.id, changed ? WaitOutcome::kChanged : WaitOutcome::kTimedOut, before});
     linger_until_ = kForever;
@@ -244,12 +271,14 @@ bool Waiter::Look(Nanos now) {
     std::swap(pending_[i], pending_.back());
     pending_.pop_back();
   }
+  if (changed_ == now && ++unannounced_ >= kMistrusted) announced_ = 0;
   return finished_.size() != before;
 }
 
 // When this wait should be looked at again.
 Nanos Waiter::NextLook(const Wait& wait, Nanos now) {
   Nanos next = std::min(wait.deadline, now + budget_.idle);
+  if (IsAnnounced() && !wait.soon) return std::min(wait.deadline, now + kSafetyLook);
   if (wait.soon) next = std::min(next, now + SoonLook(now - wait.started, budget_));
   if (!wait.cadence) return next;
   for (std::uint32_t w = 0; w < wait.word_count; ++w) {

@@ -36,10 +36,12 @@ struct Wait {
   std::array<WatchedWord, kMaxWatchedWords> words{};
 };
 
+constexpr Nanos kUnknown = -1;
+
 struct FinishedWait {
   std::uint32_t id;
   WaitOutcome outcome;
-  Nanos before;  // the last look at which no word had changed
+  Nanos before;  // the last look at which no word had changed; kUnknown when there was hardly one
 };
 
 // Looks from a thread of its own (Start), or whenever a timer of its owner rings (NextRing, Ring).
@@ -80,6 +82,10 @@ class Waiter {
   // The timer has rung: looks. What has finished can be taken then.
   void Ring();
 
+  // Somebody has rung a doorbell: looks, and returns whether something has finished. Whose changes are
+  // announced in this way need not be looked for often: only lest one is missed.
+  bool Rung();
+
  private:
   struct Stream {
     std::uint32_t offset = 0;
@@ -93,6 +99,7 @@ class Waiter {
   // Moves what has changed or expired from pending_ to finished_. Returns whether anything has.
   bool Look(Nanos now);
   Nanos NextLook(const Wait& wait, Nanos now);
+  bool IsAnnounced() const;
   void MeasureCost();
   void MeasureQuietCost();
   void Sleep(Nanos now);
@@ -118,6 +125,9 @@ class Waiter {
   Nanos asleep_until_ = 0;
   Nanos linger_until_ = 0;  // no wait is pending, but the next of its stream is expected by then
   LookBudget budget_;
+  int announced_ = 0;    // rings in a row that came with a change
+  int unannounced_ = 0;  // changes in a row that came without
+  Nanos changed_ = 0;    // the last time that a look found one
   // The thread's own.
   int looks_ = 0;
   Nanos cost_;
