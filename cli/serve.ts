@@ -298,8 +298,11 @@ function doorLines(viewer: Viewer, options: ServeOptions): readonly string[] {
 }
 
 async function tellStates(reader: Viewer['reader'], signal: AbortSignal): Promise<void> {
+  let told = '';
   for await (const state of reader.states({ signal })) {
-    say(`  ${state.name}: ${state.message}`);
+    const line = `  ${state.name}: ${state.message}`;
+    if (line !== told) say(line);
+    told = line;
     if (state.hint !== undefined && state.name !== 'stale') say(`    ${state.hint}`);
   }
 }

@@ -4,6 +4,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createHost, type Host } from '../../host/index.ts';
 import { createViewer, listen, SpiceSource, type Viewer } from '../../viewer/relay/index.ts';
 import { SpiceScreen, setCursor } from '../unit/boot/spice-screen.ts';
+import { FakeGuest, SESSION } from '../unit/relay/fake-guest.ts';
+import { closeStages, Stage } from '../unit/relay/stage.ts';
 import { TestViewer } from '../unit/relay/test-viewer.ts';
 import { Screen } from '../unit/tiles/guest.ts';
 
@@ -126,5 +128,42 @@ describe('the boot screen of a guest', () => {
     await publish(host, desk);
     await shows(all, desk, 'lgmp');
     await all.viewer.until(({ cursor }) => cursor?.visible === false);
+  });
+});
+
+describe('a boot screen that moves, and a guest that does', () => {
+  afterEach(closeStages);
+
+  it('travel as video, each by a stream of its own, and are exact at rest', async () => {
+    const [main, boot] = [new FakeGuest(), new FakeGuest()];
+    main.session = undefined;
+    main.state = { name: 'waiting', message: 'no host' };
+    boot.session = undefined;
+    boot.state = { name: 'showing', source: 'spice', message: 'by SPICE' };
+    const stage = await Stage.open({ source: main, bootScreen: boot });
+    const codecs = { encodings: ['lossless', 'video'], codecs: ['h264'] } as const;
+    const viewer = stage.join({ hello: codecs });
+    /** Plays noise until some video has come, and looks at what is left of it. */
+    const film = async (guest: FakeGuest, source: string, seed: number): Promise<void> => {
+      const { length } = viewer.videos;
+      const screen = noisy(seed);
+      for (let frame = 0; viewer.videos.length < length + 5; frame++) {
+        if (viewer.closeCode !== undefined) throw new Error('the viewer has gone');
+        screen.noise(seed + frame);
+        guest.publish(screen.frame());
+        await new Promise<void>((resolve) => setTimeout(resolve, 10));
+      }
+      await viewer.until(
+        ({ rgb, state }) => state?.source === source && Buffer.compare(rgb, screen.rgb) === 0,
+      );
+    };
+    await film(boot, 'spice', 1000);
+    main.session = SESSION;
+    main.tell({ name: 'showing', message: 'a guest' });
+    await film(main, 'lgmp', 2000);
+    main.tell({ name: 'stale', message: 'gone' });
+    await film(boot, 'spice', 3000);
+    // Each stream belongs to the picture that it shows: the viewer has looked at every message.
+    expect(new Set(viewer.streams.map(({ epoch }) => epoch)).size).toBeGreaterThanOrEqual(3);
   });
 });

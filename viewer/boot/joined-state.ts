@@ -1,5 +1,7 @@
 import type { ClientState } from '../../client/state.ts';
 
+const FIRST_FRAME = 'The Looking Glass host is there; its first frame is waited for.';
+
 /** What a person is told of a guest that may be seen in two ways. */
 export function joinedState(states: {
   readonly main: ClientState;
@@ -9,9 +11,14 @@ export function joinedState(states: {
   readonly keeps: ClientState | undefined;
 }): ClientState {
   const { main, boot, showsBoot, keeps } = states;
-  if (showsBoot) return { ...boot, hint: joined(boot.hint, sentence(main.message)) };
+  if (showsBoot) {
+    const why = isAlive(main) ? FIRST_FRAME : sentence(main.message);
+    return { ...boot, hint: joined(boot.hint, why) };
+  }
   if (isAlive(main)) return main;
   if (boot.name !== 'showing') {
+    // It is still on its way, and nothing is wrong with it.
+    if (boot.name === 'waiting' && boot.hint === undefined) return main;
     const why = `There is no boot screen by SPICE: ${boot.message}.`;
     return { ...main, hint: joined(main.hint, why, boot.hint) };
   }

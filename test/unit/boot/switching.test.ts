@@ -83,6 +83,7 @@ describe('a boot screen', () => {
     text.noise(2);
     bootShows(pair, text);
     await shows(viewer, text, 'spice');
+    await viewer.until(({ state }) => state?.hint?.includes('first frame is waited for') === true);
     const desk = noisy(3);
     pair.main.publish(desk.frame());
     await shows(viewer, desk, 'lgmp');
