@@ -7,6 +7,7 @@ import {
 import { KvmfrError } from '../protocol/error.ts';
 import type { ClipboardPolicy } from '../protocol/wire/index.ts';
 import {
+  EitherInput,
   type GuestClipboard,
   type GuestInput,
   QmpInput,
@@ -32,7 +33,7 @@ export const HANDS_FLAGS: { readonly [flag: string]: FlagSpec } = {
   ...SPICE_TLS_FLAGS,
   qmp: {
     value: 'unix:PATH',
-    help: "the same by QEMU's socket; --clipboard both|to-guest|from-guest|off",
+    help: 'hands while there is no SPICE; --clipboard both|to-guest|from-guest|off',
   },
   clipboard: {
     value: 'WAY',
@@ -43,7 +44,12 @@ export const HANDS_FLAGS: { readonly [flag: string]: FlagSpec } = {
 
 /** By which way keys and pointer get into the guest. */
 export type HandsOptions =
-  | { readonly kind: 'spice'; readonly address: string; readonly access: SpiceOptions }
+  | {
+      readonly kind: 'spice';
+      readonly address: string;
+      readonly access: SpiceOptions /** The way while SPICE is away. */;
+      readonly qmp: string | undefined;
+    }
   | { readonly kind: 'qmp'; readonly path: string };
 
 /** Keyboard and pointer of a guest, opened. */
@@ -62,7 +68,12 @@ export function clipboardPolicy(command: ParsedCommand): ClipboardPolicy | 'off'
   const policy = choiceFlag(command, 'clipboard', {
     now: ['both', 'to-guest', 'from-guest', 'off'],
   });
-  if (policy !== undefined && policy !== 'off' && command.text('qmp') !== undefined)
+  if (
+    policy !== undefined &&
+    policy !== 'off' &&
+    command.text('qmp') !== undefined &&
+    command.text('spice') === undefined
+  )
     throw usageError("--clipboard goes by SPICE or the region: QEMU's control socket has none");
   return policy ?? 'both';
 }
@@ -74,8 +85,6 @@ export function handsOptions(
 ): HandsOptions | undefined {
   const address = command.text('spice');
   const qmp = command.text('qmp');
-  if (address !== undefined && qmp !== undefined)
-    throw usageError('--spice and --qmp are two ways to the same keyboard: give one of them');
   if (address === undefined) {
     for (const flag of ['spice-password-file', 'spice-tls', 'spice-ca'])
       if (command.has(flag) || command.text(flag) !== undefined)
@@ -87,7 +96,12 @@ export function handsOptions(
     ...(password === undefined ? {} : { password }),
     ...(tls === undefined ? {} : { tls }),
   };
-  return { kind: 'spice', address: checkedAddress(address), access };
+  return {
+    kind: 'spice',
+    address: checkedAddress(address),
+    access,
+    qmp: qmp === undefined ? undefined : checkedPath(qmp),
+  };
 }
 
 function checkedAddress(text: string): string {
@@ -138,7 +152,7 @@ function openRegionHands(source: RegionPlace): Hands {
   };
 }
 
-function openQmp(path: string): Hands {
+function openQmp(path: string): Hands & { readonly input: QmpInput } {
   const input = new QmpInput(path);
   return {
     input,
@@ -159,19 +173,24 @@ function openQmp(path: string): Hands {
 
 function openSpice(options: HandsOptions & { readonly kind: 'spice' }): Hands {
   const session = new SpiceSession(options.address, options.access);
-  const input = new SpiceInput(session);
+  const spice = new SpiceInput(session);
+  const qmp = options.qmp === undefined ? undefined : openQmp(options.qmp);
+  const either = qmp === undefined ? undefined : new EitherInput(spice, qmp.input);
   const clipboard = new SpiceClipboard(session);
   let telling: Promise<void> | undefined;
   return {
-    input,
+    input: either ?? spice,
     clipboard,
     spice: session,
-    tell: () => {
+    tell: (guest) => {
       telling ??= tellSession(session);
+      qmp?.tell(guest);
     },
     [Symbol.asyncDispose]: async () => {
       clipboard.close();
-      input.close();
+      either?.close();
+      spice.close();
+      await qmp?.[Symbol.asyncDispose]();
       await session.close();
       await telling;
     },

@@ -198,8 +198,10 @@ export function openRelay(
 
 /** Not for those who only look: but for the boot screen by SPICE. */
 function handsOf({ path, assume }: ServeSource, options: ServeOptions): Hands | undefined {
-  if (options.viewOnly && options.hands?.kind !== 'spice') return undefined;
-  return openHands(options.hands, path === undefined ? undefined : { path, assume });
+  const { hands, viewOnly } = options;
+  if (viewOnly && hands?.kind !== 'spice') return undefined;
+  const used = viewOnly && hands?.kind === 'spice' ? { ...hands, qmp: undefined } : hands;
+  return openHands(used, path === undefined ? undefined : { path, assume });
 }
 
 /** What is shown: the region, and by SPICE what there is to see while nothing comes by it. */

@@ -184,6 +184,34 @@ describe('kvmfr view --qmp', () => {
   });
 });
 
+describe('kvmfr view --spice --qmp', () => {
+  it('brings keys by SPICE, by the control socket while that is away, and by SPICE again', async () => {
+    const server = await FakeServer.listen();
+    const { port } = server;
+    await using qemu = await FakeQemu.listen();
+    await using run = view(['--spice', server.address, '--qmp', `unix:${qemu.path}`]);
+    const viewer = await attend(run);
+    await run.says(/connected to QEMU's control socket/);
+    await run.says(/connected to the SPICE server/);
+    press(viewer, 'KeyQ');
+    expect((await (await server.channel(3)).take(KEY_DOWN)).body.toString('hex')).toBe('10000000');
+    expect(qemu.events).toEqual([]);
+    await server[Symbol.asyncDispose]();
+    await run.says(/mouse: a SPICE server must answer at/);
+    press(viewer, 'KeyW');
+    await qemu.until(() => qemu.events.length === 1);
+    await using again = await FakeServer.listen({}, port);
+    await run.says(/connected to the SPICE[\s\S]*connected to the SPICE/);
+    await qemu.until(() => qemu.events.length === 2);
+    expect(qemu.events.map((event) => JSON.parse(event).data)).toEqual([
+      { down: true, key: { type: 'qcode', data: 'w' } },
+      { down: false, key: { type: 'qcode', data: 'w' } },
+    ]);
+    press(viewer, 'KeyE');
+    expect((await (await again.channel(3)).take(KEY_DOWN)).body.toString('hex')).toBe('12000000');
+  });
+});
+
 describe('kvmfr view of a guest that takes input by its region', () => {
   const guestOf = (path: string, options: HostOptions = {}): Promise<GuestProcess> =>
     GuestProcess.start(path, { wire: 'dev12', input: true, regionMib: 8, ...options });

@@ -50,7 +50,7 @@ describe('kvmfr refuses what it does not take, by name, with status 2', () => {
     ['view /tmp/r --spice a:1 --spice-ca /etc/hostname', /must be certificates as PEM/],
     ['view /tmp/r --spice a:1 --spice-password-file /no.txt', /-file \/no.txt cannot be read/],
     ['view /tmp/r --qmp /run/qmp.sock', /--qmp takes unix:PATH.*, not \/run\/qmp.sock/],
-    ['view /tmp/r --qmp unix:/q --spice a:1', /give one of them/],
+    ['view /tmp/r --spice a:1 --qmp /q', /--qmp takes unix:PATH.*, not \/q/],
     ['view /tmp/r --clipboard twice', /--clipboard takes both, to-guest, from-guest, off/],
     ['view /tmp/r --qmp unix:/q --clipboard both', /QEMU's control socket has none/],
     ['demo --spice localhost:5900', /there is no flag --spice/],

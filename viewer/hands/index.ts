@@ -1,5 +1,6 @@
 /** Ways for keys, pointer, clipboard and sound into a guest and out of it: SPICE, QEMU's control socket, its region. */
 export { contentsFault } from './contents.ts';
+export { EitherInput } from './either-input.ts';
 export type {
   ClipboardAvailability,
   GuestClipboard,

@@ -5,6 +5,7 @@ export { type SpiceOptions, SpiceSession } from '../../client/spice/index.ts';
 export { SpiceSource, type SpiceSourceOptions } from '../boot/index.ts';
 export {
   type ClipboardAvailability,
+  EitherInput,
   type GuestClipboard,
   type GuestInput,
   type GuestMicrophone,
