@@ -147,6 +147,7 @@ function openRegionHands(source: RegionPlace): Hands {
   const input = new RegionHands(source);
   return {
     input,
+    ...(input.clipboard === undefined ? {} : { clipboard: input.clipboard }),
     tell: (guest) => input.follow(guest, tellLine),
     [Symbol.asyncDispose]: () => input[Symbol.asyncDispose](),
   };

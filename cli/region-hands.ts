@@ -1,4 +1,9 @@
-import { Client, type GuestInputLine, type SessionInfo } from '../client/index.ts';
+import {
+  Client,
+  type GuestClipboardLine,
+  type GuestInputLine,
+  type SessionInfo,
+} from '../client/index.ts';
 import { FEATURES } from '../protocol/kvmfr/session.ts';
 import type { AssumedWire } from '../protocol/lgmp/detect.ts';
 import type { InputEvent, Locks } from '../protocol/wire/index.ts';
@@ -6,8 +11,10 @@ import {
   type GuestInput,
   type GuestScreen,
   type InputAbilities,
+  LgmpClipboard,
   LgmpInput,
 } from '../viewer/hands/index.ts';
+import { RegionClipboard } from './region-clipboard.ts';
 
 /** Between two looks at what the guest offers. It changes when another publisher comes. */
 const LOOK_MS = 250;
@@ -16,6 +23,8 @@ const LOOK_MS = 250;
 export interface RegionPlace {
   readonly path: string;
   readonly assume?: AssumedWire | undefined;
+  /** Whether the clipboard is wanted too. */
+  readonly clipboard?: boolean;
 }
 
 /** What is known of the guest: the reader of a relay, as far as it matters for its hands. */
@@ -26,18 +35,28 @@ export interface GuestSight {
 /** What a person is told: one line, and what helps. */
 export type Tell = (message: string, hint?: string) => void;
 
+/** What is open of a guest. */
+interface Open {
+  /** FEATURES that it is for. */
+  readonly features: number;
+  readonly client: Client;
+  readonly line: GuestInputLine | undefined;
+  readonly hands: LgmpInput | undefined;
+  readonly clipboard: GuestClipboardLine | undefined;
+}
+
 /**
- * Keyboard and pointer of a guest by its region, for as long as its publisher takes them: opened when
- * one does, by a client beside the one that reads the picture, and given back when another publisher
- * comes that does not.
+ * Keyboard, pointer and clipboard of a guest by its region, for as long as its publisher takes them:
+ * opened when one does, by a client beside the one that reads the picture, and given back when another
+ * publisher comes that does not.
  */
 export class RegionHands implements GuestInput, AsyncDisposable {
   readonly #place: RegionPlace;
   readonly #watchers: Set<() => void> = new Set();
   #session: SessionInfo | undefined;
-  #open:
-    | { readonly client: Client; readonly line: GuestInputLine; readonly hands: LgmpInput }
-    | undefined;
+  /** Undefined when nobody wants it. */
+  readonly clipboard: RegionClipboard | undefined;
+  #open: Open | undefined;
   #closing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #tell: Tell | undefined;
@@ -45,6 +64,7 @@ export class RegionHands implements GuestInput, AsyncDisposable {
 
   constructor(place: RegionPlace) {
     this.#place = place;
+    this.clipboard = place.clipboard ? new RegionClipboard() : undefined;
   }
 
   /** Uses what the guest offers from now on, and tells a person of it. */
@@ -57,15 +77,15 @@ export class RegionHands implements GuestInput, AsyncDisposable {
   }
 
   get abilities(): InputAbilities {
-    return this.#open?.hands.abilities ?? { ...NOTHING, reason: this.#reason };
+    return this.#open?.hands?.abilities ?? { ...NOTHING, reason: this.#reason };
   }
 
   get locks(): Locks | undefined {
-    return this.#open?.hands.locks;
+    return this.#open?.hands?.locks;
   }
 
   apply(event: InputEvent, screen?: GuestScreen): void {
-    this.#open?.hands.apply(event, screen);
+    this.#open?.hands?.apply(event, screen);
   }
 
   watch(changed: () => void): () => void {
@@ -77,6 +97,7 @@ export class RegionHands implements GuestInput, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer);
     this.#watchers.clear();
+    this.clipboard?.close();
     this.#tell = undefined;
     this.#shut();
     await this.#closing;
@@ -93,31 +114,37 @@ export class RegionHands implements GuestInput, AsyncDisposable {
     // Between two publishers what is open waits for the next by itself.
     if (session === undefined || session === this.#session) return;
     this.#session = session;
-    const isOffered = (session.features & FEATURES.input) !== 0;
-    if (isOffered && this.#open === undefined) this.#begin();
-    else if (!isOffered) this.#shut();
-    this.#say(isOffered);
+    const wanted = FEATURES.input | (this.clipboard === undefined ? 0 : FEATURES.clipboard);
+    const features = session.features & wanted;
+    if (features !== (this.#open?.features ?? 0)) {
+      this.#shut();
+      if (features !== 0) this.#begin(features);
+    }
+    this.#say((features & FEATURES.input) !== 0);
     this.#notify();
   }
 
-  #begin(): void {
+  #begin(features: number): void {
     const { path, assume } = this.#place;
     const client = new Client(path, { assume });
-    const line = client.input();
-    const hands = new LgmpInput(line);
-    hands.watch(() => this.#notify());
-    this.#open = { client, line, hands };
+    const line = (features & FEATURES.input) === 0 ? undefined : client.input();
+    const hands = line === undefined ? undefined : new LgmpInput(line);
+    hands?.watch(() => this.#notify());
+    const clipboard = (features & FEATURES.clipboard) === 0 ? undefined : client.clipboard();
+    this.#open = { features, client, line, hands, clipboard };
+    if (clipboard !== undefined) this.clipboard?.use(new LgmpClipboard(clipboard));
   }
 
   #shut(): void {
     const open = this.#open;
     if (open === undefined) return;
     this.#open = undefined;
-    open.hands.close();
+    this.clipboard?.use(undefined);
+    open.hands?.close();
     const before = this.#closing;
     this.#closing = (async () => {
       await before;
-      await open.line.close();
+      await Promise.all([open.line?.close(), open.clipboard?.close()]);
       await open.client.close();
     })();
   }

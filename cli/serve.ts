@@ -201,7 +201,8 @@ function handsOf({ path, assume }: ServeSource, options: ServeOptions): Hands | 
   const { hands, viewOnly } = options;
   if (viewOnly && hands?.kind !== 'spice') return undefined;
   const used = viewOnly && hands?.kind === 'spice' ? { ...hands, qmp: undefined } : hands;
-  return openHands(used, path === undefined ? undefined : { path, assume });
+  const clipboard = options.clipboard !== 'off';
+  return openHands(used, path === undefined ? undefined : { path, assume, clipboard });
 }
 
 /** What is shown: the region, and by SPICE what there is to see while nothing comes by it. */

@@ -143,7 +143,7 @@ export class ClipboardOwner {
     const isOurs = status.ownerClientId === clientId && status.ownerGeneration === claim.generation;
     if (isOurs && !claim.isOurs) {
       claim.isOurs = true;
-      this.#repeats = this.#mine === undefined ? 'none' : status.formats === 0 ? 'clear' : 'any';
+      this.#repeats = status.formats === 0 ? 'clear' : 'any';
     } else if (!isOurs && (claim.isOurs || status.ownerClientId !== 0)) this.#lose();
   }
 
@@ -265,7 +265,8 @@ export class ClipboardOwner {
   #hearCopy(body: ClipboardBody & { readonly kind: 'offer' | 'clear' }): void {
     const repeats = this.#repeats;
     this.#repeats = 'none';
-    if (repeats === 'any' || (repeats === 'clear' && body.kind === 'clear')) return;
+    const isRepeat = repeats === 'any' || (repeats === 'clear' && body.kind === 'clear');
+    if (isRepeat && this.#mine !== undefined) return;
     this.#giving = undefined;
     this.#mine = undefined;
     this.#isMineTold = true;

@@ -40,14 +40,16 @@ interface Owner {
 
 interface Reading {
   readonly format: ClipboardContentFormat;
-  readonly maxBytes: number;
   readonly settle: (contents: Uint8Array | undefined) => void;
   transfer: bigint;
   contents: ClipboardContents;
+  movedMs: number;
 }
 
 /** How long the streams of a client that is gone are waited for. Units: milliseconds. */
 const DRAIN_MS = 1000;
+/** How long the guest waits for the next piece. Units: milliseconds. */
+const READ_MS = 20_000;
 /** A pause between two turns that is none of the owner's doing. Units: milliseconds. */
 const STALL_MS = 250;
 /** Reads of the guest that wait for the one before. */
@@ -139,7 +141,7 @@ export class ClipboardPublisher {
       return Promise.resolve(undefined);
     return new Promise((settle) => {
       const contents = new ClipboardContents(maxBytes);
-      this.#reads.push({ format, maxBytes, settle, transfer: 0n, contents });
+      this.#reads.push({ format, settle, transfer: 0n, contents, movedMs: 0 });
     });
   }
 
@@ -180,7 +182,7 @@ export class ClipboardPublisher {
       this.counters.expired++;
       this.#release();
     }
-    this.#ask();
+    this.#ask(nowMs);
     this.#send();
     this.#drain(nowMs);
     this.#post.serve(nowMs, this.#owner, () => this.#status());
@@ -341,7 +343,7 @@ export class ClipboardPublisher {
       }
       const owner = this.#owner;
       if (this.#toHost.isDraining || owner === undefined) this.counters.ignored++;
-      else if (this.#takePiece(this.#slot.subarray(0, found), owner))
+      else if (this.#takePiece(this.#slot.subarray(0, found), owner, nowMs))
         owner.untilMs = nowMs + CLIPBOARD_LEASE_MS;
       else this.#violate();
       if (end.release() === 'corrupted') {
@@ -352,7 +354,7 @@ export class ClipboardPublisher {
   }
 
   /** Takes a piece of contents. Gives whether it keeps the rules. */
-  #takePiece(bytes: Uint8Array, owner: Owner): boolean {
+  #takePiece(bytes: Uint8Array, owner: Owner, nowMs: number): boolean {
     const contents = bytes.subarray(CLIPBOARD_RECORD_BYTES);
     try {
       const head = bytes.subarray(0, CLIPBOARD_RECORD_BYTES);
@@ -367,6 +369,7 @@ export class ClipboardPublisher {
       }
       if (body.format !== reading.format) return false;
       const outcome = reading.contents.take(body.piece, contents);
+      reading.movedMs = nowMs;
       this.counters.accepted++;
       if (outcome === 'whole') this.#endReading(false, reading.contents.join());
       else if (outcome === 'too-large') this.#endReading(true);
@@ -378,7 +381,9 @@ export class ClipboardPublisher {
   }
 
   /** Asks the owner for what the guest wants next. */
-  #ask(): void {
+  #ask(nowMs: number): void {
+    const reading = this.#reading;
+    if (reading !== undefined && nowMs - reading.movedMs > READ_MS) this.#endReading(true);
     if (this.#reading !== undefined) return;
     const next = this.#reads.shift();
     if (next === undefined) return;
@@ -389,6 +394,7 @@ export class ClipboardPublisher {
     }
     this.#transfer += 1n;
     next.transfer = this.#transfer;
+    next.movedMs = nowMs;
     this.#reading = next;
     const { transfer, format } = next;
     this.#say({ kind: 'request', content: offer.content, transfer, format });

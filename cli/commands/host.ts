@@ -38,6 +38,7 @@ export async function run(command: ParsedCommand, signal: AbortSignal): Promise<
     wire: options.wire,
     features: frames.features,
     input: options.wire === 'dev12' && (frames.features & FEATURES.input) !== 0,
+    clipboard: options.wire === 'dev12' && (frames.features & FEATURES.clipboard) !== 0,
     vm: { capture: source.kind },
     regionMib: regionMib ?? frames.regionMib,
   });

@@ -32,6 +32,7 @@ async function start(options: GuestOptions): Promise<void> {
     vm: { capture: 'pattern' },
     features: pattern.features,
     input: (pattern.features & FEATURES.input) !== 0,
+    clipboard: (pattern.features & FEATURES.clipboard) !== 0,
     // By ourselves, so that it can be frozen.
     housekeepingMs: 0,
   });

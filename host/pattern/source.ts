@@ -33,6 +33,8 @@ const HELD_POINTER_MS = 1500;
 const MAX_SHAPE_SCALE = 3;
 // One that has keyboard and pointer keeps it for longer: people rest.
 const HELD_INPUT_MS = 60_000;
+// More than fits the task bar.
+const MAX_PASTE_BYTES = 2 ** 20;
 // Timers fire up to so much late.
 const TIMER_LATE_MS = 1;
 const DRAW_SHARE = 1 / 8;
@@ -69,6 +71,8 @@ export class PatternSource implements FrameSource {
   #shape: PointerShapeName | undefined;
   #held: { readonly x: number; readonly y: number; readonly untilMs: number } | undefined;
   readonly #typist: Typist = new Typist();
+  #copied: Uint8Array = new Uint8Array(0);
+  #edited: Promise<void> = Promise.resolve();
   #frames = 0;
   #busyMs = 0;
   #finish: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | undefined;
@@ -78,7 +82,8 @@ export class PatternSource implements FrameSource {
     this.#fps = options.fps ?? 60;
     this.#format = options.format ?? 'BGRA';
     this.#wire = options.wire ?? 'B7';
-    this.features = FEATURES.setCursorPos | (this.#wire === 'dev12' ? FEATURES.input : 0);
+    this.features =
+      FEATURES.setCursorPos | (this.#wire === 'dev12' ? FEATURES.input | FEATURES.clipboard : 0);
     this.#content = options.content ?? 'demo';
     this.#seed = options.seed ?? 1;
     this.#wallClock = options.wallClock ?? localClock;
@@ -186,10 +191,28 @@ export class PatternSource implements FrameSource {
         break;
       }
       default:
-        this.#typist.hear(input);
+        this.#edit(this.#typist.hear(input));
     }
     this.#scene.note(this.#typist.text);
   };
+
+  /** Copies what was typed, or types what a client has, or what was copied here: one after the other. */
+  #edit(wish: 'copy' | 'paste' | undefined): void {
+    if (wish === undefined) return;
+    const edit = wish === 'copy' ? () => this.#copy() : () => this.#paste();
+    this.#edited = this.#edited.then(edit).catch(() => undefined);
+  }
+
+  #copy(): void {
+    this.#copied = new TextEncoder().encode(this.#typist.typed);
+    this.#host?.setClipboard(new Map([['text', this.#copied]]));
+  }
+
+  async #paste(): Promise<void> {
+    const text = await this.#host?.readClipboard('text', MAX_PASTE_BYTES);
+    this.#typist.paste(new TextDecoder().decode(text ?? this.#copied));
+    this.#scene.note(this.#typist.text);
+  }
 
   #hold(x: number, y: number, ms: number): void {
     const { widthPx, heightPx } = this.#scene;

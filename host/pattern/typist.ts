@@ -6,8 +6,11 @@ const PLAIN = "1234567890\n\u001b\b\t -=[]\\\0;'`,./";
 const SHIFTED = '!@#$%^&*()\n\u001b\b\t _+{}|\0:"~<>?';
 const FIRST_PLAIN = 0x1e;
 const FIRST_LETTER = 0x04;
-/** Left and right Shift among the modifiers. */
+/** Left and right among the modifiers. */
 const SHIFT = 0x22;
+const CONTROL = 0x11;
+const KEY_C = 0x06;
+const KEY_V = 0x19;
 /** What is kept of a text: its end. */
 const MAX_TEXT = 32;
 const BUTTONS: readonly string[] = ['left', 'right', 'middle', 'back', 'forward'];
@@ -22,6 +25,11 @@ export class Typist {
   #buttons = 0;
   #presses = 0;
 
+  /** What was typed, its end. */
+  get typed(): string {
+    return this.#text;
+  }
+
   /** Empty until something was done. */
   get text(): string {
     const held = BUTTONS.filter((_, bit) => (this.#buttons & (1 << bit)) !== 0);
@@ -34,14 +42,28 @@ export class Typist {
     return this.#presses;
   }
 
-  hear(report: InputReport): void {
+  /** Gives what is to be done with the clipboard: Ctrl+C and Ctrl+V are no letters. */
+  hear(report: InputReport): 'copy' | 'paste' | undefined {
     if (report.kind !== 'keyboard') {
       this.#buttons = report.buttons;
-      return;
+      return undefined;
     }
-    for (const usage of report.keys)
-      if (!this.#keys.has(usage)) this.#press(usage, (report.modifiers & SHIFT) !== 0);
+    let wish: 'copy' | 'paste' | undefined;
+    const isControl = (report.modifiers & CONTROL) !== 0;
+    for (const usage of report.keys) {
+      if (this.#keys.has(usage)) continue;
+      if (isControl && usage === KEY_C) wish = 'copy';
+      else if (isControl && usage === KEY_V) wish = 'paste';
+      else this.#press(usage, (report.modifiers & SHIFT) !== 0);
+    }
     this.#keys = new Set(report.keys);
+    return wish;
+  }
+
+  /** Adds a text as if it had been typed. */
+  paste(text: string): void {
+    this.#presses += 1;
+    this.#keep(text.replace(/[\p{Cc}\p{Cf}]+/gu, ' '));
   }
 
   /** Everything has gone up. */
@@ -57,7 +79,11 @@ export class Typist {
     const character = characterOf(usage, shift);
     if (character === '\b') this.#text = this.#text.slice(0, -1);
     else if (character === '\n') this.#text = '';
-    else this.#text = `${this.#text}${character ?? `[${key.code}]`}`.slice(-MAX_TEXT);
+    else this.#keep(character ?? `[${key.code}]`);
+  }
+
+  #keep(text: string): void {
+    this.#text = [...this.#text, ...text.slice(-4 * MAX_TEXT)].slice(-MAX_TEXT).join('');
   }
 }
 

@@ -66,6 +66,14 @@ const calls = {
   paste(format, maxBytes) {
     return host.readClipboard(format, maxBytes);
   },
+  /** Pastes until a client gives what it has: one that lost the clipboard takes it again by itself. */
+  async pasteGiven(format, maxBytes) {
+    for (;;) {
+      const contents = await host.readClipboard(format, maxBytes);
+      if (contents !== undefined) return contents;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  },
   /** What clients did to the clipboard, up to one of a kind; it is forgotten then. */
   async clipboards(kind) {
     let last = -1;

@@ -127,6 +127,11 @@ export class GuestProcess {
     return (await this.#call('paste', format, maxBytes)) as Uint8Array | undefined;
   }
 
+  /** The guest pastes until a client gives what it has, which a busy one may lose for a moment. */
+  async pasteGiven(format: string, maxBytes?: number): Promise<Uint8Array> {
+    return (await this.#call('pasteGiven', format, maxBytes)) as Uint8Array;
+  }
+
   /** What clients did to the clipboard, up to one of a kind. */
   async clipboards(kind: HostClipboard['kind']): Promise<readonly HostClipboard[]> {
     return (await this.#call('clipboards', kind)) as readonly HostClipboard[];

@@ -15,6 +15,7 @@ export type {
   SoundListener,
   SoundPacket,
 } from './guest-sound.ts';
+export { type ClipboardLine, LgmpClipboard } from './lgmp-clipboard.ts';
 export { type InputLine, LgmpInput } from './lgmp-input.ts';
 export { QmpInput, type QmpInputOptions, type QmpState } from './qmp-input.ts';
 export { SpiceClipboard, type SpiceClipboardOptions } from './spice-clipboard.ts';

@@ -5,6 +5,7 @@ export { type SpiceOptions, SpiceSession } from '../../client/spice/index.ts';
 export { SpiceSource, type SpiceSourceOptions } from '../boot/index.ts';
 export {
   type ClipboardAvailability,
+  type ClipboardLine,
   EitherInput,
   type GuestClipboard,
   type GuestInput,
@@ -14,6 +15,7 @@ export {
   type GuestSound,
   type InputAbilities,
   type InputLine,
+  LgmpClipboard,
   LgmpInput,
   type ProvideContents,
   QmpInput,

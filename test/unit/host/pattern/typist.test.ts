@@ -44,3 +44,16 @@ it('counts a key once while it is held, and shows buttons while they are down', 
   typist.letGo();
   expect(typist.text).toBe('ab');
 });
+
+it('takes Ctrl+C and Ctrl+V for the clipboard, once each time, and types what is pasted', () => {
+  const typist = new Typist();
+  type(typist, 'KeyV', 'KeyC');
+  const control = { kind: 'keyboard', modifiers: 1 } as const;
+  expect(typist.hear({ ...control, keys: [0x19] })).toBe('paste');
+  expect(typist.hear({ ...control, keys: [0x19] })).toBeUndefined();
+  typist.paste('grüße\n\u202efrom 🐧');
+  expect(typist.hear({ ...control, keys: [0x06] })).toBe('copy');
+  expect(typist.typed).toBe('vcgrüße from 🐧');
+  typist.paste('x'.repeat(1_000_000));
+  expect(typist.typed).toBe('x'.repeat(32));
+});
