@@ -10,9 +10,13 @@ import {
   EitherInput,
   type GuestClipboard,
   type GuestInput,
+  type GuestMicrophone,
+  type GuestSound,
   QmpInput,
   SpiceClipboard,
   SpiceInput,
+  SpiceMicrophone,
+  SpiceSound,
 } from '../viewer/hands/index.ts';
 import { type GuestSight, RegionHands, type RegionPlace, tellUnused } from './region-hands.ts';
 import { choiceFlag, type FlagSpec, type ParsedCommand, usageError } from './spec.ts';
@@ -31,6 +35,7 @@ export const HANDS_FLAGS: { readonly [flag: string]: FlagSpec } = {
     toldBeside: 'spice',
   },
   ...SPICE_TLS_FLAGS,
+  microphone: { help: 'who has keyboard and mouse may speak to the guest, by SPICE' },
   qmp: {
     value: 'unix:PATH',
     help: 'hands while there is no SPICE; --clipboard both|to-guest|from-guest|off',
@@ -57,6 +62,9 @@ export interface Hands extends AsyncDisposable {
   readonly input: GuestInput;
   /** The guest's clipboard, where that way has one. */
   readonly clipboard?: GuestClipboard;
+  /** What the guest plays, and its microphone, where that way has them. */
+  readonly sound?: GuestSound;
+  readonly microphone?: GuestMicrophone;
   /** The session that they go by, when it is one of SPICE. */
   readonly spice?: SpiceSession;
   /** Tells a person how it stands, from now on. */
@@ -86,7 +94,7 @@ export function handsOptions(
   const address = command.text('spice');
   const qmp = command.text('qmp');
   if (address === undefined) {
-    for (const flag of ['spice-password-file', 'spice-tls', 'spice-ca'])
+    for (const flag of ['spice-password-file', 'spice-tls', 'spice-ca', 'microphone'])
       if (command.has(flag) || command.text(flag) !== undefined)
         throw usageError(`--${flag} is for --spice: give the address too`);
     return qmp === undefined ? undefined : { kind: 'qmp', path: checkedPath(qmp) };
@@ -95,6 +103,7 @@ export function handsOptions(
   const access: SpiceOptions = {
     ...(password === undefined ? {} : { password }),
     ...(tls === undefined ? {} : { tls }),
+    record: command.has('microphone'),
   };
   return {
     kind: 'spice',
@@ -178,10 +187,14 @@ function openSpice(options: HandsOptions & { readonly kind: 'spice' }): Hands {
   const qmp = options.qmp === undefined ? undefined : openQmp(options.qmp);
   const either = qmp === undefined ? undefined : new EitherInput(spice, qmp.input);
   const clipboard = new SpiceClipboard(session);
+  const sound = new SpiceSound(session);
+  const microphone = session.record === undefined ? undefined : new SpiceMicrophone(session);
   let telling: Promise<void> | undefined;
   return {
     input: either ?? spice,
     clipboard,
+    sound,
+    ...(microphone === undefined ? {} : { microphone }),
     spice: session,
     tell: (guest) => {
       telling ??= tellSession(session);
@@ -192,6 +205,8 @@ function openSpice(options: HandsOptions & { readonly kind: 'spice' }): Hands {
       either?.close();
       spice.close();
       await qmp?.[Symbol.asyncDispose]();
+      sound.close();
+      microphone?.close();
       await session.close();
       await telling;
     },

@@ -183,6 +183,8 @@ export function openRelay(
     version: packageVersion(),
     log,
     input: options.viewOnly ? undefined : hands?.input,
+    sound: hands?.sound,
+    microphone: options.viewOnly ? undefined : hands?.microphone,
     ...(options.viewOnly || hands?.clipboard === undefined
       ? {}
       : { clipboard: { guest: hands.clipboard, policy: options.clipboard } }),
@@ -292,7 +294,7 @@ function doorLines(viewer: Viewer, options: ServeOptions): readonly string[] {
     lines.push(
       options.hands.kind === 'qmp'
         ? '  With --view-only nobody acts on the guest, and --qmp is not used.'
-        : '  With --view-only nobody acts on the guest, and --spice brings its boot screen only.',
+        : '  With --view-only nobody acts on the guest, and --spice brings its boot screen and sound only.',
     );
   if (viewer.takesPassword) lines.push('  People sign in with the password.');
   else if (!secrets.tokenShown) lines.push('  The token that was given has to be added: ?token=…');

@@ -4,16 +4,23 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FrameInput, HostOptions } from '../../host/index.ts';
 import { type Key, keyOfCode } from '../../protocol/keys.ts';
-import { encodeInput, type InputEvent } from '../../protocol/wire/index.ts';
+import {
+  encodeInput,
+  encodePing,
+  encodeSoundWish,
+  type InputEvent,
+} from '../../protocol/wire/index.ts';
 import { RunningCommand } from '../support/command.ts';
 import { FakeQemu } from '../unit/hands/fake-qemu.ts';
 import { CERT, KEY } from '../unit/relay/certificate.ts';
 import { PING } from '../unit/relay/stage.ts';
 import { TestViewer } from '../unit/relay/test-viewer.ts';
-import { FakeServer } from '../unit/spice/fake-server.ts';
+import { FakeServer, fields } from '../unit/spice/fake-server.ts';
 import { GuestProcess, temporaryPath } from './client-guest.ts';
 
 const PASSWORD = 'tell nobody';
+const PLAYBACK = 5;
+const RECORD = 6;
 const KEY_DOWN = 101;
 const KEY_UP = 102;
 let folder = '';
@@ -93,6 +100,30 @@ describe('kvmfr view --spice', () => {
       expect(line + stdout.toString() + stderr).not.toContain(PASSWORD);
     },
   );
+
+  it('brings what the guest plays, and the microphone only where it is asked for', async () => {
+    const channels = [
+      [3, 0],
+      [PLAYBACK, 0],
+      [RECORD, 0],
+    ] as const;
+    for (const flags of [[], ['--microphone']]) {
+      await using server = await FakeServer.listen({ channels });
+      await using run = view(['--spice', server.address, ...flags]);
+      const viewer = await attend(run);
+      await viewer.until(() => viewer.soundStates.at(-1)?.available === true);
+      const channel = await server.channel(PLAYBACK);
+      viewer.send(encodeSoundWish({ sound: true, codecs: [] }));
+      await viewer.settle(encodePing(1));
+      channel.send(103, fields([4, 2], [2, 1], [4, 48_000], [4, 0]));
+      channel.send(101, Buffer.concat([fields([4, 0]), Buffer.alloc(960 * 4, 7)]));
+      await viewer.until(() => viewer.sounds.length === 1);
+      expect(viewer.sounds[0]?.data).toEqual(new Uint8Array(960 * 4).fill(7));
+      const { microphone } = viewer.soundStates.at(-1) ?? {};
+      expect(microphone).toBe(flags.length > 0 ? 'off' : 'none');
+      viewer.socket.terminate();
+    }
+  });
 
   it('lets go of what is held when it is ended', async () => {
     await using server = await FakeServer.listen();

@@ -72,7 +72,7 @@ function startWorker(worker: Worker, options: BackendOptions): Backend {
       return;
     }
     if (!ready) early.push(command);
-    worker.postMessage(command);
+    worker.postMessage(command, transferOf(command));
   };
   const canvas = options.newCanvas().transferControlToOffscreen();
   const video = newTrack(options.newVideo, send);
@@ -89,6 +89,13 @@ function startWorker(worker: Worker, options: BackendOptions): Backend {
       here?.stop();
     },
   };
+}
+
+/** What a command gives away: only one of two threads can have it. */
+function transferOf(command: Command): Transferable[] {
+  if (command.kind !== 'sound' || command.command.kind !== 'listen') return [];
+  const { port } = command.command;
+  return port === undefined ? [] : [port];
 }
 
 function startHere(options: BackendOptions): Backend {

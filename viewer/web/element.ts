@@ -13,6 +13,7 @@ import type { PicturePixels } from './core/render/surface.ts';
 import type { ViewStats } from './core/stats.ts';
 import type { ViewStateName, ViewStatus } from './core/status.ts';
 import { ElementInput, INPUT_ATTRIBUTES } from './element-input.ts';
+import { ElementSound, SOUND_ATTRIBUTES, type ViewSound } from './element-sound.ts';
 import { ElementView } from './element-view.ts';
 import { errorCode, type KvmfrViewEventMap, type ViewPicture } from './events.ts';
 import type { Captured } from './input/controls.ts';
@@ -40,7 +41,7 @@ const SINCE_EVERY_MS = 1000;
  * `pointer` (`auto`, `relative`: steps instead of places), `sensitivity` (of steps; 1 if left out),
  * `escape` (codes of the keys that give the keyboard back; `ControlLeft AltLeft` if left out),
  * `view-only` (nothing that is done on the view reaches the guest), `manual-clipboard` (the clipboards
- * of browser and guest are not kept in step by themselves).
+ * of browser and guest are not kept in step by themselves), `muted` (nothing of the guest is heard).
  *
  * Parts: `viewport`, `screen`, `video`, `picture`, `cursor`, `message`, `sheet`, `icon`, `title`, `text`,
  * `hint`, `steps`, `code`, `button`, `banner`.
@@ -57,6 +58,7 @@ export class KvmfrView extends ElementBase {
     'encoding',
     'rotation',
     ...INPUT_ATTRIBUTES,
+    ...SOUND_ATTRIBUTES,
   ];
 
   readonly #view: ElementView;
@@ -75,6 +77,7 @@ export class KvmfrView extends ElementBase {
   #tracing = false;
   readonly #clipboards: Clipboards;
   readonly #input: ElementInput;
+  readonly #sound: ElementSound;
   #wanted = true;
   #sinceTimer: ReturnType<typeof setInterval> | undefined;
 
@@ -86,6 +89,11 @@ export class KvmfrView extends ElementBase {
       send: (command) => this.#send(command),
       isAutomatic: () => !this.hasAttribute('manual-clipboard') && !this.hasAttribute('view-only'),
       changed: () => this.dispatchEvent(new CustomEvent('clipboardchange')),
+    });
+    this.#sound = new ElementSound({
+      host: this,
+      send: (command) => this.#send({ kind: 'sound', command }),
+      changed: () => this.dispatchEvent(new CustomEvent('soundchange')),
     });
     this.#input = new ElementInput({
       host: this,
@@ -229,6 +237,42 @@ export class KvmfrView extends ElementBase {
     return this.#clipboards.offer(contents);
   }
 
+  /** Where the guest's sound stands, and the microphone. */
+  get sound(): ViewSound {
+    return this.#sound.view;
+  }
+
+  /** Whether this view plays nothing of the guest. */
+  get muted(): boolean {
+    return this.hasAttribute('muted');
+  }
+  set muted(muted: boolean) {
+    this.toggleAttribute('muted', muted);
+  }
+
+  /** How loud the guest is here: 0 to 1. */
+  get volume(): number {
+    return this.#sound.volume;
+  }
+  set volume(volume: number) {
+    this.#sound.volume = volume;
+  }
+
+  /** What a meter or recorder may be connected to, before it is heard; undefined while nothing plays. */
+  get soundOutput(): AudioNode | undefined {
+    return this.#sound.output;
+  }
+
+  /** Asks person and relay for the microphone; `sound` tells what has become of it. */
+  startMicrophone(): Promise<void> {
+    return this.#sound.startMicrophone();
+  }
+
+  /** Nothing more is heard of this machine in the guest. */
+  stopMicrophone(): void {
+    this.#sound.stopMicrophone();
+  }
+
   /** Asks for the input: it is had at once when nobody has it, or who has it does nothing. */
   takeInput(): void {
     this.#send({ kind: 'inputWish', wish: 'take' });
@@ -313,6 +357,7 @@ export class KvmfrView extends ElementBase {
     if (before === now || !this.isConnected) return;
     if (name === 'encoding') this.#send({ kind: 'encoding', encoding: this.encoding });
     else if (name === 'scale' || name === 'rotation') this.#layout();
+    else if (SOUND_ATTRIBUTES.includes(name)) this.#sound.update();
     else if (INPUT_ATTRIBUTES.includes(name)) this.#input.setUp();
     else if (this.#wanted && this.#backend !== undefined) this.connect();
   }
@@ -349,9 +394,11 @@ export class KvmfrView extends ElementBase {
     if (this.#tracing) backend.send({ kind: 'trace', on: true });
     const stopPlace = watchPlace(this.#view.viewport, () => this.#layout());
     const stopPage = this.#watchPage();
+    const stopSound = this.#sound.start();
     const stopInput = this.#input.start();
     const stopClipboards = this.#clipboards.start();
     this.#unwatch = () => {
+      stopSound();
       stopInput();
       stopClipboards();
       stopPlace();
@@ -442,6 +489,9 @@ export class KvmfrView extends ElementBase {
         break;
       case 'input':
         this.#input.tell(report.state);
+        break;
+      case 'sound':
+        this.#sound.take(report.state);
         break;
       case 'videoPlace':
         this.#view.placeVideo(report.region);

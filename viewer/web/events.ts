@@ -36,6 +36,8 @@ export interface KvmfrViewEventMap extends Omit<HTMLElementEventMap, 'error'> {
   inputchange: CustomEvent<null>;
   /** How it stands with the clipboards has changed: the view's `clipboard`. */
   clipboardchange: CustomEvent<null>;
+  /** The guest's sound, its loudness here, or the microphone has changed: the view's `sound` and `volume`. */
+  soundchange: CustomEvent<null>;
   /** What an update has been through; fires while the view's `tracing` is set. */
   latency: CustomEvent<LatencySample>;
   /** The relay, or this browser, did what it should not. The view recovers by itself if it can. */

@@ -15,6 +15,7 @@ describe('kvmfr/web', () => {
       'sensitivity',
       'escape',
       'view-only',
+      'muted',
     ]);
     expect(() => web.defineKvmfrView()).not.toThrow();
   });

@@ -39,6 +39,7 @@ import { Presenter } from './render/presenter.ts';
 import { Screen } from './render/screen.ts';
 import type { Part, PictureCanvas } from './render/surface.ts';
 import { TrackSink } from './render/track-sink.ts';
+import { Listening } from './sound/listening.ts';
 import { Standing } from './standing.ts';
 import { StatsCounter, type VideoState } from './stats.ts';
 
@@ -81,6 +82,7 @@ export class Engine {
 
   readonly #outbox: InputOutbox;
   readonly #clipboard: ClipboardLine;
+  readonly #listening: Listening;
 
   /** Whether the relay has said that this viewer may act on the guest. */
   #mayAct = false;
@@ -162,6 +164,14 @@ export class Engine {
       failed: (error) => this.#fail(error),
       linkChanged: (link) => this.#linkChanged(link),
     });
+    this.#listening = new Listening({
+      send: (message) => this.#connection.send(message),
+      buffered: () => this.#connection.bufferedBytes,
+      report: (state) => this.#report({ kind: 'sound', state }),
+      originMs: platform.originMs,
+      relayTime: () => this.#relayClock.now(),
+      pictureMs: () => this.#stats.pictureMs,
+    });
     this.#outbox = new InputOutbox({
       // A relay refuses hands that it has not asked for.
       send: (message) => {
@@ -236,6 +246,9 @@ export class Engine {
       case 'clipboardRead':
         this.#clipboard.read(command.ask, command.offer, command.contents);
         break;
+      case 'sound':
+        this.#listening.handle(command.command);
+        break;
       case 'trace':
         this.#receipts.tracing = command.on;
         break;
@@ -284,6 +297,7 @@ export class Engine {
       this.#hello = undefined;
       this.#takeInput(undefined);
       this.#clipboard.clear();
+      this.#listening.lost();
       this.#standing.lost();
     }
     this.#measure();
@@ -349,6 +363,12 @@ export class Engine {
         break;
       case WIRE_TYPES.clipboardData:
         this.#clipboard.takeData(decodeClipboardData(envelope));
+        break;
+      case WIRE_TYPES.soundState:
+        this.#listening.takeState(envelope);
+        break;
+      case WIRE_TYPES.sound:
+        this.#listening.takeSound(envelope);
         break;
       case WIRE_TYPES.pong:
         this.#takePong(decodePong(envelope));
@@ -443,7 +463,10 @@ export class Engine {
     const { clock } = this.#options.platform;
     this.#cancelStats?.();
     this.#cancelStats = clock.after(STATS_EVERY_MS, () => {
-      this.#report({ kind: 'stats', stats: this.#stats.sample(clock.now(), this.#video()) });
+      this.#report({
+        kind: 'stats',
+        stats: this.#stats.sample(clock.now(), this.#video(), this.#listening.stats),
+      });
       this.#scheduleStats();
     });
   }

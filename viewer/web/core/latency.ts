@@ -57,3 +57,15 @@ export function latencySample(
   const { networkMs, boundMs, decodeMs, presentMs } = viewer;
   return { atMs, stagesMs: [...before, networkMs, decodeMs, presentMs], boundMs };
 }
+
+/** From the frame's being published to its being seen; undefined when not all of it is known. Units: milliseconds. */
+export function pictureAgeMs(
+  relay: TimesMessage | undefined,
+  { networkMs, decodeMs, presentMs }: ViewerTimes,
+): number | undefined {
+  if (relay === undefined || networkMs === undefined) return undefined;
+  const { notice, arrive, apply, queue, encode, send } = relay.stages;
+  const stages = [notice, arrive, apply, queue, encode, send];
+  if (stages.includes(UNKNOWN_US)) return undefined;
+  return stages.reduce((sum, us) => sum + us / 1000, networkMs + decodeMs + presentMs);
+}

@@ -8,8 +8,10 @@ import type {
   InputState,
   InputWish,
   PictureMessage,
+  SoundState,
 } from '../../../protocol/wire/index.ts';
 import type { LatencySample } from './latency.ts';
+import type { SoundCommand } from './sound/listening.ts';
 import type { ViewStats } from './stats.ts';
 import type { ViewStatus } from './status.ts';
 
@@ -59,6 +61,7 @@ export type Command =
       readonly offer: number;
       readonly contents: ClipboardKind;
     }
+  | { readonly kind: 'sound'; readonly command: SoundCommand }
   | { readonly kind: 'pixels'; readonly ask: number }
   | { readonly kind: 'snapshot'; readonly ask: number };
 
@@ -115,6 +118,8 @@ export type Report =
       readonly contents: Blob | undefined;
       readonly reason: string;
     }
+  /** What of the guest's sound there is; undefined when there is none. */
+  | { readonly kind: 'sound'; readonly state: SoundState | undefined }
   | { readonly kind: 'cursor'; readonly cursor: CursorPosition }
   | { readonly kind: 'cursorShape'; readonly shape: CursorShape }
   | { readonly kind: 'stats'; readonly stats: ViewStats }

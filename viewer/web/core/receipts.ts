@@ -5,7 +5,7 @@ import {
   wireMicroseconds,
 } from '../../../protocol/wire/index.ts';
 import type { UpdateName } from './decode/updates.ts';
-import { latencySample, viewerTimes } from './latency.ts';
+import { latencySample, pictureAgeMs, viewerTimes } from './latency.ts';
 import type { Report } from './messages.ts';
 import type { RelayClock } from './relay-clock.ts';
 import type { PresentedUpdate } from './render/presenter.ts';
@@ -40,6 +40,8 @@ export class Receipts {
       const relay = update.times === undefined ? undefined : relayClock.now();
       const times = viewerTimes(update, relay);
       stats.update(times, update.parts);
+      const ageMs = pictureAgeMs(update.times, times);
+      if (ageMs !== undefined) stats.picture(ageMs);
       this.#acknowledge({
         epoch,
         serial,

@@ -1,5 +1,6 @@
 import type { Codec, Encoding, RelayStats } from '../../../protocol/wire/index.ts';
 import type { Part } from './render/surface.ts';
+import type { SoundStats } from './sound/listening.ts';
 
 /** The stream of video that is decoded. */
 export interface VideoState {
@@ -28,9 +29,14 @@ export interface ViewStats {
   readonly dropped: number;
   /** Time to the relay and back; undefined until it was measured. Units: milliseconds. */
   readonly roundTripMs: number | undefined;
+  /** The guest's sound; left out while nobody listens. */
+  readonly sound?: SoundStats;
   /** What the relay last said about itself. */
   readonly relay: RelayStats | undefined;
 }
+
+/** Weight of the newest picture in how old they are. */
+const PICTURE_WEIGHT = 0.1;
 
 /** Counts what happens between two samples. */
 export class StatsCounter {
@@ -47,6 +53,7 @@ export class StatsCounter {
   #lastEncodings: readonly Encoding[] = [];
   #roundTripMs: number | undefined;
   #relay: RelayStats | undefined;
+  #pictureMs: number | undefined;
 
   constructor(nowMs: number) {
     this.#sinceMs = nowMs;
@@ -76,6 +83,19 @@ export class StatsCounter {
     }
   }
 
+  /** How old a picture was when it was seen. Units: milliseconds. */
+  picture(ageMs: number): void {
+    this.#pictureMs =
+      this.#pictureMs === undefined
+        ? ageMs
+        : this.#pictureMs + (ageMs - this.#pictureMs) * PICTURE_WEIGHT;
+  }
+
+  /** How old pictures are when they are seen; undefined while none was. Units: milliseconds. */
+  get pictureMs(): number | undefined {
+    return this.#pictureMs;
+  }
+
   /** A picture of the video was overtaken. */
   dropped(): void {
     this.#dropped += 1;
@@ -92,7 +112,7 @@ export class StatsCounter {
   }
 
   /** The numbers since the last sample; counting starts anew. */
-  sample(nowMs: number, video?: VideoState): ViewStats {
+  sample(nowMs: number, video?: VideoState, sound?: SoundStats): ViewStats {
     const seconds = Math.max(1, nowMs - this.#sinceMs) / 1000;
     // A second without an update says nothing about how long one takes.
     if (this.#updates > 0) {
@@ -109,6 +129,7 @@ export class StatsCounter {
       video,
       dropped: this.#dropped,
       roundTripMs: this.#roundTripMs,
+      ...(sound === undefined ? {} : { sound }),
       relay: this.#relay,
     };
     this.#sinceMs = nowMs;
@@ -126,6 +147,7 @@ export class StatsCounter {
     this.#dropped = 0;
     this.#roundTripMs = undefined;
     this.#relay = undefined;
+    this.#pictureMs = undefined;
     this.sample(nowMs);
     this.#lastEncodings = [];
     this.#meanDecodeMs = 0;

@@ -1,0 +1,215 @@
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+// Makes `document.querySelector('kvmfr-view')` known as what it is.
+import type {} from '../../viewer/web/index.ts';
+import { launchChromium, type OpenPage, openPage } from '../support/page-browser.ts';
+import { WrittenInput } from '../support/written-input.ts';
+import { frequencyOf, WrittenMicrophone, WrittenSound } from '../support/written-sound.ts';
+import { closeStages, Stage } from '../unit/relay/stage.ts';
+
+const TONE_HZ = 1000;
+const PIECE = 960;
+const PIECE_MS = 20;
+const PATIENCE = { timeout: 60_000 };
+
+let browser: Browser;
+
+beforeAll(async () => {
+  browser = await launchChromium([
+    ...['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'],
+  ]);
+});
+
+afterAll(() => browser?.close());
+afterEach(closeStages);
+
+/** A guest that plays a tone as fast as time passes, until it is stopped. */
+class Tone implements Disposable {
+  readonly #timer: NodeJS.Timeout;
+  #playedMs = 0;
+
+  constructor(sound: WrittenSound, hz: number = TONE_HZ) {
+    const beganMs = performance.now();
+    this.#timer = setInterval(() => {
+      // After a standstill it goes on from now, as sound devices do.
+      const nowMs = performance.now() - beganMs;
+      if (nowMs - this.#playedMs > 200) this.#playedMs = nowMs - PIECE_MS;
+      for (; this.#playedMs + PIECE_MS <= nowMs; this.#playedMs += PIECE_MS)
+        sound.playTone(hz, PIECE);
+    }, 5);
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+}
+
+async function open(stage: Stage): Promise<OpenPage> {
+  const opened = await openPage(browser, `${stage.door.url}?token=secret`);
+  await expect.poll(() => soundOf(opened.page), PATIENCE).not.toBe('none');
+  return opened;
+}
+
+/** Has a page say on its console how its sound stands. */
+function tellSound(): void {
+  const tell = ({ target }: Event): void => {
+    if (target instanceof HTMLElement && target.localName === 'kvmfr-view')
+      console.debug(`sound: ${document.querySelector('kvmfr-view')?.sound.state}`);
+  };
+  window.addEventListener('soundchange', tell, true);
+}
+
+function soundOf(page: Page): Promise<string | undefined> {
+  return page.evaluate(() => document.querySelector('kvmfr-view')?.sound.state);
+}
+
+/** What is heard on the page, as an analyser shows it: the strongest frequency, and how strong. */
+function heard(page: Page): Promise<{ readonly hz: number; readonly level: number }> {
+  return page.evaluate(() => {
+    const output = document.querySelector('kvmfr-view')?.soundOutput;
+    if (output === undefined) return { hz: 0, level: 0 };
+    const analyser = new AnalyserNode(output.context, { fftSize: 8192, smoothingTimeConstant: 0 });
+    output.connect(analyser);
+    return new Promise((resolve) => {
+      const look = (): void => {
+        const bins = new Float32Array(analyser.frequencyBinCount);
+        const wave = new Float32Array(analyser.fftSize);
+        analyser.getFloatFrequencyData(bins);
+        analyser.getFloatTimeDomainData(wave);
+        output.disconnect(analyser);
+        const best = bins.reduce((at, value, index) => (value > (bins[at] ?? 0) ? index : at), 0);
+        const level = wave.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+        resolve({ hz: (best * output.context.sampleRate) / analyser.fftSize, level });
+      };
+      setTimeout(look, 300);
+    });
+  });
+}
+
+describe('the sound of the guest on a page', () => {
+  it('is heard after the first gesture, at its frequency and loudness', async () => {
+    const sound = new WrittenSound();
+    const stage = await Stage.open({ sound, input: new WrittenInput() });
+    using _tone = new Tone(sound);
+    // Who asks a page by its driver has done something on it: so the page tells by itself.
+    let told: Promise<unknown> | undefined;
+    await using opened = await openPage(browser, `${stage.door.url}?token=secret`, {
+      before: async (page) => {
+        await page.addInitScript(tellSound);
+        told = page.waitForEvent('console', {
+          predicate: (message) => message.text() === 'sound: blocked',
+          ...PATIENCE,
+        });
+      },
+    });
+    const { page, problems } = opened;
+    await told;
+    expect(sound.listeners).toBe(0);
+    await page.mouse.click(400, 300);
+    await expect.poll(() => soundOf(page), PATIENCE).toBe('on');
+    await expect
+      .poll(async () => {
+        const { hz, level } = await heard(page);
+        return Math.abs(hz - TONE_HZ) < 12 && level > 0.2 && level < 0.3;
+      }, PATIENCE)
+      .toBe(true);
+    const stats = () => page.evaluate(() => document.querySelector('kvmfr-view')?.stats?.sound);
+    await expect.poll(async () => (await stats())?.latencyMs !== undefined, PATIENCE).toBe(true);
+    // Until the encoder has started samples come as they are.
+    await expect.poll(async () => (await stats())?.codec, PATIENCE).toBe('opus');
+    expect(problems).toEqual([]);
+  });
+
+  it('is not even sent while the page is muted', async () => {
+    const sound = new WrittenSound();
+    const stage = await Stage.open({ sound });
+    using _tone = new Tone(sound);
+    await using opened = await open(stage);
+    const { page } = opened;
+    await page.mouse.click(400, 300);
+    await expect.poll(() => sound.listeners, PATIENCE).toBe(1);
+    await page.evaluate(() => {
+      const view = document.querySelector('kvmfr-view');
+      if (view !== null) view.muted = true;
+    });
+    await expect.poll(() => sound.listeners, PATIENCE).toBe(0);
+    expect(await soundOf(page)).toBe('muted');
+    await page.evaluate(() => {
+      const view = document.querySelector('kvmfr-view');
+      if (view !== null) view.muted = false;
+    });
+    await expect.poll(async () => (await heard(page)).level > 0.2, PATIENCE).toBe(true);
+  });
+
+  it('is silent when the guest stops, and comes back with it', async () => {
+    const sound = new WrittenSound();
+    const stage = await Stage.open({ sound });
+    await using opened = await open(stage);
+    const { page } = opened;
+    await page.mouse.click(400, 300);
+    await expect.poll(() => sound.listeners, PATIENCE).toBe(1);
+    for (const hz of [TONE_HZ, 2000]) {
+      {
+        using _tone = new Tone(sound, hz);
+        await expect
+          .poll(async () => Math.abs((await heard(page)).hz - hz) < 12, PATIENCE)
+          .toBe(true);
+      }
+      sound.stop();
+      await expect.poll(async () => (await heard(page)).level, PATIENCE).toBeLessThan(0.001);
+    }
+  });
+
+  it('that cannot be heard says why', async () => {
+    const sound = new WrittenSound();
+    sound.ability = { available: false, reason: 'there is no sound device' };
+    const stage = await Stage.open({ sound });
+    await using opened = await open(stage);
+    const told = await opened.page.evaluate(() => document.querySelector('kvmfr-view')?.sound);
+    expect(told).toMatchObject({ state: 'unavailable', reason: 'there is no sound device' });
+  });
+});
+
+describe('a microphone on a page', () => {
+  it('is heard in the guest while its page has the input, and is seen', async () => {
+    const microphone = new WrittenMicrophone();
+    const input = new WrittenInput();
+    const stage = await Stage.open({ input, microphone, sound: new WrittenSound() });
+    await using opened = await open(stage);
+    const { page, problems } = opened;
+    const state = () => page.evaluate(() => document.querySelector('kvmfr-view')?.sound.microphone);
+    expect(await state()).toBe('off');
+    await page.mouse.click(400, 300);
+    await page.evaluate(async () => {
+      const view = document.querySelector('kvmfr-view');
+      view?.takeInput();
+      await view?.startMicrophone();
+    });
+    await expect.poll(state, PATIENCE).toBe('on');
+    // The browser's false microphone beeps about once a second.
+    const loud = () => microphone.heard.some((piece) => piece.some((one) => Math.abs(one) > 1000));
+    await expect.poll(loud, PATIENCE).toBe(true);
+    const beep = microphone.heard.find((piece) => piece.some((one) => Math.abs(one) > 1000));
+    expect(frequencyOf(beep ?? [])).toBeGreaterThan(100);
+    await page.evaluate(() => document.querySelector('kvmfr-view')?.stopMicrophone());
+    await expect.poll(state, PATIENCE).toBe('off');
+    expect(problems).toEqual([]);
+  });
+
+  it('goes off when the page loses the input', async () => {
+    const microphone = new WrittenMicrophone();
+    const stage = await Stage.open({ input: new WrittenInput(), microphone });
+    await using opened = await open(stage);
+    const { page } = opened;
+    const state = () => page.evaluate(() => document.querySelector('kvmfr-view')?.sound.microphone);
+    await page.mouse.click(400, 300);
+    await page.evaluate(async () => {
+      const view = document.querySelector('kvmfr-view');
+      view?.takeInput();
+      await view?.startMicrophone();
+    });
+    await expect.poll(state, PATIENCE).toBe('on');
+    await page.evaluate(() => document.querySelector('kvmfr-view')?.giveInput());
+    await expect.poll(state, PATIENCE).toBe('off');
+  });
+});

@@ -1,0 +1,282 @@
+// Runs in the audio thread of a browser, which loads it as it is: it imports nothing but types.
+import type { SoundPiece } from '../core/sound/piece.ts';
+
+/** Frames in a second of what comes. */
+const RATE_HZ = 48_000;
+const FRAME_MS = 1000 / RATE_HZ;
+/** How much should wait when a piece has just come. Units: milliseconds, as all below. */
+const FIRST_TARGET_MS = 40;
+const LEAST_TARGET_MS = 30;
+const MOST_TARGET_MS = 200;
+/** How much more is wanted after it ran out, and how much less after a while without that. */
+const STEP_UP_MS = 10;
+const STEP_DOWN_MS = 2;
+const CALM_MS = 5000;
+/** As much beyond the target is too late to be made up for by playing faster. */
+const EXCESS_MS = 80;
+/** The longest gap that is filled with silence; a longer one is left out. */
+const MOST_GAP_MS = 200;
+/** The most that sound is played faster or slower, which nobody hears. */
+const MOST_DRIFT = 0.005;
+/** Drift for each millisecond too much or too little. */
+const DRIFT_PER_MS = 0.0002;
+/** A difference that comes of pieces being pieces. */
+const DEAD_MS = 4;
+/** Weight of a new look at how much waits. */
+const LEVEL_WEIGHT = 0.01;
+/** Frames in which sound comes and goes where it begins and breaks off. */
+const FADE_FRAMES = 64;
+
+/** What a buffer tells of itself. */
+export interface PlayerReport {
+  /** When the guest played what is played now, by the relay's clock; undefined in silence. */
+  readonly playedAtMs: number | undefined;
+  /** How much waits. Units: milliseconds. */
+  readonly bufferMs: number;
+  /** How much should. Units: milliseconds. */
+  readonly targetMs: number;
+  /** Times that it ran out. */
+  readonly underruns: number;
+  /** Pieces that were too late, or too many. */
+  readonly skipped: number;
+  /** Pieces that did not come, for which there was silence. */
+  readonly concealed: number;
+}
+
+/**
+ * What of the guest's sound has come and is not played yet. It waits a little before it begins, so
+ * that pieces may come unevenly: a little longer after each time that it ran out. What piles up
+ * slowly, because two clocks differ, is played a little faster; what piles up at once is left out.
+ */
+export class JitterBuffer {
+  readonly #step: number;
+  #pieces: SoundPiece[] = [];
+  /** Where in the first piece the next frame is; between two of them when it plays faster or slower. */
+  #at = 0;
+  #waitingFrames = 0;
+  #stream = -1;
+  #next = 0;
+  #playing = false;
+  #targetMs = FIRST_TARGET_MS;
+  #calmMs = 0;
+  #levelMs = 0;
+  #gain = 0;
+  #left = 0;
+  #right = 0;
+  #underruns = 0;
+  #skipped = 0;
+  #concealed = 0;
+
+  /** @param outputHz frames in a second of what is pulled */
+  constructor(outputHz: number) {
+    this.#step = RATE_HZ / outputHz;
+  }
+
+  /** What it is like now. */
+  get report(): PlayerReport {
+    const [first] = this.#pieces;
+    return {
+      playedAtMs:
+        this.#playing && first !== undefined ? first.atMs + this.#at * FRAME_MS : undefined,
+      bufferMs: this.#bufferMs,
+      targetMs: this.#targetMs,
+      underruns: this.#underruns,
+      skipped: this.#skipped,
+      concealed: this.#concealed,
+    };
+  }
+
+  /** Takes a piece. */
+  push(piece: SoundPiece): void {
+    if (piece.stream === this.#stream) {
+      const missing = piece.sequence - this.#next;
+      if (missing < 0) {
+        this.#skipped += 1;
+        return;
+      }
+      if (missing > 0) this.#conceal(missing, piece);
+    }
+    this.#stream = piece.stream;
+    this.#next = piece.sequence + 1;
+    this.#append(piece);
+    if (this.#bufferMs > this.#targetMs + EXCESS_MS) this.#skip();
+  }
+
+  /** Writes what is to be played next. Shape: both of one length. */
+  pull(left: Float32Array, right: Float32Array): void {
+    if (!this.#playing) this.#begin();
+    const step = this.#step * this.#speed();
+    for (let index = 0; index < left.length; index++) {
+      if (!this.#playing || !this.#read(step)) this.#fade();
+      left[index] = this.#left;
+      right[index] = this.#right;
+    }
+    if (this.#playing) this.#rest(left.length);
+  }
+
+  get #bufferMs(): number {
+    return Math.max(0, (this.#waitingFrames - this.#at) * FRAME_MS);
+  }
+
+  #append(piece: SoundPiece): void {
+    this.#pieces.push(piece);
+    this.#waitingFrames += piece.left.length;
+  }
+
+  #conceal(missing: number, piece: SoundPiece): void {
+    this.#concealed += missing;
+    const frames = piece.left.length;
+    const pieceMs = frames * FRAME_MS;
+    const filled = Math.min(missing, Math.floor(MOST_GAP_MS / pieceMs));
+    const silence = new Float32Array(frames);
+    for (let before = filled; before > 0; before--)
+      this.#append({
+        ...piece,
+        atMs: piece.atMs - before * pieceMs,
+        left: silence,
+        right: silence,
+      });
+  }
+
+  /** Leaves out the oldest until no more waits than should. */
+  #skip(): void {
+    while (this.#pieces.length > 1 && this.#bufferMs > this.#targetMs) {
+      this.#drop();
+      this.#at = 0;
+      this.#skipped += 1;
+      this.#gain = 0;
+    }
+  }
+
+  #drop(): void {
+    this.#waitingFrames -= this.#pieces.shift()?.left.length ?? 0;
+  }
+
+  #begin(): void {
+    const isWhole = this.#pieces.at(-1)?.last === true;
+    if (this.#pieces.length === 0 || (this.#bufferMs < this.#targetMs && !isWhole)) return;
+    this.#playing = true;
+    this.#levelMs = this.#goalMs;
+    this.#gain = 0;
+  }
+
+  /** How much waits on the average when all is well: pieces come at once and go by and by. */
+  get #goalMs(): number {
+    const pieceMs = (this.#pieces[0]?.left.length ?? 0) * FRAME_MS;
+    return this.#targetMs - pieceMs / 2;
+  }
+
+  #speed(): number {
+    if (!this.#playing) return 1;
+    this.#levelMs += (this.#bufferMs - this.#levelMs) * LEVEL_WEIGHT;
+    const excessMs = this.#levelMs - this.#goalMs;
+    if (Math.abs(excessMs) < DEAD_MS) return 1;
+    return 1 + Math.max(-MOST_DRIFT, Math.min(MOST_DRIFT, excessMs * DRIFT_PER_MS));
+  }
+
+  /** The next frame. The answer is whether there was one. */
+  #read(step: number): boolean {
+    let [first] = this.#pieces;
+    while (first !== undefined && this.#at >= first.left.length) {
+      this.#at -= first.left.length;
+      const wasLast = first.last;
+      this.#drop();
+      [first] = this.#pieces;
+      if (first === undefined) this.#runOut(wasLast);
+    }
+    if (first === undefined) return false;
+    const index = Math.floor(this.#at);
+    const part = this.#at - index;
+    const isInside = index + 1 < first.left.length;
+    const after = isInside ? first : (this.#pieces[1] ?? first);
+    const next = isInside ? index + 1 : after === first ? index : 0;
+    this.#gain = Math.min(1, this.#gain + 1 / FADE_FRAMES);
+    this.#left = this.#gain * between(first.left, index, after.left, next, part);
+    this.#right = this.#gain * between(first.right, index, after.right, next, part);
+    this.#at += step;
+    return true;
+  }
+
+  #runOut(isEnd: boolean): void {
+    this.#playing = false;
+    this.#at = 0;
+    if (isEnd) return;
+    this.#underruns += 1;
+    this.#calmMs = 0;
+    this.#targetMs = Math.min(MOST_TARGET_MS, this.#targetMs + STEP_UP_MS);
+  }
+
+  /** What was played last goes away softly. */
+  #fade(): void {
+    this.#left *= 1 - 1 / FADE_FRAMES;
+    this.#right *= 1 - 1 / FADE_FRAMES;
+  }
+
+  #rest(frames: number): void {
+    this.#calmMs += frames * this.#step * FRAME_MS;
+    if (this.#calmMs < CALM_MS) return;
+    this.#calmMs = 0;
+    this.#targetMs = Math.max(LEAST_TARGET_MS, this.#targetMs - STEP_DOWN_MS);
+  }
+}
+
+function between(
+  one: Float32Array,
+  index: number,
+  other: Float32Array,
+  next: number,
+  part: number,
+): number {
+  const here = one[index] ?? 0;
+  return part === 0 ? here : here + ((other[next] ?? 0) - here) * part;
+}
+
+/** What the page tells the player: where pieces come from, or that it is over. */
+export type PlayerCommand = { readonly port: MessagePort } | { readonly stop: true };
+
+/** Name of the player among the processors of an audio thread. */
+export const PLAYER_NAME = 'kvmfr-player';
+
+/** How often in a second the page is told. */
+const REPORT_PARTS = 4;
+
+// There are no types for the audio thread's own scope.
+declare const sampleRate: number;
+declare const registerProcessor: (name: string, processor: unknown) => void;
+const Processor: new () => { readonly port: MessagePort } =
+  Reflect.get(globalThis, 'AudioWorkletProcessor') ?? class {};
+
+class PlayerProcessor extends Processor {
+  readonly #buffer = new JitterBuffer(sampleRate);
+  #pieces: MessagePort | undefined;
+  #untilReport = 0;
+  #stopped = false;
+
+  constructor() {
+    super();
+    this.port.onmessage = ({ data }: MessageEvent<PlayerCommand>) => {
+      this.#pieces?.close();
+      if ('stop' in data) {
+        this.#stopped = true;
+        return;
+      }
+      this.#pieces = data.port;
+      data.port.onmessage = (event: MessageEvent<SoundPiece>) => this.#buffer.push(event.data);
+    };
+  }
+
+  /** Called by the browser for each quantum. */
+  process(_inputs: unknown, outputs: readonly (readonly Float32Array[])[]): boolean {
+    const [left, right] = outputs[0] ?? [];
+    if (left === undefined || right === undefined) return !this.#stopped;
+    this.#buffer.pull(left, right);
+    this.#untilReport -= left.length;
+    if (this.#untilReport <= 0) {
+      this.#untilReport = sampleRate / REPORT_PARTS;
+      this.port.postMessage(this.#buffer.report);
+    }
+    return !this.#stopped;
+  }
+}
+
+if (typeof registerProcessor === 'function') registerProcessor(PLAYER_NAME, PlayerProcessor);
