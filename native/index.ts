@@ -20,3 +20,4 @@ export * from './shared-memory.ts';
 export * from './spare-memory.ts';
 export * from './tile-ops.ts';
 export * from './tone-map.ts';
+export { openVfio, type VfioOptions } from './vfio.ts';

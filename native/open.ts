@@ -1,11 +1,12 @@
 import { KvmfrError } from '../protocol/error.ts';
 import { type IvshmemOptions, openIvshmem } from './ivshmem-link.ts';
 import { Mapping, type MappingOptions } from './mapping.ts';
-import { openPci, type PciOptions } from './pci.ts';
+import { openPci } from './pci.ts';
 import { parseRegionName } from './region-name.ts';
+import { openVfio, type VfioOptions } from './vfio.ts';
 
 /** How {@link openMapping} opens. */
-export interface OpenOptions extends MappingOptions, PciOptions {}
+export interface OpenOptions extends MappingOptions, VfioOptions {}
 
 /** How {@link reachMapping} opens. */
 export interface ReachOptions extends OpenOptions, IvshmemOptions {}
@@ -25,7 +26,7 @@ export async function reachMapping(name: string, options: ReachOptions = {}): Pr
 /**
  * Opens a region that is there without asking anybody: of every kind but `ivshmem:`.
  *
- * @throws what {@link Mapping.open} and {@link openPci} throw
+ * @throws what {@link Mapping.open}, {@link openPci} and {@link openVfio} throw
  */
 export function openMapping(name: string, options: OpenOptions = {}): Mapping {
   const parsed = parseRegionName(name);
@@ -35,10 +36,7 @@ export function openMapping(name: string, options: OpenOptions = {}): Mapping {
     case 'pci':
       return openPci(parsed.address, options);
     case 'vfio':
-      throw new KvmfrError(
-        'ERR_KVMFR_UNSUPPORTED',
-        `REGION ${name} is of the kind ${parsed.kind}:, which this version of kvmfr does not open`,
-      );
+      return openVfio(parsed.address, options);
     case 'ivshmem':
       throw new KvmfrError(
         'ERR_KVMFR_ARGUMENT',
