@@ -2,14 +2,25 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createHost, type Host } from '../../host/index.ts';
-import { createViewer, listen, SpiceSource, type Viewer } from '../../viewer/relay/index.ts';
+import { encodeInput, type InputEvent } from '../../protocol/wire/index.ts';
+import {
+  createViewer,
+  listen,
+  SpiceInput,
+  SpiceSource,
+  type Viewer,
+} from '../../viewer/relay/index.ts';
 import { SpiceScreen, setCursor } from '../unit/boot/spice-screen.ts';
 import { FakeGuest, SESSION } from '../unit/relay/fake-guest.ts';
 import { closeStages, Stage } from '../unit/relay/stage.ts';
 import { TestViewer } from '../unit/relay/test-viewer.ts';
+import { fields } from '../unit/spice/fake-server.ts';
 import { Screen } from '../unit/tiles/guest.ts';
 
 // A region read in a thread of its own, a publisher in it, and a SPICE server beside it.
+
+const MOUSE_MODE = 105;
+const MOUSE_POSITION = 112;
 
 let folder = '';
 let region = '';
@@ -35,7 +46,9 @@ async function watch(): Promise<Watched> {
   const spice = await SpiceScreen.open();
   ends.push(() => spice[Symbol.asyncDispose]());
   const bootScreen = new SpiceSource(spice.session);
-  const relay = createViewer({ source: region, bootScreen, token: false, idleGraceMs: 0 });
+  const input = new SpiceInput(spice.session);
+  const relay = createViewer({ source: region, bootScreen, input, token: false, idleGraceMs: 0 });
+  ends.push(async () => input.close());
   const door = await listen(relay, { host: '127.0.0.1', port: 0 });
   ends.push(async () => {
     await relay.close();
@@ -128,6 +141,38 @@ describe('the boot screen of a guest', () => {
     await publish(host, desk);
     await shows(all, desk, 'lgmp');
     await all.viewer.until(({ cursor }) => cursor?.visible === false);
+  });
+});
+
+describe('the pointer of a viewer', () => {
+  it('is put to the pixel that it is on, whichever screen is shown', async () => {
+    const all = await watch();
+    const { server } = all.spice;
+    const text = noisy(1, 720, 400);
+    all.spice.show(text);
+    await shows(all, text, 'spice');
+    const [main, inputs] = [await server.channel(1), await server.channel(3)];
+    // The machine has a tablet.
+    main.send(MOUSE_MODE, fields([2, 3], [2, 2]));
+    await all.viewer.until(({ inputs: told }) => told.at(-1)?.absolute === true);
+    const places = async (x: number, y: number): Promise<readonly number[]> => {
+      const event: InputEvent = { kind: 'position', x, y };
+      all.viewer.send(encodeInput({ atMs: undefined, events: [event] }));
+      const { body } = await inputs.take(MOUSE_POSITION);
+      return [body.readUInt32LE(0), body.readUInt32LE(4)];
+    };
+    expect(await places(719, 0)).toEqual([719, 0]);
+    expect(await places(101, 399)).toEqual([101, 399]);
+    const host = await start();
+    const desk = noisy(2, 1440, 800);
+    await publish(host, desk);
+    await shows(all, desk, 'lgmp');
+    // Half as many pixels are there in both directions.
+    expect(await places(1439, 799)).toEqual([719, 399]);
+    expect(await places(202, 101)).toEqual([101, 50]);
+    await host.close();
+    await shows(all, text, 'spice');
+    expect(await places(202, 101)).toEqual([202, 101]);
   });
 });
 
