@@ -100,9 +100,11 @@ export class PageClipboard {
   #show(): void {
     const { clipboard } = this.#view;
     const [kind] = clipboard?.guest ?? [];
-    if (clipboard?.offer === this.#shown || clipboard?.fromGuest !== true) return;
-    this.#shown = clipboard.offer;
-    if (kind !== undefined) void this.#get(kind);
+    const offer = clipboard?.fromGuest === true ? clipboard.offer : undefined;
+    if (offer === this.#shown) return;
+    this.#shown = offer;
+    if (kind !== undefined && offer !== undefined) void this.#get(kind);
+    else this.#showText('');
   }
 
   async #get(kind: 'text' | 'png'): Promise<void> {
@@ -125,6 +127,7 @@ export class PageClipboard {
   }
 
   #showText(whole: string): void {
+    this.#got++;
     this.#figure.hidden = true;
     this.#setText(whole.slice(0, MAX_SHOWN_CHARS));
     this.#note.textContent =
