@@ -65,13 +65,20 @@ export const SERVE_FLAGS: { readonly [flag: string]: FlagSpec } = {
     help: 'certificate chain, --tls-key FILE its key (PEM); off loopback one is made',
   },
   'tls-key': { value: 'FILE', help: 'its key (PEM)', toldBeside: 'tls-cert' },
-  'max-fps': { value: 'N', help: 'take at most N frames a second from the guest' },
+  'max-fps': {
+    value: 'N',
+    help: 'take at most N frames a second; --cpu LIST: stay on these processors',
+  },
+  cpu: { value: 'LIST', help: 'stay on these processors', toldBeside: 'max-fps' },
 };
 
 /** Flags of commands that go on serving, besides {@link SERVE_FLAGS}. */
 export const DOOR_FLAGS: { readonly [flag: string]: FlagSpec } = {
-  'token-file': { value: 'FILE', help: 'the token is the line in FILE, and is not printed' },
-  'view-token-file': { value: 'FILE', help: 'the token of those who may only look' },
+  'token-file': {
+    value: 'FILE',
+    help: 'the token is a line in FILE; --view-token-file: of who may only look',
+  },
+  'view-token-file': { value: 'FILE', help: 'of who may only look', toldBeside: 'token-file' },
   'password-file': {
     value: 'FILE',
     help: 'people sign in: a password, or what kvmfr password prints',

@@ -137,8 +137,7 @@ export function commandHelp(spec: CommandSpec): string {
   ].join('\n');
 }
 
-const REGION_HELP = `REGION: a file (/dev/shm/looking-glass), a device (/dev/kvmfr0), ivshmem:unix:SOCKET,
-or inside a guest pci:[ADDR] or vfio:[ADDR].
+const REGION_HELP = `REGION: a file, /dev/kvmfrN, ivshmem:unix:SOCKET, or inside a guest pci:[ADDR] or vfio:[ADDR].
 Left out where it may be: /dev/kvmfr0 if it exists, else /dev/shm/looking-glass.`;
 
 /** A flag's whole number within bounds. @throws ERR_KVMFR_USAGE */

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type GuestProcess, spawnPattern } from '../../host/index.ts';
+import { keepToCpus } from '../cpu.ts';
 import { GUEST_FLAGS, guestOptions } from '../guest.ts';
 import { DOOR_FLAGS, SERVE_FLAGS, serve, serveOptions } from '../serve.ts';
 import type { CommandSpec, ParsedCommand } from '../spec.ts';
@@ -24,6 +25,7 @@ export const spec: CommandSpec = {
 
 /** Runs `kvmfr demo` until it is interrupted. */
 export async function run(command: ParsedCommand, signal: AbortSignal): Promise<number> {
+  keepToCpus(command);
   const serving = serveOptions(command);
   const options = guestOptions(command, 'dev12');
   const folder = await temporaryFolder();

@@ -1,5 +1,6 @@
 import { createHost, openSource, parseSource, type SourceName } from '../../host/index.ts';
 import { FEATURES } from '../../protocol/kvmfr/session.ts';
+import { CPU_FLAG, keepToCpus } from '../cpu.ts';
 import { GUEST_FLAGS, guestOptions } from '../guest.ts';
 import { regionOf } from '../region.ts';
 import { type CommandSpec, numberFlag, type ParsedCommand, usageError } from '../spec.ts';
@@ -17,6 +18,7 @@ export const spec: CommandSpec = {
       help: 'pattern, image:FILE, x11[:DISPLAY] or fbdev[:/dev/fbN] (default pattern)',
     },
     ...GUEST_FLAGS,
+    ...CPU_FLAG,
     'region-size': {
       value: 'MIB',
       help: 'size of the file if it has to be made (default: enough)',
@@ -28,6 +30,7 @@ export const spec: CommandSpec = {
 
 /** Runs `kvmfr host` until it is interrupted. */
 export async function run(command: ParsedCommand, signal: AbortSignal): Promise<number> {
+  keepToCpus(command);
   const path = regionOf(command);
   const options = guestOptions(command);
   const source = parseSource(command.text('source') ?? 'pattern');

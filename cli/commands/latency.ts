@@ -1,6 +1,7 @@
 import { Client } from '../../client/index.ts';
 import { KvmfrError } from '../../protocol/error.ts';
 import type { PictureUpdate, Viewer } from '../../viewer/relay/index.ts';
+import { keepToCpus } from '../cpu.ts';
 import { Display } from '../latency/display.ts';
 import { reportHtml } from '../latency/html.ts';
 import { Measurement } from '../latency/measurement.ts';
@@ -55,6 +56,7 @@ interface Wishes {
 
 /** Runs `kvmfr latency`. */
 export async function run(command: ParsedCommand, signal: AbortSignal): Promise<number> {
+  keepToCpus(command);
   const wishes = wishesOf(command);
   const serving = serveOptions(command);
   const assume = choiceFlag(command, 'assume', { now: ['dev12'] });
@@ -87,7 +89,7 @@ function wishesOf(command: ParsedCommand): Wishes {
   if (html === '-') throw usageError('--html takes a file, not -');
   const listening = command.text('listen') !== undefined;
   for (const flag of Object.keys(SERVE_FLAGS))
-    if (!listening && flag !== 'max-fps' && isGiven(command, flag))
+    if (!listening && flag !== 'max-fps' && flag !== 'cpu' && isGiven(command, flag))
       throw usageError(`--${flag} is for browsers: give --listen HOST:PORT too`);
   return {
     path,

@@ -1,3 +1,4 @@
+import { keepToCpus } from '../cpu.ts';
 import { HANDS_FLAGS } from '../hands.ts';
 import { regionOf } from '../region.ts';
 import { DOOR_FLAGS, SERVE_FLAGS, serve, serveOptions } from '../serve.ts';
@@ -16,6 +17,7 @@ export const spec: CommandSpec = {
 
 /** Runs `kvmfr view` until it is interrupted. */
 export async function run(command: ParsedCommand, signal: AbortSignal): Promise<number> {
+  keepToCpus(command);
   const options = serveOptions(command);
   const [region] = command.positionals;
   const isBySpice = region === undefined && options.hands?.kind === 'spice';
