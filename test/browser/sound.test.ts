@@ -160,6 +160,32 @@ describe('the sound of the guest on a page', () => {
     }
   });
 
+  it('is set on the toolbar, and the choice is remembered', async () => {
+    const sound = new WrittenSound();
+    const stage = await Stage.open({ sound });
+    using _tone = new Tone(sound);
+    await using opened = await open(stage);
+    const { page, problems } = opened;
+    await page.getByRole('button', { name: 'Sound' }).click();
+    await expect.poll(() => sound.listeners, PATIENCE).toBe(1);
+    await page.getByRole('slider', { name: 'Volume' }).fill('0.5');
+    await expect
+      .poll(async () => {
+        const { level } = await heard(page);
+        return level > 0.1 && level < 0.15;
+      }, PATIENCE)
+      .toBe(true);
+    await page.getByRole('button', { name: 'Mute' }).click();
+    await expect.poll(() => soundOf(page), PATIENCE).toBe('muted');
+    await page.reload();
+    await expect.poll(() => soundOf(page), PATIENCE).toBe('muted');
+    expect(await page.evaluate(() => document.querySelector('kvmfr-view')?.volume)).toBe(0.5);
+    await page.getByRole('button', { name: 'Sound' }).click();
+    await page.getByRole('button', { name: 'Unmute' }).click();
+    await expect.poll(() => soundOf(page), PATIENCE).toBe('on');
+    expect(problems).toEqual([]);
+  });
+
   it('that cannot be heard says why', async () => {
     const sound = new WrittenSound();
     sound.ability = { available: false, reason: 'there is no sound device' };
@@ -167,6 +193,10 @@ describe('the sound of the guest on a page', () => {
     await using opened = await open(stage);
     const told = await opened.page.evaluate(() => document.querySelector('kvmfr-view')?.sound);
     expect(told).toMatchObject({ state: 'unavailable', reason: 'there is no sound device' });
+    await opened.page.getByRole('button', { name: 'Sound' }).click();
+    expect(await opened.page.locator('#sound-note').textContent()).toBe(
+      'There is no sound device.',
+    );
   });
 });
 
@@ -179,20 +209,18 @@ describe('a microphone on a page', () => {
     const { page, problems } = opened;
     const state = () => page.evaluate(() => document.querySelector('kvmfr-view')?.sound.microphone);
     expect(await state()).toBe('off');
-    await page.mouse.click(400, 300);
-    await page.evaluate(async () => {
-      const view = document.querySelector('kvmfr-view');
-      view?.takeInput();
-      await view?.startMicrophone();
-    });
+    await page.getByRole('button', { name: 'Sound' }).click();
+    await page.getByRole('button', { name: 'Speak to the guest' }).click();
     await expect.poll(state, PATIENCE).toBe('on');
     // The browser's false microphone beeps about once a second.
-    const loud = () => microphone.heard.some((piece) => piece.some((one) => Math.abs(one) > 1000));
-    await expect.poll(loud, PATIENCE).toBe(true);
-    const beep = microphone.heard.find((piece) => piece.some((one) => Math.abs(one) > 1000));
-    expect(frequencyOf(beep ?? [])).toBeGreaterThan(100);
-    await page.evaluate(() => document.querySelector('kvmfr-view')?.stopMicrophone());
+    const isBeep = (piece: Int16Array): boolean =>
+      piece.some((sample) => Math.abs(sample) > 500) && frequencyOf(piece) > 100;
+    await expect.poll(() => microphone.heard.some(isBeep), PATIENCE).toBe(true);
+    await page.keyboard.press('Escape');
+    expect(await page.locator('#heard').isVisible()).toBe(true);
+    await page.getByRole('button', { name: 'Turn it off' }).click();
     await expect.poll(state, PATIENCE).toBe('off');
+    expect(await page.locator('#heard').isVisible()).toBe(false);
     expect(problems).toEqual([]);
   });
 

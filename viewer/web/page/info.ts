@@ -1,4 +1,4 @@
-import type { EncodingObstacle, ViewPicture, ViewStats, ViewStatus } from '../index.ts';
+import type { EncodingObstacle, SoundStats, ViewPicture, ViewStats, ViewStatus } from '../index.ts';
 import { sourceText } from './source-chip.ts';
 
 /** A line of the guest's particulars: what it is, and the value as plain text. */
@@ -71,6 +71,23 @@ export function encodingLine(
   if (dropped > 0) parts.push(`${dropped} dropped`);
   if (obstacle === 'insecure') parts.push('no video over plain http');
   return capital(parts.join('  ·  '));
+}
+
+/** How old the guest's sound is when it is heard, and what went wrong with it. */
+export function soundLine(sound: SoundStats | undefined): string {
+  if (sound === undefined) return '';
+  const { codec, latencyMs, behindPictureMs, bufferMs, underruns, concealed, skipped } = sound;
+  const parts = [`Sound: ${codec === 'opus' ? 'Opus' : 'PCM'}`];
+  if (latencyMs !== undefined)
+    parts.push(`${latencyMs.toFixed(0)} ms old, ${bufferMs.toFixed(0)} of them kept`);
+  if (behindPictureMs !== undefined) {
+    const apart = Math.abs(behindPictureMs).toFixed(0);
+    parts.push(`${apart} ms ${behindPictureMs < 0 ? 'before' : 'behind'} the picture`);
+  }
+  if (underruns > 0) parts.push(`ran out ${underruns} ×`);
+  const lost = concealed + skipped;
+  if (lost > 0) parts.push(`${lost} lost`);
+  return parts.join('  ·  ');
 }
 
 /** Why an encoding cannot be chosen, and what to do about it. */

@@ -13,6 +13,7 @@ import { mayAct } from './keyboard-focus.ts';
 import { StatisticsOverlay } from './overlay.ts';
 import { Panels } from './panels.ts';
 import { remember, remembered } from './settings.ts';
+import { PageSound } from './sound.ts';
 import { SourceChip, sourceText } from './source-chip.ts';
 import { roveFocus, watchIdle } from './toolbar.ts';
 
@@ -217,6 +218,7 @@ const wake = watchIdle({
   isForGuest: ({ target }) => target === view && mayAct(view),
 });
 const clipboard = new PageClipboard(view, { panels, say });
+new PageSound(view, panels);
 const hands = new Hands(view, { bar, panels, say, escaped: wake });
 view.addEventListener('inputchange', updateHands);
 updateHands();

@@ -1,6 +1,6 @@
 import { type KvmfrView, STAGES, type Stage } from '../index.ts';
 import { type GraphColors, LatencyGraph } from './graph.ts';
-import { encodingLine, statsLine } from './info.ts';
+import { encodingLine, soundLine, statsLine } from './info.ts';
 import { type LatencySummary, LatencyWindow, type Spread } from './latency-window.ts';
 
 const SPAN_MS = 10_000;
@@ -20,6 +20,7 @@ export class StatisticsOverlay {
   readonly #panel: HTMLElement;
   readonly #line = paragraph('line');
   readonly #path = paragraph('path');
+  readonly #sound = paragraph('path');
   readonly #total = paragraph('total');
   readonly #graph: LatencyGraph;
   readonly #values = new Map<Stage, HTMLElement>();
@@ -40,7 +41,7 @@ export class StatisticsOverlay {
     const sum = document.createElement('div');
     sum.className = 'sum';
     sum.append(this.#total, unit);
-    panel.append(this.#line, this.#path, canvas, sum, this.#newStages());
+    panel.append(this.#line, this.#path, this.#sound, canvas, sum, this.#newStages());
     view.addEventListener('latency', ({ detail }) => this.#window.add(detail));
     const scheme = matchMedia('(prefers-color-scheme: dark)');
     scheme.addEventListener('change', () => {
@@ -92,6 +93,8 @@ export class StatisticsOverlay {
     const { source } = this.#view;
     this.#path.textContent =
       stats === undefined ? '' : encodingLine(stats, this.#view.obstacle('video'), source);
+    this.#sound.textContent = soundLine(stats?.sound);
+    this.#sound.hidden = this.#sound.textContent === '';
     const summary = this.#window.summary();
     this.#total.textContent = `${TOTALS[summary.from]}: ${spreadText(summary.total)}`;
     for (const { stage, ...spread } of summary.stages) {
