@@ -72,6 +72,16 @@ export class SpiceScreen implements AsyncDisposable {
     this.#shown = undefined;
   }
 
+  /** Sends bytes on the channel of the display, whatever they are. */
+  lie(bytes: Uint8Array): void {
+    this.#display.sendRaw(bytes);
+  }
+
+  /** Ends the channel of the display, when all has been sent. */
+  leave(): void {
+    this.#display.socket.end();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.session.close();
     await this.server[Symbol.asyncDispose]();

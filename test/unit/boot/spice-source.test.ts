@@ -3,12 +3,16 @@ import { SpiceSession } from '../../../client/spice/index.ts';
 import { SpiceSource, type SpiceSourceOptions } from '../../../viewer/boot/index.ts';
 import { closeStages, noisy, PING, Stage } from '../relay/stage.ts';
 import type { TestViewer } from '../relay/test-viewer.ts';
-import { FakeServer, fields } from '../spice/fake-server.ts';
+import { bitmap, drawCopy, surfaceCreate } from '../spice/display-bytes.ts';
+import { FakeServer, fields, frame } from '../spice/fake-server.ts';
 import { CHANNELS, SpiceScreen, setCursor } from './spice-screen.ts';
 
 afterEach(closeStages);
 
 const MOUSE_MODE = 105;
+const COPY = 304;
+const CREATE = 314;
+const PIXEL = bitmap({ width: 1, height: 1 }, Buffer.alloc(4, 255));
 
 async function watched(
   guest: SpiceScreen,
@@ -217,5 +221,55 @@ describe('a server that does not let us in', () => {
     nowMs += 1;
     stage.join();
     await third.until(({ state }) => state?.state !== 'denied');
+  });
+});
+
+describe('a server that lies', () => {
+  const everySurface = Buffer.concat(
+    Array.from({ length: 1025 }, (_, id) => frame(CREATE, surfaceCreate(1, 1, id + 1, 0))),
+  );
+  it.each([
+    ['of a screen of 4 GiB', frame(CREATE, surfaceCreate(32_768, 32_768))],
+    ['of more screens than there can be', everySurface],
+    ['of a message of 2 GiB', fields([2, COPY], [4, 0x7fff_ffff])],
+    ['of a message shorter than its fields', frame(CREATE, fields([4, 0]))],
+    ['of a surface that is not there', frame(COPY, drawCopy([0, 0, 1, 1], PIXEL).fill(9, 0, 4))],
+    [
+      'of an image beyond the message',
+      frame(COPY, drawCopy([0, 0, 1, 1], PIXEL).fill(255, 21, 25)),
+    ],
+  ])('%s is told of, left, and seen again when it is better', async (_, bytes) => {
+    await using guest = await SpiceScreen.open();
+    const { viewer } = await watched(guest);
+    const screen = noisy(1);
+    guest.show(screen);
+    await viewer.untilShows(screen.rgb);
+    guest.lie(bytes);
+    await viewer.until(({ states }) => states.some(({ code }) => code === 'ERR_KVMFR_SPICE'));
+    expect(viewer.states.every(({ source }) => source === 'spice')).toBe(true);
+    // What was there before is still there.
+    await viewer.untilShows(screen.rgb);
+    await guest.turnTo();
+    const better = noisy(2, 200, 100);
+    guest.show(better);
+    await viewer.untilShows(better.rgb);
+    await viewer.until(({ state }) => state?.state === 'showing');
+  });
+
+  it('and leaves in the middle of a draw is waited for', async () => {
+    await using guest = await SpiceScreen.open();
+    const { viewer } = await watched(guest);
+    const screen = noisy(1);
+    guest.show(screen);
+    await viewer.untilShows(screen.rgb);
+    guest.lie(frame(COPY, drawCopy([0, 0, 1, 1], PIXEL)).subarray(0, 50));
+    guest.leave();
+    await viewer.until(({ states }) => states.some(({ state }) => state === 'stale'));
+    await viewer.untilShows(screen.rgb);
+    await guest.turnTo();
+    screen.noise(2);
+    guest.show(screen);
+    await viewer.untilShows(screen.rgb);
+    await viewer.until(({ state }) => state?.state === 'showing');
   });
 });
