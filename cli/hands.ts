@@ -12,6 +12,7 @@ import {
   type GuestInput,
   type GuestMicrophone,
   type GuestSound,
+  PlacedInput,
   QmpInput,
   SpiceClipboard,
   SpiceInput,
@@ -19,6 +20,7 @@ import {
   SpiceSound,
 } from '../viewer/hands/index.ts';
 import { type GuestSight, RegionHands, type RegionPlace, tellUnused } from './region-hands.ts';
+import { RegionPointer } from './region-pointer.ts';
 import { choiceFlag, type FlagSpec, type ParsedCommand, usageError } from './spec.ts';
 import { SPICE_TLS_FLAGS, spiceTls } from './spice-tls.ts';
 import { say } from './terminal.ts';
@@ -138,15 +140,20 @@ export function openHands(
 ): Hands | undefined {
   if (options === undefined) return source === undefined ? undefined : openRegionHands(source);
   const hands = options.kind === 'qmp' ? openQmp(options.path) : openSpice(options);
+  const pointer = source === undefined ? undefined : new RegionPointer(source);
   let end = (): void => undefined;
   return {
     ...hands,
+    // Where the virtual machine has no tablet the guest may take places by its region.
+    input: pointer === undefined ? hands.input : new PlacedInput(hands.input, pointer),
     tell: (guest) => {
       hands.tell(guest);
+      pointer?.follow(guest);
       end = tellUnused(guest, `--${options.kind}`, tellLine);
     },
     [Symbol.asyncDispose]: async () => {
       end();
+      await pointer?.[Symbol.asyncDispose]();
       await hands[Symbol.asyncDispose]();
     },
   };

@@ -1,5 +1,6 @@
 import {
   Client,
+  type ClientState,
   type GuestClipboardLine,
   type GuestInputLine,
   type SessionInfo,
@@ -30,6 +31,7 @@ export interface RegionPlace {
 /** What is known of the guest: the reader of a relay, as far as it matters for its hands. */
 export interface GuestSight {
   readonly session: SessionInfo | undefined;
+  readonly state: ClientState;
 }
 
 /** What a person is told: one line, and what helps. */

@@ -11,6 +11,7 @@ import { FrameStream, type FramesOptions } from './frames.ts';
 import { GuestInputLine, type InputOptions } from './input.ts';
 import { defaultRegionPath, isServed, type OpenRegion, openRegion, reachRegion } from './open.ts';
 import { type FrameDeadline, Pace, type Pacing, type ScheduleOptions } from './pace.ts';
+import { GuestPointerLine, type GuestPointerOptions } from './pointer-line.ts';
 import { type QueueInfo, readQueues } from './ring.ts';
 import type { Session, SessionInfo } from './session.ts';
 import { type Look, SessionWatch } from './session-watch.ts';
@@ -168,6 +169,14 @@ export class Client implements AsyncDisposable {
    */
   input(options: InputOptions = {}): GuestInputLine {
     return new GuestInputLine(this.#host, options);
+  }
+
+  /**
+   * Places of the guest's pointer, where its features say that it takes them, in every version. A
+   * subscriber of the pointer queue from the first place until it is closed.
+   */
+  pointer(options: GuestPointerOptions = {}): GuestPointerLine {
+    return new GuestPointerLine(this.#host, options);
   }
 
   /**

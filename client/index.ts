@@ -34,6 +34,11 @@ export {
   reachRegion,
 } from './open.ts';
 export type { FrameDeadline, Pacing, ScheduleOptions } from './pace.ts';
+export {
+  type GuestPointerCounters,
+  GuestPointerLine,
+  type GuestPointerOptions,
+} from './pointer-line.ts';
 export { Queue, type QueueStatus } from './queue.ts';
 export {
   type RecoveryOptions,

@@ -23,6 +23,7 @@ const PLAYBACK = 5;
 const RECORD = 6;
 const KEY_DOWN = 101;
 const KEY_UP = 102;
+const MOUSE_PRESS = 113;
 let folder = '';
 let passwordFile = '';
 
@@ -311,6 +312,30 @@ describe('kvmfr view of a guest that takes input by its region', () => {
     await channel.take(KEY_DOWN);
     expect((await guest.facts()).stats.input).toMatchObject({ accepted: 0, ignored: 0 });
   });
+});
+
+it('places of the pointer go by the region where SPICE knows only steps, before the click', async () => {
+  await using server = await FakeServer.listen();
+  const path = temporaryPath();
+  const guest = await GuestProcess.start(path, { wire: 'B7', regionMib: 8, features: 1 });
+  await guest.publish(blackFrame());
+  await using run = new RunningCommand(
+    ['view', path, '--listen', '127.0.0.1:0', '--spice', server.address],
+    { XDG_STATE_HOME: folder },
+  );
+  const viewer = await attend(run);
+  await viewer.until(() => viewer.updates.length > 0);
+  await viewer.until(() => viewer.inputs.at(-1)?.absolute === true);
+  const channel = await server.channel(3);
+  const events: InputEvent[] = [
+    { kind: 'position', x: 5, y: 1 },
+    { kind: 'button', button: 0, down: true },
+  ];
+  viewer.send(encodeInput({ atMs: undefined, events }));
+  expect(await guest.places({ x: 5, y: 1 })).toEqual([{ x: 5, y: 1 }]);
+  expect((await channel.take(MOUSE_PRESS)).body.toString('hex')).toBe('010100');
+  await guest.kill();
+  await viewer.until(() => viewer.inputs.at(-1)?.absolute === false);
 });
 
 it('the synthetic guest of kvmfr demo follows the pointer of who looks', async () => {

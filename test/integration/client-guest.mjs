@@ -11,6 +11,8 @@ let mapped;
 let unposted;
 const inputs = [];
 const clipboards = [];
+const places = [];
+let placeWaits;
 let clipboardWaits;
 let inputWaits;
 const held = { keys: 0, buttons: 0 };
@@ -30,6 +32,11 @@ const calls = {
     host.on('clipboard', (event) => {
       clipboards.push(event);
       clipboardWaits?.();
+    });
+    host.on('client-message', (message) => {
+      if (message.type !== 'set-cursor-pos') return;
+      places.push({ x: message.x, y: message.y });
+      placeWaits?.();
     });
     // A publisher shows its last picture also to who comes after it was wiped.
     host.on('session', () => playing?.publish());
@@ -82,6 +89,15 @@ const calls = {
       if (last < 0) await new Promise((resolve) => (clipboardWaits = resolve));
     }
     return clipboards.splice(0, last + 1);
+  },
+  /** Where clients wished the pointer, up to a place; it is forgotten then. */
+  async places({ x, y }) {
+    let last = -1;
+    while (last < 0) {
+      last = places.findIndex((place) => place.x === x && place.y === y);
+      if (last < 0) await new Promise((resolve) => (placeWaits = resolve));
+    }
+    return places.splice(0, last + 1);
   },
   lights(leds) {
     host.setKeyboardLeds(leds);

@@ -53,6 +53,11 @@ async function told(child: ChildProcess): Promise<unknown[]> {
   return await Promise.race([once(child, 'message'), ended]);
 }
 
+interface Place {
+  readonly x: number;
+  readonly y: number;
+}
+
 interface Answer {
   readonly id: number;
   readonly result?: unknown;
@@ -135,6 +140,11 @@ export class GuestProcess {
   /** What clients did to the clipboard, up to one of a kind. */
   async clipboards(kind: HostClipboard['kind']): Promise<readonly HostClipboard[]> {
     return (await this.#call('clipboards', kind)) as readonly HostClipboard[];
+  }
+
+  /** Where clients wished the pointer, up to a place. */
+  async places(last: Place): Promise<readonly Place[]> {
+    return (await this.#call('places', last)) as readonly Place[];
   }
 
   /** Turns lights of its keyboard on, and the others off. */

@@ -17,6 +17,7 @@ export type {
 } from './guest-sound.ts';
 export { type ClipboardLine, LgmpClipboard } from './lgmp-clipboard.ts';
 export { type InputLine, LgmpInput } from './lgmp-input.ts';
+export { PlacedInput, type PointerWish } from './placed-input.ts';
 export { QmpInput, type QmpInputOptions, type QmpState } from './qmp-input.ts';
 export { SpiceClipboard, type SpiceClipboardOptions } from './spice-clipboard.ts';
 export { SpiceInput } from './spice-input.ts';

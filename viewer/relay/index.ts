@@ -17,6 +17,8 @@ export {
   type InputLine,
   LgmpClipboard,
   LgmpInput,
+  PlacedInput,
+  type PointerWish,
   type ProvideContents,
   QmpInput,
   type QmpInputOptions,
