@@ -217,9 +217,13 @@ export class XConnection {
   }
 
   #answer(sequence: number, bytes: Buffer): void {
-    const question = this.#questions.shift();
+    const question = this.#questions[0];
     if (question?.sequence !== sequence)
-      throw corrupt(`reply ${sequence} must be ${question?.sequence ?? 'to a question'}`, 0);
+      throw corrupt(
+        `reply ${sequence} must be ${question?.sequence ?? 'to a question'}`,
+        bytes.byteLength,
+      );
+    this.#questions.shift();
     question.answered(bytes);
   }
 

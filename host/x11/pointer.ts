@@ -1,7 +1,15 @@
-import { MAX_CURSOR_PX } from '../../protocol/index.ts';
+import { KvmfrError, MAX_CURSOR_PX } from '../../protocol/index.ts';
 import type { CursorInput } from '../cursor.ts';
 import { GENERIC_EVENT, type XConnection } from './connection.ts';
-import { CORE, decodeCursor, decodePointer, pair, request, type XExtension } from './wire.ts';
+import {
+  CORE,
+  decodeCursor,
+  decodePointer,
+  pair,
+  request,
+  type XCursor,
+  type XExtension,
+} from './wire.ts';
 
 const FIXES = { selectCursorInput: 3, getCursorImage: 4 } as const;
 const XI = { selectEvents: 46, queryVersion: 47 } as const;
@@ -9,7 +17,8 @@ const DISPLAY_CURSOR = 1;
 const CURSOR_NOTIFY = 1;
 const ALL_MASTER_DEVICES = 1;
 const RAW_MOTION = 17;
-const MAX_IMAGE_BYTES = 4 * MAX_CURSOR_PX * MAX_CURSOR_PX;
+// Larger ones than the wire takes may come, and are left out.
+const MAX_IMAGE_BYTES = 2 ** 26;
 const MAX_HOTSPOT = 127;
 
 /**
@@ -97,8 +106,8 @@ export class XPointer {
     const fixes = this.#fixes;
     this.#isOtherShape = false;
     if (fixes === undefined) return undefined;
-    const question = request(fixes.opcode, FIXES.getCursorImage);
-    const cursor = decodeCursor(await this.#connection.ask(question, MAX_IMAGE_BYTES));
+    const cursor = await this.#askShape(fixes);
+    if (cursor === undefined) return undefined;
     const { widthPx, heightPx, hotspotX, hotspotY, bgra } = cursor;
     if (widthPx === 0 || heightPx === 0 || widthPx > MAX_CURSOR_PX || heightPx > MAX_CURSOR_PX)
       return undefined;
@@ -114,5 +123,16 @@ export class XPointer {
       pitchBytes: widthPx * 4,
       bytes: bgra,
     };
+  }
+
+  // A server without any cursor refuses to show it.
+  async #askShape(fixes: XExtension): Promise<XCursor | undefined> {
+    try {
+      const question = request(fixes.opcode, FIXES.getCursorImage);
+      return decodeCursor(await this.#connection.ask(question, MAX_IMAGE_BYTES));
+    } catch (error) {
+      if (KvmfrError.is(error) && error.code === 'ERR_KVMFR_SYSCALL') return undefined;
+      throw error;
+    }
   }
 }

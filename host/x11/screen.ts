@@ -43,7 +43,8 @@ const CW_EVENT_MASK = 0x800;
 const STRUCTURE_NOTIFY = 0x2_0000;
 const CONFIGURE_NOTIFY = 22;
 const MOST_BOXES = 32;
-const MAX_REGION_BYTES = 8 * 65_536;
+// Two million boxes: no server has more, and its reply cannot be left out.
+const MAX_REGION_BYTES = 2 ** 24;
 
 /**
  * The screen of an X server: whether something has changed on it, and its pixels. Only boxes that have

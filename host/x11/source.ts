@@ -42,6 +42,7 @@ export class X11Source implements FrameSource {
   #timer: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
   #retryMs = FIRST_RETRY_MS;
+  #settledMs = 0;
   #isLooking = false;
   /** What was captured last; its pixels are the screen's. */
   #picture: XPicture | undefined;
@@ -140,7 +141,7 @@ export class X11Source implements FrameSource {
     this.#desk = desk;
     this.#picture = undefined;
     this.#complaint = undefined;
-    this.#retryMs = FIRST_RETRY_MS;
+    this.#settledMs = performance.now();
     host.setInputAvailable(desk.hands !== undefined);
     desk.onEnd = (reason) => this.#lose(reason);
     desk.screen.onChange = () => this.#schedule(false);
@@ -205,12 +206,16 @@ export class X11Source implements FrameSource {
       void this.close();
       return;
     }
+    const wasThere = this.#desk !== undefined;
     this.#leave();
     const host = this.#host;
     if (host === undefined) return;
     host.setInputAvailable(false);
     this.#complain(host, reason);
     clearTimeout(this.#retry);
+    // One that ends as soon as it is there is not to be asked all the time.
+    if (performance.now() - this.#settledMs > LAST_RETRY_MS && wasThere)
+      this.#retryMs = FIRST_RETRY_MS;
     this.#retry = setTimeout(() => void this.#again(host), this.#retryMs);
     this.#retryMs = Math.min(LAST_RETRY_MS, this.#retryMs * 2);
   }

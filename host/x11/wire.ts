@@ -187,18 +187,21 @@ export function decodePointer(reply: Uint8Array): {
   return { isHere: reply[1] === 1, x: view.getInt16(16, true), y: view.getInt16(18, true) };
 }
 
-/** The boxes of a region of XFIXES. Bounded by the reply's own length. */
+// More boxes than are worth being looked at one by one.
+const MANY_BOXES = 1024;
+
+/** The boxes of a region of XFIXES; when there are very many, the one that holds them all. */
 export function decodeRegion(reply: Uint8Array): Rect[] {
   const view = viewOf(reply);
-  const rects: Rect[] = [];
-  for (let at = MESSAGE_BYTES; at + 8 <= reply.byteLength; at += 8)
-    rects.push({
-      x: view.getInt16(at, true),
-      y: view.getInt16(at + 2, true),
-      width: view.getUint16(at + 4, true),
-      height: view.getUint16(at + 6, true),
-    });
-  return rects;
+  const box = (at: number): Rect => ({
+    x: view.getInt16(at, true),
+    y: view.getInt16(at + 2, true),
+    width: view.getUint16(at + 4, true),
+    height: view.getUint16(at + 6, true),
+  });
+  const count = Math.floor((reply.byteLength - MESSAGE_BYTES) / 8);
+  if (count > MANY_BOXES) return [box(8)];
+  return Array.from({ length: count }, (_, i) => box(MESSAGE_BYTES + i * 8));
 }
 
 /** The shape of the pointer, and where its active point is on the screen. */
