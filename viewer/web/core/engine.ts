@@ -179,6 +179,7 @@ export class Engine {
       },
       buffered: () => this.#connection.bufferedBytes,
       after: (ms, run) => clock.after(ms, run),
+      nowMs: () => clock.now(),
       relayMs: (atMs) => {
         const relay = this.#relayClock.now();
         return relay === undefined ? undefined : atMs + relay.offsetMs;

@@ -7,6 +7,8 @@ export interface InputOutboxOptions {
   readonly buffered: () => number;
   /** Calls back after a while; the answer takes it back. Units: milliseconds. */
   readonly after: (ms: number, run: () => void) => () => void;
+  /** Units: milliseconds of a clock that does not jump. */
+  readonly nowMs: () => number;
   /** A time of this side's clock by the relay's; undefined while that is not known. */
   readonly relayMs: (atMs: number) => number | undefined;
 }
@@ -14,6 +16,8 @@ export interface InputOutboxOptions {
 /** What may lie before the network and more be added: a line that carries this is in time. */
 const MAX_BUFFERED_BYTES = 2048;
 const LOOK_AGAIN_MS = 4;
+/** From one message with nothing but moves to the next: a mouse may tell of itself 8000 times a second. */
+const MOVE_GAP_MS = 1;
 
 /**
  * What a person does, on its way to the relay: at once while the line takes it. What has to wait is
@@ -25,6 +29,9 @@ export class InputOutbox {
   #waiting: InputEvent[] = [];
   #atMs = 0;
   #cancel: (() => void) | undefined;
+  /** Whether it is only waited because moves came so soon after each other. */
+  #isGap = false;
+  #sentMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: InputOutboxOptions) {
     this.#options = options;
@@ -67,17 +74,38 @@ export class InputOutbox {
   }
 
   #flush(): void {
-    if (this.#waiting.length === 0 || this.#cancel !== undefined) return;
-    const { send, buffered, after, relayMs } = this.#options;
+    if (this.#waiting.length === 0) return;
+    const { send, buffered, nowMs, relayMs } = this.#options;
+    const isMoves = this.#waiting.every(isMove);
+    if (this.#cancel !== undefined) {
+      if (!this.#isGap || isMoves) return;
+      this.#cancel();
+      this.#cancel = undefined;
+    }
+    const atMs = nowMs();
     if (buffered() > MAX_BUFFERED_BYTES) {
-      this.#cancel = after(LOOK_AGAIN_MS, () => {
-        this.#cancel = undefined;
-        this.#flush();
-      });
+      this.#wait(LOOK_AGAIN_MS, false);
+      return;
+    }
+    if (isMoves && atMs - this.#sentMs < MOVE_GAP_MS) {
+      this.#wait(MOVE_GAP_MS, true);
       return;
     }
     const events = this.#waiting;
     this.#waiting = [];
+    this.#sentMs = atMs;
     send(encodeInput({ atMs: relayMs(this.#atMs), events }));
   }
+
+  #wait(ms: number, isGap: boolean): void {
+    this.#isGap = isGap;
+    this.#cancel = this.#options.after(ms, () => {
+      this.#cancel = undefined;
+      this.#flush();
+    });
+  }
+}
+
+function isMove({ kind }: InputEvent): boolean {
+  return kind === 'position' || kind === 'motion';
 }

@@ -53,6 +53,8 @@ export class Controls {
   #relative = false;
   #focused = false;
   #atMs = 0;
+  /** Whether this browser tells of a mouse as often as the mouse does, and not once a picture. */
+  #hasRaw = false;
 
   constructor(options: ControlsOptions) {
     this.#options = options;
@@ -138,6 +140,14 @@ export class Controls {
     on(viewport, 'pointerdown', (event) => this.#pointerDown(event));
     on(viewport, 'pointerup', (event) => this.#pointerUp(event));
     on(viewport, 'pointermove', (event) => this.#pointerMoved(event));
+    // Of the types that TypeScript knows this event has none yet.
+    viewport.addEventListener(
+      'pointerrawupdate',
+      (event) => {
+        if (event instanceof PointerEvent) this.#pointerRaw(event);
+      },
+      { signal },
+    );
     on(viewport, 'pointercancel', (event) => this.#pointerGone(event));
     on(viewport, 'wheel', (event) => this.#wheel(event));
     on(viewport, 'contextmenu', (event) => {
@@ -246,6 +256,16 @@ export class Controls {
     }
     // A second button tells of itself by a move.
     if (event.button >= 0) this.#pointer.press(event.button, isPressed(event));
+    if (this.#hasRaw && event.pointerType === 'mouse') return;
+    if (this.#isLocked) this.#step(event);
+    else this.#point(event);
+  }
+
+  /** What the next `pointermove` tells of as well, when the browser draws its next picture. */
+  #pointerRaw(event: PointerEvent): void {
+    if (!this.#mayAct || event.pointerType !== 'mouse') return;
+    this.#hasRaw = true;
+    this.#stamp(event);
     if (this.#isLocked) this.#step(event);
     else this.#point(event);
   }

@@ -12,6 +12,7 @@ import { InputOutbox } from '../../../../viewer/web/core/input-outbox.ts';
 let sent: InputMessage[];
 let buffered: number;
 let timers: (() => void)[];
+let nowMs: number;
 let outbox: InputOutbox;
 
 const place = (x: number): InputEvent => ({ kind: 'position', x, y: 0 });
@@ -26,6 +27,7 @@ beforeEach(() => {
   sent = [];
   buffered = 0;
   timers = [];
+  nowMs = 0;
   outbox = new InputOutbox({
     send: (message) => sent.push(decodeInput(readEnvelope(message))),
     buffered: () => buffered,
@@ -35,6 +37,7 @@ beforeEach(() => {
         timers = timers.filter((each) => each !== run);
       };
     },
+    nowMs: () => nowMs,
     relayMs: (atMs) => atMs + 500,
   });
 });
@@ -52,6 +55,25 @@ describe('the outbox of input', () => {
       [520, 1],
     ]);
     expect(timers).toEqual([]);
+  });
+
+  it('sends moves once in a millisecond, and no key or button waits for that', () => {
+    outbox.add([place(1)], 0);
+    for (let x = 2; x < 9; x++) outbox.add([place(x)], 0);
+    expect([sent.length, outbox.waiting, timers.length]).toEqual([1, 1, 1]);
+    outbox.add([key('KeyA', true)], 0);
+    expect(sent.map(({ events }) => events)).toEqual([[place(1)], [place(8), key('KeyA', true)]]);
+    expect(timers).toEqual([]);
+    outbox.add([step(3)], 0);
+    outbox.add([step(4)], 0);
+    nowMs += 1;
+    look();
+    expect(sent.at(-1)?.events).toEqual([step(7)]);
+    outbox.add([place(9)], 0);
+    nowMs += 1;
+    outbox.add([place(10)], 0);
+    look();
+    expect(sent.at(-1)?.events).toEqual([place(10)]);
   });
 
   it('makes less of what has to wait, and keeps the order of keys', () => {
