@@ -2,6 +2,7 @@ import { constants, statSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
 import { KvmfrError, type KvmfrErrorDetails } from '../protocol/error.ts';
 import type { OpenFailure } from './addon.ts';
+import { hugePageError } from './huge-pages.ts';
 
 const KIND_NAMES: ReadonlyMap<number, string> = new Map([
   [constants.S_IFIFO, 'a fifo'],
@@ -43,6 +44,11 @@ export function openError(path: string, failure: OpenFailure): KvmfrError {
       return sizeError(path, failure.byteLength);
     case 'seals':
       return notARegion(path, 'something whose size can be changed', failure, 'sealed memory');
+    case 'map': {
+      const { syscall, errorNumber } = failure;
+      const huge = hugePageError(path, syscall, errorName(errorNumber));
+      return huge ?? systemError(path, syscall, errorNumber);
+    }
     default:
       return systemError(path, failure.syscall, failure.errorNumber);
   }

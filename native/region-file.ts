@@ -11,7 +11,8 @@ import {
 import { constants } from 'node:os';
 import { dirname } from 'node:path';
 import { KvmfrError } from '../protocol/error.ts';
-import { fileAtDevicePath, isDevicePath, systemError } from './failure.ts';
+import { errorName, fileAtDevicePath, isDevicePath, systemError } from './failure.ts';
+import { hugePageBytes, hugePageError } from './huge-pages.ts';
 import { addon } from './load.ts';
 import { unsupported } from './mapping.ts';
 
@@ -36,18 +37,20 @@ const MAX_BYTES = 0xffff_ffff;
  * The file appears whole: whoever opens the path sees nothing or all of it. What is there already
  * is never cut under a reader: a file of that size is kept with its contents, a smaller one (an
  * empty one that was made for its owner and mode, for example) grows, a larger one is replaced by
- * a new file.
+ * a new file. On huge pages its size becomes a multiple of theirs.
  *
  * @throws ERR_KVMFR_ARGUMENT, ERR_KVMFR_BUSY, ERR_KVMFR_NOT_A_REGION, ERR_KVMFR_DENIED,
  *   ERR_KVMFR_ABSENT (no such folder), ERR_KVMFR_SYSCALL
  */
 export function createRegionFile(
   path: string,
-  byteLength: number,
+  wantedBytes: number,
   options: RegionFileOptions = {},
 ): void {
   const { exclusive = false } = options;
-  checkArguments(path, byteLength, options.mode ?? 0o600);
+  checkArguments(path, wantedBytes, options.mode ?? 0o600);
+  const pageBytes = hugePageBytes(path) ?? PAGE_BYTES;
+  const byteLength = Math.ceil(wantedBytes / pageBytes) * pageBytes;
   if (isDevicePath(path)) throw fileAtDevicePath(path);
   const existing = exclusive ? 'nothing' : takeExisting(path, byteLength);
   if (existing === 'taken') return;
@@ -137,7 +140,11 @@ function allocate(path: string, fd: number, byteLength: number): void {
   const { allocateBlocks } = addon();
   if (allocateBlocks === undefined) throw unsupported();
   const errorNumber = allocateBlocks(fd, byteLength);
-  if (errorNumber !== 0) throw systemError(path, 'posix_fallocate', errorNumber);
+  if (errorNumber === 0) return;
+  const syscall = 'posix_fallocate';
+  throw (
+    hugePageError(path, syscall, errorName(errorNumber)) ?? systemError(path, syscall, errorNumber)
+  );
 }
 
 function attempt<T>(path: string, syscall: string, call: () => T): T {

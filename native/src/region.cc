@@ -221,7 +221,7 @@ bool Region::Map(bool read_only, const struct stat& found, std::uint64_t bytes,
   granule_ = GranuleOf(fd_);
   guard_ = Guard(base, static_cast<std::size_t>(bytes), granule_);
   if (guard_ == nullptr) {
-    munmap(base, static_cast<std::size_t>(bytes));
+    munmap(base, (static_cast<std::size_t>(bytes) + granule_ - 1) / granule_ * granule_);
     *failure = {OpenFailure::Step::kMap, "mmap", ENOMEM, found.st_mode, bytes};
     return false;
   }
@@ -268,7 +268,8 @@ Region::Presence Region::Look(int* error) const {
 void Region::Unmap() {
   if (guard_ != nullptr) Unguard(guard_);
   guard_ = nullptr;
-  if (base_ != nullptr) munmap(base_, bytes_);
+  // A mapping of huge pages ends with a whole one, and is not unmapped by less.
+  if (base_ != nullptr) munmap(base_, (bytes_ + granule_ - 1) / granule_ * granule_);
   base_ = nullptr;
   if (fd_ >= 0) close(fd_);
   fd_ = -1;

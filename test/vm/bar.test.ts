@@ -5,7 +5,8 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { connect } from '../../client/index.ts';
 import { createHost } from '../../host/index.ts';
-import { createRegionFile } from '../../native/index.ts';
+import { createRegionFile, openMapping } from '../../native/index.ts';
+import { type HugeFolder, hugeFolder } from '../support/huge-pages.ts';
 import { scratchFolder } from '../unit/native/scratch.ts';
 import {
   kvmfrInRoot,
@@ -19,6 +20,7 @@ import { VirtualMachine } from './virtual-machine.ts';
 
 const LIMIT_MS = 240_000;
 const REGION_MIB = 16;
+const HUGE_PAGE_BYTES = 2 * 2 ** 20;
 const WIDTH = 320;
 const HEIGHT = 200;
 
@@ -40,7 +42,10 @@ function redFirst(pixels: Buffer): Buffer {
 }
 
 needsGuest().describe('the BAR of a guest, through sysfs', () => {
-  const region = join(scratchFolder(), 'region');
+  const scratch = scratchFolder();
+  // Of huge pages where this machine gives some: a guest does not see what its memory is made of.
+  let huge: HugeFolder | string = '';
+  let region = join(scratch, 'region');
   // Of this machine and not of the guest's own memory: the guest reads a picture there.
   const shared = mkdtempSync(join(tmpdir(), 'kvmfr-bar-'));
   const picture = join(shared, 'desk.png');
@@ -48,6 +53,9 @@ needsGuest().describe('the BAR of a guest, through sysfs', () => {
   let machine: VirtualMachine;
 
   beforeAll(async () => {
+    huge = hugeFolder((REGION_MIB * 2 ** 20) / HUGE_PAGE_BYTES);
+    if (typeof huge === 'string') process.stderr.write(`SKIPPED: a BAR on huge pages: ${huge}\n`);
+    else region = join(huge.path, 'region');
     createRegionFile(region, REGION_MIB * 2 ** 20);
     const raw = { width: WIDTH, height: HEIGHT, channels: 3 } as const;
     await sharp(redFirst(pixels), { raw }).png().toFile(picture);
@@ -68,6 +76,7 @@ needsGuest().describe('the BAR of a guest, through sysfs', () => {
   afterAll(async () => {
     await machine?.[Symbol.asyncDispose]();
     rmSync(shared, { recursive: true, force: true });
+    if (typeof huge !== 'string') huge[Symbol.dispose]();
   });
 
   it(
@@ -87,6 +96,14 @@ needsGuest().describe('the BAR of a guest, through sysfs', () => {
     },
     LIMIT_MS,
   );
+
+  it('lies on huge pages where there are some', async (context) => {
+    if (typeof huge === 'string') return context.skip(huge);
+    using mapping = openMapping(region);
+    expect(mapping.pageBytes).toBe(HUGE_PAGE_BYTES);
+    const query = await machine.qmp.execute('query-memdev');
+    expect(query).toContainEqual(expect.objectContaining({ id: 'shared', share: true }));
+  });
 
   it(
     'what a publisher inside publishes is read outside, exact to the pixel',
