@@ -1,8 +1,9 @@
-import type { Browser, Page } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 // Makes `document.querySelector('kvmfr-view')` known as what it is.
 import type {} from '../../viewer/web/index.ts';
 import { launchChromium, type OpenPage, openPage } from '../support/page-browser.ts';
+import { heard, soundOf } from '../support/page-sound.ts';
 import { WrittenInput } from '../support/written-input.ts';
 import { frequencyOf, WrittenMicrophone, WrittenSound } from '../support/written-sound.ts';
 import { closeStages, Stage } from '../unit/relay/stage.ts';
@@ -57,33 +58,6 @@ function tellSound(): void {
       console.debug(`sound: ${document.querySelector('kvmfr-view')?.sound.state}`);
   };
   window.addEventListener('soundchange', tell, true);
-}
-
-function soundOf(page: Page): Promise<string | undefined> {
-  return page.evaluate(() => document.querySelector('kvmfr-view')?.sound.state);
-}
-
-/** What is heard on the page, as an analyser shows it: the strongest frequency, and how strong. */
-function heard(page: Page): Promise<{ readonly hz: number; readonly level: number }> {
-  return page.evaluate(() => {
-    const output = document.querySelector('kvmfr-view')?.soundOutput;
-    if (output === undefined) return { hz: 0, level: 0 };
-    const analyser = new AnalyserNode(output.context, { fftSize: 8192, smoothingTimeConstant: 0 });
-    output.connect(analyser);
-    return new Promise((resolve) => {
-      const look = (): void => {
-        const bins = new Float32Array(analyser.frequencyBinCount);
-        const wave = new Float32Array(analyser.fftSize);
-        analyser.getFloatFrequencyData(bins);
-        analyser.getFloatTimeDomainData(wave);
-        output.disconnect(analyser);
-        const best = bins.reduce((at, value, index) => (value > (bins[at] ?? 0) ? index : at), 0);
-        const level = wave.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-        resolve({ hz: (best * output.context.sampleRate) / analyser.fftSize, level });
-      };
-      setTimeout(look, 300);
-    });
-  });
 }
 
 describe('the sound of the guest on a page', () => {

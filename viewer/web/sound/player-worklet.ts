@@ -5,8 +5,8 @@ import type { SoundPiece } from '../core/sound/piece.ts';
 const RATE_HZ = 48_000;
 const FRAME_MS = 1000 / RATE_HZ;
 /** How much should wait when a piece has just come. Units: milliseconds, as all below. */
-const FIRST_TARGET_MS = 40;
-const LEAST_TARGET_MS = 30;
+const FIRST_TARGET_MS = 30;
+const LEAST_TARGET_MS = 24;
 const MOST_TARGET_MS = 200;
 /** How much more is wanted after it ran out, and how much less after a while without that. */
 const STEP_UP_MS = 10;
