@@ -245,6 +245,15 @@ describe('a microphone through the relay', () => {
     expect(viewer.bye?.code).toBe('ERR_KVMFR_WIRE');
   });
 
+  it('lets a page ask for a microphone only where there is one', async () => {
+    const policy = async ({ door }: Stage): Promise<string | null> =>
+      (await fetch(`${door.url}?token=secret`)).headers.get('permissions-policy');
+    const { stage } = await full();
+    expect(await policy(stage)).toContain('microphone=(self)');
+    const without = await Stage.open({ sound: new WrittenSound() });
+    expect(await policy(without)).toContain('microphone=()');
+  });
+
   it('says no more than time has', async () => {
     const { microphone, viewer } = await speaking();
     const second = new Int16Array(MAX_MICROPHONE_FRAMES);
