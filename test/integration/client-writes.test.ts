@@ -64,13 +64,19 @@ function streamSpans(region: Region): readonly Span[] {
     if (region.view.getUint32(at, true) !== 0x4853_534c) continue;
     // Ready or draining, as the publisher wrote it.
     if (region.view.getUint32(at + 64, true) < 2) continue;
-    spans.push({ what: 'stamp of a stream', at: at + 128, bytes: 4 });
-    spans.push({ what: 'active of a stream', at: at + 132, bytes: 8 });
-    spans.push({ what: 'value of a stream', at: at + 144, bytes: 16 });
-    for (let slot = 0; slot < 128; slot++) {
-      const slotAt = at + 256 + slot * 128;
+    const word = (offset: number): number => region.view.getUint32(at + offset, true);
+    const isToHost = word(16) === 2;
+    const cursorAt = at + (isToHost ? 128 : 192);
+    spans.push({ what: 'stamp of a stream', at: cursorAt, bytes: 4 });
+    spans.push({ what: 'active of a stream', at: cursorAt + 4, bytes: 8 });
+    spans.push({ what: 'value of a stream', at: cursorAt + 16, bytes: 16 });
+    const [slots, slotBytes, stride] = [word(24), word(28), word(32)];
+    for (let slot = 0; isToHost && slot < slots; slot++) {
+      const slotAt = at + 256 + slot * stride;
       spans.push({ what: 'head of a slot', at: slotAt, bytes: 16 });
-      spans.push({ what: 'record of a slot', at: slotAt + 64, bytes: 32 });
+      // Records of input have half of a slot.
+      const bytes = slotBytes === 64 ? 32 : slotBytes;
+      spans.push({ what: 'record of a slot', at: slotAt + 64, bytes });
     }
   }
   return spans;
@@ -156,6 +162,28 @@ async function typeAndPoint(client: Client, host: Host, region: Region): Promise
   return spans;
 }
 
+/** Has the clipboard for a while, and contents both ways; gives where that client might write. */
+async function copyAndPaste(client: Client, host: Host, region: Region): Promise<readonly Span[]> {
+  const clipboard = client.clipboard();
+  while (!clipboard.state.available) await turn();
+  const spans = streamSpans(region);
+  const contents = new Uint8Array(300_000).fill(7);
+  host.setClipboard(new Map([['text', contents]]));
+  let read: Uint8Array | undefined;
+  while (read === undefined) {
+    await turn();
+    read = await clipboard.read('text');
+  }
+  clipboard.offer(['text'], () => Promise.resolve(contents));
+  let given: Uint8Array | undefined;
+  while (given === undefined) {
+    await turn();
+    given = await host.readClipboard('text');
+  }
+  await clipboard.close();
+  return spans;
+}
+
 it.each(['B6', 'B7', 'dev7', 'dev10', 'dev12'] as const)(
   'a session of a client writes what the protocol gives to clients, and nothing else: %s',
   async (wire: WireName) => {
@@ -172,6 +200,7 @@ it.each(['B6', 'B7', 'dev7', 'dev10', 'dev12'] as const)(
       features: FEATURES.setCursorPos,
       recovery: false,
       input: wire === 'dev12',
+      clipboard: wire === 'dev12',
     });
     onTestFinished(() => host.close());
     const stepped = new SteppedHost(host, region, lgmp, () => nowMs);
@@ -196,7 +225,10 @@ it.each(['B6', 'B7', 'dev7', 'dev10', 'dev12'] as const)(
       await cursor.next();
     }
     while (!cursor.moveTo({ x: 5, y: 6 })) await turn();
-    const streams = wire === 'dev12' ? await typeAndPoint(client, host, region) : [];
+    const isDev12 = wire === 'dev12';
+    const typed = isDev12 ? await typeAndPoint(client, host, region) : [];
+    const pasted = isDev12 ? await copyAndPaste(client, host, region) : [];
+    const streams = [...typed, ...pasted];
     // A second reader comes and goes, so that messages are waited for by two.
     const others = client.frames();
     for (let i = 0; i < 5; i++) await Promise.all([others.next(), frames.next(), cursor.next()]);
@@ -213,9 +245,7 @@ it.each(['B6', 'B7', 'dev7', 'dev10', 'dev12'] as const)(
     expect([...stepped.found].filter((name) => !allowed.has(name))).toEqual([]);
     // And it did write: what was seen in the bytes was seen as stores as well.
     expect([...names].sort()).toEqual(
-      expect.arrayContaining(
-        [...KINDS, ...MESSAGE_KINDS, ...(wire === 'dev12' ? STREAM_KINDS : [])].sort(),
-      ),
+      expect.arrayContaining([...KINDS, ...MESSAGE_KINDS, ...(isDev12 ? STREAM_KINDS : [])].sort()),
     );
     for (const name of stepped.found) expect(names).toContain(name);
     // Nothing is left of it but what counts on.
