@@ -2,7 +2,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { SpiceSession } from '../../client/spice/index.ts';
 import { KEYS, keyOfCode } from '../../protocol/keys.ts';
-import { QmpInput, SpiceInput } from '../../viewer/hands/index.ts';
+import { EitherInput, QmpInput, SpiceInput } from '../../viewer/hands/index.ts';
 // Makes `document.querySelector('kvmfr-view')` known as what it is.
 import type {} from '../../viewer/web/index.ts';
 import { launchChromium, type OpenPage, openPage } from '../support/page-browser.ts';
@@ -160,6 +160,16 @@ needsGuest('chromium').describe('a page, and the guest that it acts on', () => {
       await other.close();
       input.wanted();
       expect(await events(1)).toEqual([`${KEY} 272 0`]);
+      // By the control socket at once, where there is one.
+      const qmp = new QmpInput(`${machine.folder}/hands.sock`);
+      const both = new EitherInput(input, qmp);
+      await awaited('a tablet by the control socket', machine, absolute(qmp));
+      both.apply({ kind: 'button', button: 2, down: true });
+      expect(await events(1)).toEqual([`${KEY} 273 1`]);
+      await using _other = await spiceOf(machine);
+      expect(await events(1)).toEqual([`${KEY} 273 0`]);
+      both.close();
+      await qmp.close();
     },
     VM_LIMIT_MS,
   );
@@ -169,14 +179,7 @@ needsGuest('chromium').describe('a page, and the guest that it acts on', () => {
     async () => {
       const screen = { screenWidthPx: WIDTH, screenHeightPx: HEIGHT, rotation: 0 };
       const qmp = new QmpInput(`${machine.folder}/hands.sock`);
-      const connected = new Promise<void>((resolve) => {
-        const look = (): void => {
-          if (qmp.abilities.absolute) resolve();
-        };
-        qmp.watch(look);
-        look();
-      });
-      await awaited('a tablet by the control socket', machine, connected);
+      await awaited('a tablet by the control socket', machine, absolute(qmp));
       for (const key of MADE) {
         qmp.apply({ kind: 'key', key, down: true });
         qmp.apply({ kind: 'key', key, down: false });
@@ -204,6 +207,17 @@ needsGuest('chromium').describe('a page, and the guest that it acts on', () => {
     VM_LIMIT_MS,
   );
 });
+
+/** Resolves when places go by the control socket. */
+function absolute(qmp: QmpInput): Promise<void> {
+  return new Promise((resolve) => {
+    const look = (): void => {
+      if (qmp.abilities.absolute) resolve();
+    };
+    qmp.watch(look);
+    look();
+  });
+}
 
 function mayAct(page: Page): Promise<boolean> {
   return page.evaluate(() => {

@@ -1,9 +1,11 @@
 import type { InputEvent, Locks } from '../../protocol/wire/index.ts';
+import { POINTER_BUTTONS } from '../../protocol/wire/index.ts';
 import type { GuestInput, GuestScreen, InputAbilities } from './guest-input.ts';
 
 /**
  * Two ways to one keyboard and pointer: the second while the first brings nothing there. Whatever is
- * held when they change goes up by the way by which it went down.
+ * held when they change goes up by the way by which it went down; a button by the other one, too: a
+ * SPICE server that is lost keeps it, and it is the same button that QEMU's control socket presses.
  *
  * Ownership: the two stay their maker's, who closes them after this.
  */
@@ -13,6 +15,7 @@ export class EitherInput implements GuestInput {
   readonly #watchers = new Set<() => void>();
   readonly #unwatch: readonly (() => void)[];
   #used: GuestInput;
+  #buttons = 0;
 
   constructor(first: GuestInput, second: GuestInput) {
     this.#first = first;
@@ -35,6 +38,10 @@ export class EitherInput implements GuestInput {
   apply(event: InputEvent, screen?: GuestScreen): void {
     this.#turn();
     this.#used.apply(event, screen);
+    if (event.kind === 'release') this.#buttons = 0;
+    if (event.kind !== 'button') return;
+    const bit = 1 << event.button;
+    this.#buttons = event.down ? this.#buttons | bit : this.#buttons & ~bit;
   }
 
   wanted(): void {
@@ -66,6 +73,11 @@ export class EitherInput implements GuestInput {
     const before = this.#used;
     this.#used = chosen;
     before.apply({ kind: 'release' });
+    for (let button = 0; button < POINTER_BUTTONS; button++)
+      if ((this.#buttons & (1 << button)) !== 0)
+        // One that was not pressed here is not let go here.
+        for (const down of [true, false]) chosen.apply({ kind: 'button', button, down });
+    this.#buttons = 0;
   }
 
   #changed(): void {

@@ -64,6 +64,18 @@ describe('two ways into a guest', () => {
     expect(first.got.at(-1)).toBe('release');
   });
 
+  it('let a button go by the other way as well, which the lost one may have kept', () => {
+    either.apply({ kind: 'button', button: 0, down: true });
+    either.apply({ kind: 'button', button: 3, down: true });
+    either.apply({ kind: 'button', button: 0, down: false });
+    first.turn(NOTHING);
+    expect(second.got).toEqual(['button 3+', 'button 3-']);
+    either.apply({ kind: 'button', button: 1, down: true });
+    first.turn(ALL);
+    expect(second.got.at(-1)).toBe('release');
+    expect(first.got.slice(-2)).toEqual(['button 1+', 'button 1-']);
+  });
+
   it('say of the first why nothing goes where neither does, and take that one back', () => {
     let wanted = 0;
     Object.assign(first, { wanted: () => wanted++ });
