@@ -3,7 +3,7 @@ import { delimiter, join } from 'node:path';
 import { describe, it, type TestContext } from 'vitest';
 
 /** Programs that some tests need beside npm's packages. `npm test` installs them on Debian. */
-export type Tool = 'chromium' | 'clang' | 'xvfb' | 'qemu' | 'busybox' | 'xz';
+export type Tool = 'chromium' | 'clang' | 'xvfb' | 'qemu' | 'busybox' | 'xz' | 'libvirt';
 
 interface ToolFacts {
   readonly commands: readonly string[];
