@@ -182,7 +182,7 @@ export function openRelay(
   // A token that is made up has no cookies from before.
   const key = token === undefined && viewToken === undefined ? undefined : cookieKey();
   return createViewer({
-    ...screenOf(source, hands),
+    ...screenOf(source, hands, options.viewOnly),
     assume: source.assume,
     encode: options.encode,
     allowOrigins: options.allowOrigins,
@@ -218,8 +218,10 @@ function handsOf({ path, assume }: ServeSource, options: ServeOptions): Hands | 
 function screenOf(
   { path }: ServeSource,
   hands: Hands | undefined,
+  onlyLooks: boolean,
 ): Pick<ViewerOptions, 'source' | 'bootScreen'> {
-  const spice = hands?.spice === undefined ? undefined : new SpiceSource(hands.spice);
+  const spice =
+    hands?.spice === undefined ? undefined : new SpiceSource(hands.spice, { onlyLooks });
   if (path !== undefined) return { source: path, bootScreen: spice };
   if (spice !== undefined) return { source: spice };
   throw usageError('there is nothing to show: give REGION or --spice');

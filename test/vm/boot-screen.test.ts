@@ -8,6 +8,7 @@ import { connectSpice } from '../../client/spice/index.ts';
 import type {} from '../../viewer/web/index.ts';
 import { RunningCommand } from '../support/command.ts';
 import { launchChromium, type OpenPage, openPage } from '../support/page-browser.ts';
+import { guestProgram } from './guest-program.ts';
 import { needsGuest } from './needs-guest.ts';
 import { PASSWORD, SPICE_DEVICES, SPICE_MODULES } from './spice-guest.ts';
 import { type Screendump, VirtualMachine } from './virtual-machine.ts';
@@ -15,6 +16,9 @@ import { type Screendump, VirtualMachine } from './virtual-machine.ts';
 /** Of each test. */
 const LIMIT_MS = 300_000;
 const PATIENCE = { timeout: LIMIT_MS, interval: 200 };
+
+/** As the guest's program draws it, from 1,2 on. */
+const SHAPE = '64x64: 1 2 7 255 2 2 7 255';
 
 let folder = '';
 let browser: Browser;
@@ -33,6 +37,7 @@ function start(options: { readonly kernel?: false } = {}): Promise<VirtualMachin
     limitMs: 2 * LIMIT_MS,
     devices: [...devices, '-S'],
     modules: SPICE_MODULES,
+    ...(options.kernel === false ? {} : { files: [guestProgram('pointer')] }),
     append: 'console=tty0 vt.global_cursor_default=0',
   });
 }
@@ -105,6 +110,31 @@ async function showsExactly(page: Page, dump: Screendump): Promise<void> {
   await expect.poll(async () => (await pixelsOf(page)).equals(dump.rgb), PATIENCE).toBe(true);
 }
 
+/** A part of the view. Units: CSS pixels of the page. */
+async function boxOf(page: Page, part: string) {
+  const box = await page.locator(`kvmfr-view [part=${part}]`).boundingBox();
+  if (box === null) throw new Error(`${part} must be on the page`);
+  return box;
+}
+
+/** The guest's pointer on the page: its corner in pixels of the guest, and its first pixels. */
+async function pointerOf(page: Page) {
+  const cursor = page.locator('kvmfr-view [part=cursor]');
+  if (!(await cursor.isVisible())) return undefined;
+  const [screen, box] = [await boxOf(page, 'screen'), await boxOf(page, 'cursor')];
+  const widthPx = await page.evaluate(() => document.querySelector('kvmfr-view')?.picture?.widthPx);
+  const scale = screen.width / (widthPx ?? 0);
+  const shape = await cursor.evaluate((canvas) => {
+    if (!(canvas instanceof HTMLCanvasElement)) return '';
+    const copy = new OffscreenCanvas(2, 1).getContext('2d', { willReadFrequently: true });
+    copy?.drawImage(canvas, -1, -2);
+    const pixels = copy?.getImageData(0, 0, 2, 1).data ?? [];
+    return `${canvas.width}x${canvas.height}: ${[...pixels].join(' ')}`;
+  });
+  const place = (px: number): number => Math.round(px / scale);
+  return { x: place(box.x - screen.x), y: place(box.y - screen.y), shape };
+}
+
 async function says(page: Page, part: 'message' | 'banner', text: string): Promise<void> {
   await page
     .locator(`kvmfr-view [part=${part}]`)
@@ -164,6 +194,25 @@ needsGuest('chromium').describe('kvmfr view --spice, and a person at its page', 
       expect(sizes).toContain('720x400');
       expect(sizes).toContain(`${dump.widthPx}x${dump.heightPx}`);
       expect(await at.page.title()).toBe('Screen by SPICE · kvmfr');
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    "the guest's pointer is where this side puts it, in its own shape",
+    async () => {
+      await machine.qmp.execute('cont');
+      await machine.run('pointer &');
+      const { x, y, width, height } = await boxOf(at.page, 'screen');
+      // In the middle of the picture its hot spot is at the middle.
+      await at.page.mouse.move(x + width / 2, y + height / 2);
+      const corner = { x: dump.widthPx / 2 - 3, y: dump.heightPx / 2 - 5 };
+      const pointer = expect.poll(() => pointerOf(at.page), PATIENCE);
+      await pointer.toEqual({ ...corner, shape: SHAPE });
+      await machine.run('kill $!');
+      await expect.poll(() => pointerOf(at.page), PATIENCE).toBeUndefined();
+      dump = await frozen(machine);
+      await showsExactly(at.page, dump);
     },
     LIMIT_MS,
   );

@@ -18,6 +18,8 @@ export interface SpiceSourceOptions {
    * moment. Units: milliseconds.
    */
   readonly graceMs?: number;
+  /** Nobody acts on the guest: so the server is asked for the way in which it tells of moves. */
+  readonly onlyLooks?: boolean;
   /** Units: milliseconds of any clock that does not jump. */
   readonly nowMs?: () => number;
 }
@@ -47,6 +49,8 @@ export class SpiceSource implements GuestSource {
   #framesSeen = 0;
   #hadScreen = false;
   #missing: NodeJS.Timeout | undefined;
+  /** The connection that was asked for moves. */
+  #askedOf = 0;
   #askedMs = Number.NEGATIVE_INFINITY;
   #shape: { readonly of: SpiceCursorShape; readonly shape: GuestCursorShape } | undefined;
 
@@ -59,6 +63,8 @@ export class SpiceSource implements GuestSource {
     const { signal } = this.#closing;
     void eachOf(session.states({ signal }), () => this.#look());
     void eachOf(session.display.screens({ signal }), () => this.#look());
+    if (options.onlyLooks === true)
+      void eachOf(session.infos({ signal }), () => this.#askForMoves());
   }
 
   get state(): ClientState {
@@ -144,13 +150,23 @@ export class SpiceSource implements GuestSource {
     this.#board.show(spiceState(this.#session, this.#hadScreen));
   }
 
+  /** Once for each connection: a server that stays as it is would be asked for ever. */
+  #askForMoves(): void {
+    const { info, connections } = this.#session;
+    if (info?.mouseMode !== 'client' || this.#askedOf === connections) return;
+    this.#askedOf = connections;
+    this.#session.requestMouseMode('server');
+  }
+
   #pointer(): GuestCursor {
     const { cursor, inputs, info } = this.#session;
     const { visible, shape } = cursor.state;
-    // Of moves that come from here the server tells nothing.
-    const place = info?.mouseMode === 'client' ? inputs.place : undefined;
-    const { x, y } = place ?? cursor.state;
-    if (shape === undefined) return { visible: false, x, y, shape };
+    // Of moves that come from here the server tells nothing, and of no others either then.
+    const isOurs = info?.mouseMode === 'client';
+    const place = isOurs ? inputs.place : cursor.state;
+    if (shape === undefined || place === undefined)
+      return { visible: false, x: 0, y: 0, shape: undefined };
+    const { x, y } = place;
     return { visible, x: x - shape.hotX, y: y - shape.hotY, shape: this.#shapeOf(shape) };
   }
 

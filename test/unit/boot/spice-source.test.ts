@@ -152,11 +152,34 @@ describe('the pointer by SPICE', () => {
     setCursor(await guest.server.channel(4), { x: 50, y: 60 }, [1, 2, 3, 255]);
     await viewer.until(({ cursor }) => cursor?.visible === true);
     main.send(MOUSE_MODE, fields([2, 3], [2, 2]));
+    // Nobody knows where it is before it is put somewhere.
+    await viewer.until(({ cursor }) => cursor?.visible === false);
     guest.session.inputs.moveTo(200, 100);
     await viewer.until(({ cursor }) => cursor?.x === 199 && cursor.y === 99);
     // By steps the server tells where it is.
     main.send(MOUSE_MODE, fields([2, 3], [2, 1]));
     await viewer.until(({ cursor }) => cursor?.x === 49 && cursor.y === 59);
+  });
+});
+
+describe('a screen that nobody acts on', () => {
+  it('is asked for the moves of its pointer, once', async () => {
+    await using guest = await SpiceScreen.open();
+    const { viewer } = await watched(guest, { onlyLooks: true });
+    const main = await guest.server.channel(1);
+    setCursor(await guest.server.channel(4), { x: 50, y: 60 }, [1, 2, 3, 255]);
+    main.send(MOUSE_MODE, fields([2, 3], [2, 2]));
+    const asked = (): number =>
+      main.messages.filter(({ type, body }) => type === MOUSE_MODE && body.readUInt16LE() === 1)
+        .length;
+    await main.until(() => asked() > 0);
+    // A server that does not do it is not asked again.
+    for (let i = 0; i < 3; i++) main.send(MOUSE_MODE, fields([2, 3], [2, 2]));
+    main.send(4, fields([4, 1], [8, 0]));
+    await main.take(3);
+    expect(asked()).toBe(1);
+    main.send(MOUSE_MODE, fields([2, 3], [2, 1]));
+    await viewer.until(({ cursor }) => cursor?.visible === true && cursor.x === 49);
   });
 });
 
