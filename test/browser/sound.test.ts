@@ -1,5 +1,6 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { encodeInputWish } from '../../protocol/wire/index.ts';
 // Makes `document.querySelector('kvmfr-view')` known as what it is.
 import type {} from '../../viewer/web/index.ts';
 import { launchChromium, type OpenPage, openPage } from '../support/page-browser.ts';
@@ -196,6 +197,26 @@ describe('a microphone on a page', () => {
     await expect.poll(state, PATIENCE).toBe('off');
     expect(await page.locator('#heard').isVisible()).toBe(false);
     expect(problems).toEqual([]);
+  });
+
+  it('that is refused says why, and is not listened to', async () => {
+    const microphone = new WrittenMicrophone();
+    const stage = await Stage.open({ input: new WrittenInput(), microphone });
+    const other = stage.join();
+    await other.until(() => other.inputs.length > 0);
+    other.send(encodeInputWish('take'));
+    await other.until(() => other.inputs.at(-1)?.holder === 'you');
+    await using opened = await open(stage);
+    const { page } = opened;
+    await page.getByRole('button', { name: 'Sound' }).click();
+    const button = page.getByRole('button', { name: 'Speak to the guest' });
+    await button.click();
+    const note = page.locator('#microphone-note');
+    await expect
+      .poll(() => note.textContent(), PATIENCE)
+      .toBe('Only who has keyboard and mouse is heard.');
+    await expect.poll(() => button.isVisible(), PATIENCE).toBe(true);
+    expect(microphone.heard).toEqual([]);
   });
 
   it('goes off when the page loses the input', async () => {

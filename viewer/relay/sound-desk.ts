@@ -220,7 +220,8 @@ export class SoundDesk {
       seat.sequence = -1;
       this.#credit = { frames: MICROPHONE_BURST, atMs: this.#nowMs() };
     } else if (this.#speaker === seat) this.#speaker = undefined;
-    seat.look();
+    // Also who is refused waits for an answer.
+    seat.answer();
   }
 
   #say(seat: DeskSeat, { sequence, samples }: MicrophoneMessage): void {
@@ -359,6 +360,11 @@ class DeskSeat implements SoundSeat {
     if (this.#left) return;
     this.#desk.look();
     if (this.#told !== JSON.stringify(this.#desk.state())) this.#options.changed();
+  }
+
+  /** Tells the viewer, whether something has changed or not. */
+  answer(): void {
+    if (!this.#left) this.#options.changed();
   }
 
   leave(): void {

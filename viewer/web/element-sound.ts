@@ -100,9 +100,12 @@ export class ElementSound {
   take(state: SoundState | undefined): void {
     if (state === undefined || !state.available) this.#failure = undefined;
     this.#state = state;
-    if (this.#microphone !== undefined && state?.microphone === 'on') this.#asking = false;
-    else if (!this.#asking) this.#closeMicrophone();
-    if (state?.microphone === 'none' || state === undefined) this.#closeMicrophone();
+    const isOn = this.#microphone !== undefined && state?.microphone === 'on';
+    // Asked for, it is off for a moment still; with a reason it stays so.
+    const isRefused = this.#microphone !== undefined && state?.microphoneReason !== undefined;
+    if (isOn) this.#asking = false;
+    else if (!this.#asking || isRefused || state === undefined || state.microphone === 'none')
+      this.#closeMicrophone();
     this.update();
   }
 

@@ -160,6 +160,17 @@ describe('SoundDesk', () => {
     expect(desk.counts).toMatchObject({ said: 6, unsaid: 4 });
   });
 
+  it('answers who asks to be heard and is not', () => {
+    const { desk } = stage();
+    const { seat, changes } = join(desk);
+    expect(seat.state.microphone).toBe('off');
+    seat.microphoneWish(true);
+    expect(changes()).toBe(1);
+    expect(seat.state).toMatchObject({
+      ...{ microphone: 'off', microphoneReason: 'only who has keyboard and mouse is heard' },
+    });
+  });
+
   it('does not hear who has lost the input, and tells it', () => {
     const { microphone, desk } = stage();
     const { seat, input, changes } = join(desk);

@@ -17,13 +17,14 @@ export interface SoundEncoderOptions {
   readonly bitrateKbits?: number;
   /** The WebCodecs implementation: a package, or the URL of a module. */
   readonly library?: string;
-  /** Longest time for a piece, and for a start; a process that needs longer is replaced. */
+  /** Longest time for a piece; a process that needs longer is replaced. */
   readonly deadlineMs?: number;
 }
 
 const BITRATE_KBITS = 96;
 /** A piece takes a fraction of a millisecond; this long only on a machine that stood still. */
 const DEADLINE_MS = 10_000;
+const START_DEADLINE_MS = 30_000;
 /** Pieces that wait for the process beyond which more would only come too late: 200 ms. */
 const MAX_WAITING = 10;
 const CLOSE_MS = 1000;
@@ -106,7 +107,7 @@ class SoundProcess implements SoundEncoder {
     });
     const { library = DEFAULT_LIBRARY, bitrateKbits = BITRATE_KBITS } = this.#options;
     this.#send({ do: 'start', library, bitrateKbits });
-    this.#expect();
+    this.#expect(START_DEADLINE_MS);
   }
 
   #hear(reply: SoundReply): void {
@@ -134,8 +135,7 @@ class SoundProcess implements SoundEncoder {
     this.#child?.send(command, () => undefined);
   }
 
-  #expect(): void {
-    const { deadlineMs = DEADLINE_MS } = this.#options;
+  #expect(deadlineMs: number = this.#options.deadlineMs ?? DEADLINE_MS): void {
     const child = this.#child;
     clearTimeout(this.#deadline);
     const deadline = setTimeout(() => {
