@@ -63,6 +63,9 @@ export function newInputPast(): InputPast {
   };
 }
 
+/** A pause between two turns that is none of the owner's doing. Units: milliseconds. */
+const STALL_MS = 750;
+
 const ALL_CAPABILITIES =
   INPUT_CAPABILITIES.mouseRelative | INPUT_CAPABILITIES.mouseAbsolute | INPUT_CAPABILITIES.keyboard;
 
@@ -89,6 +92,7 @@ export class InputPublisher {
   #leds: number | undefined;
   #streamGeneration = 1;
   #serial = 0;
+  #servedMs = Number.POSITIVE_INFINITY;
   #isTold = false;
   repaired = 0;
 
@@ -152,6 +156,10 @@ export class InputPublisher {
   /** Does what is to be done now. Gives what clients did, in order. */
   serve(nowMs: number): readonly HostInput[] {
     const done: HostInput[] = [];
+    // Who stood still itself, perhaps with its machine, does not hold the time against its owner.
+    const stoodMs = nowMs - this.#servedMs;
+    this.#servedMs = nowMs;
+    if (stoodMs > STALL_MS && this.#owner !== undefined) this.#owner.untilMs += stoodMs;
     const clients = this.#queue.clients();
     this.#bind(clients, done);
     for (const endpoint of this.#endpoints) this.#hear(endpoint, nowMs, done);

@@ -7,7 +7,7 @@ import {
   type GuestClipboardLine,
   type GuestClipboardState,
 } from '../../client/index.ts';
-import { GuestProcess, temporaryPath } from './client-guest.ts';
+import { belongings, GuestProcess, temporaryPath } from './client-guest.ts';
 
 const MIB = 16;
 const MEGABYTE = 1_000_003;
@@ -220,4 +220,21 @@ it('input goes on while contents are under way, and frames are read beside them'
   const keys = await guest.inputs('keyboard');
   expect(keys.length).toBeGreaterThan(0);
   expect(isSame(await reading, large)).toBe(true);
+});
+
+it('nothing is left of input, pointer and clipboard when a client has closed', async () => {
+  const path = temporaryPath();
+  await GuestProcess.start(path, {
+    ...{ wire: 'dev12', clipboard: true, input: true, features: 1, regionMib: MIB },
+  });
+  const client = await connect(path);
+  const [line, input, pointer] = [client.clipboard(), client.input(), client.pointer()];
+  await when(line, ({ available }) => available);
+  input.keyboard({ modifiers: 2, keys: [4] });
+  pointer.moveTo({ x: 1, y: 2 });
+  const waiting = line.read('text');
+  await client.close();
+  expect(await waiting).toBeUndefined();
+  expect([line.closed, input.closed, pointer.isBusy]).toEqual([true, true, false]);
+  expect(belongings(path)).toEqual({ files: 0, maps: 0, threads: 0 });
 });

@@ -26,8 +26,8 @@ const SECOND = FIRST + streamRegionBytes(CLIPBOARD_STREAM);
 /** An owner, and a guest that says what a test wants, in time that is moved by hand. */
 class Guest {
   readonly region = new Region(new ArrayBuffer(SECOND * 2));
-  readonly toClient: StreamEndpoint;
-  readonly toHost: StreamEndpoint;
+  toClient: StreamEndpoint;
+  toHost: StreamEndpoint;
   readonly owner: ClipboardOwner;
   readonly #said: ClipboardBody[] = [];
   readonly #slot = new Uint8Array(CLIPBOARD_STREAM.slotBytes);
@@ -38,13 +38,8 @@ class Guest {
 
   constructor() {
     this.region.view.setUint32(0, SESSION, true);
-    const endpoint = (at: number, direction: 1 | 2): StreamEndpoint => {
-      const stream = { at, direction, ...CLIPBOARD_STREAM };
-      const place = { region: this.region, sessionIdAt: 0, sessionId: SESSION, stream };
-      return new StreamEndpoint(place);
-    };
-    this.toClient = endpoint(FIRST, 1);
-    this.toHost = endpoint(SECOND, 2);
+    this.toClient = this.#endpoint(FIRST, 1);
+    this.toHost = this.#endpoint(SECOND, 2);
     this.status = {
       ...{ available: true, generation: 1, ownerClientId: 0, ownerGeneration: 0, leaseMs: 1000 },
       ...{ formats: 0, hostToClient: this.toClient.stream, clientToHost: this.toHost.stream },
@@ -59,14 +54,24 @@ class Guest {
       },
       attach: () => {
         const place = { region: this.region, sessionIdAt: 0, sessionId: SESSION };
-        const end = ({ stream }: StreamEndpoint): StreamEnd => {
-          const found = StreamEnd.activate({ ...place, stream }, CLIENT);
-          if (!(found instanceof StreamEnd)) throw new Error(`not activated: ${found}`);
-          return found;
-        };
-        return { toClient: end(this.toClient), toHost: end(this.toHost) };
+        const { stream } = this.toClient;
+        const toClient = StreamEnd.activate({ ...place, stream }, CLIENT);
+        const toHost = StreamEnd.activate({ ...place, stream: this.toHost.stream }, CLIENT);
+        if (!(toClient instanceof StreamEnd) || !(toHost instanceof StreamEnd)) return undefined;
+        return { toClient, toHost };
       },
     });
+  }
+
+  #endpoint(at: number, direction: 1 | 2): StreamEndpoint {
+    const stream = { at, direction, ...CLIPBOARD_STREAM };
+    return new StreamEndpoint({ region: this.region, sessionIdAt: 0, sessionId: SESSION, stream });
+  }
+
+  /** Has its streams afresh. */
+  renew(): void {
+    this.toClient = this.#endpoint(FIRST, 1);
+    this.toHost = this.#endpoint(SECOND, 2);
   }
 
   /** Tells how it stands. */
@@ -405,3 +410,68 @@ describe('contents that the guest pastes', () => {
     expect(guest.said().length).toBeLessThanOrEqual(16);
   });
 });
+
+describe('a guest that writes anything', () => {
+  it.each([1, 2, 3, 4])(
+    'makes a client neither throw nor pile up, and the next one is served: %i',
+    async (seed) => {
+      const random = randomOf(seed);
+      const guest = Guest.owned();
+      const bodies: readonly ClipboardBody[] = [
+        OFFER,
+        { kind: 'clear', content: 3n },
+        { kind: 'request', content: 50n, transfer: 2n ** 63n, format: 'text' },
+        { kind: 'cancel', transfer: 1n, reason: 'replaced', content: 0n, format: undefined },
+        { kind: 'fileAcquire', content: 3n, transfer: 2n ** 63n },
+        DATA,
+      ];
+      const reads: Promise<unknown>[] = [];
+      for (let step = 0; step < 3000; step++) {
+        const stream = random(2) === 0 ? FIRST : SECOND;
+        // Where a stream is told of, its two lines, and the heads of its slots.
+        const places = [random(64), 16 + random(48), 64 + random(16)];
+        const at = stream + (places[random(3)] ?? 0) * 4;
+        if (random(3) === 0)
+          guest.region.view.setUint32(at, random(4) === 0 ? random(2 ** 31) : random(6), true);
+        const body = bodies[random(bodies.length)];
+        if (body !== undefined && random(3) === 0) guest.say(body);
+        if (random(10) === 0)
+          reads.push(guest.owner.read('text', 100).contents.catch(() => undefined));
+        if (random(10) === 0) guest.owner.offer(random(4), async () => TEXT);
+        if (random(20) === 0)
+          guest.tell({
+            ownerClientId: random(2) * CLIENT,
+            ownerGeneration: random(2) === 0 ? guest.generation : 7,
+          });
+        guest.pump(random(300));
+        if (random(50) === 0) await turn();
+        expect(guest.said().length).toBeLessThan(40);
+      }
+      guest.owner.setStatus(undefined, CLIENT);
+      await Promise.all(reads);
+      // Put right, it is used as before.
+      guest.renew();
+      guest.tell({ ownerClientId: 0, ownerGeneration: 0 });
+      guest.pump(2000);
+      guest.give();
+      guest.say({ kind: 'clear', content: 1n });
+      guest.say({ ...OFFER, content: 99n });
+      const { contents } = guest.owner.read('text', 100);
+      guest.pump();
+      const request = guest.said().find((body) => body.kind === 'request');
+      const transfer = request?.kind === 'request' ? request.transfer : 0n;
+      guest.send({ ...DATA, content: 99n, transfer }, TEXT);
+      guest.pump();
+      expect(await contents).toEqual(TEXT);
+    },
+  );
+});
+
+/** Numbers below a bound, the same for each seed. */
+function randomOf(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+}

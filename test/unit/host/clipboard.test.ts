@@ -352,3 +352,56 @@ describe('an owner of the clipboard', () => {
     expect(stage.host.clipboardOwner).toBeUndefined();
   });
 });
+
+describe('a client that writes anything', () => {
+  it.each([1, 2, 3])(
+    'makes a host neither throw nor wait, and the next is served: %i',
+    async (seed) => {
+      let state = seed;
+      const random = (below: number): number => {
+        state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+        return Math.floor((state / 2 ** 32) * below);
+      };
+      const stage = await clipboardStage();
+      stage.host.setClipboard(new Map([['text', new Uint8Array(500_000)]]));
+      let peer = stage.owner();
+      const places = [peer.toClient?.stream.at ?? 0, peer.toHost?.stream.at ?? 0];
+      const reads: Promise<unknown>[] = [];
+      for (let step = 0; step < 1500; step++) {
+        const at = (places[random(2)] ?? 0) + (16 + random(64)) * 4;
+        if (random(3) === 0)
+          stage.region.view.setUint32(at, random(3) === 0 ? random(2 ** 31) : random(6), true);
+        const bytes = encodeClipboardRecord({
+          generation: random(4) === 0 ? 1 : peer.generation,
+          body: (
+            [
+              { kind: 'offer', content: 5n, formats: 1 },
+              { kind: 'request', content: BigInt(random(9) + 1), transfer: 7n, format: 'text' },
+              { kind: 'cancel', transfer: 7n, reason: 'aborted', content: 0n, format: undefined },
+              { kind: 'keepalive' },
+            ] as const
+          )[random(4)] ?? { kind: 'release' },
+        });
+        if (random(10) === 0) bytes[random(64)] = random(256);
+        if (random(4) === 0) peer.client.send(bytes);
+        if (random(20) === 0) reads.push(stage.host.readClipboard('text'));
+        if (stage.host.clipboardOwner === undefined && random(10) === 0) peer.claim();
+        stage.advance(random(50) + 1);
+        peer.told();
+      }
+      peer.client.unsubscribe();
+      stage.advance(1);
+      await Promise.all(reads);
+      // Whatever it said of being at work is over after a second.
+      stage.advance(1200);
+      for (const at of places)
+        for (const word of [33, 34, 49, 50]) stage.region.view.setUint32(at + word * 4, 0, true);
+      stage.host.setClipboard(new Map([['text', TEXT]]));
+      peer = stage.owner();
+      const { content } = offerOf(peer);
+      peer.say({ kind: 'request', content, transfer: 1n, format: 'text' });
+      stage.advance(1);
+      expect(peer.take()?.contents).toEqual(TEXT);
+    },
+  );
+});

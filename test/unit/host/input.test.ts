@@ -168,6 +168,19 @@ describe('the owner of the input', () => {
     expect(stage.heard().map(({ kind }) => kind)).toEqual(['claim', 'release']);
   });
 
+  it('keeps it while the guest itself stands still', async () => {
+    const stage = await inputStage();
+    const peer = stage.peer();
+    peer.claim();
+    stage.advance(1);
+    peer.look();
+    stage.advance(30_000);
+    expect(stage.host.inputOwner).toBe(peer.client.clientId);
+    stage.advance(500);
+    stage.advance(1);
+    expect(stage.host.inputOwner).toBeUndefined();
+  });
+
   it('resets and keeps it, releases and does not', async () => {
     const stage = await inputStage();
     const peer = stage.peer();
