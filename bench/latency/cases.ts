@@ -1,4 +1,4 @@
-import { createRegionFile } from '../../native/index.ts';
+import { createRegionFile, IvshmemServer } from '../../native/index.ts';
 import type { BenchCase, RunOptions } from '../support/bench-case.ts';
 import { Child, Children } from '../support/child.ts';
 import { Disturbance } from '../support/disturbance.ts';
@@ -36,6 +36,8 @@ interface Setup {
   /** Nobody asks for frames. */
   readonly unwatched?: boolean;
   readonly i420?: boolean;
+  /** Both are peers of an ivshmem-server, and the publisher rings. */
+  readonly doorbell?: boolean;
 }
 
 /** What was measured. */
@@ -47,9 +49,15 @@ interface Measured {
 
 async function measure(setup: Setup, options: RunOptions): Promise<Measured> {
   using scratch = new Scratch();
-  const path = scratch.path('region');
+  const file = scratch.path('region');
+  const socketPath = scratch.path('doorbell');
   const stampsPath = scratch.path('stamps');
-  createRegionFile(path, REGION_BYTES);
+  createRegionFile(file, REGION_BYTES);
+  await using _server =
+    setup.doorbell === true
+      ? new IvshmemServer({ socketPath, byteLength: REGION_BYTES, file })
+      : undefined;
+  const path = setup.doorbell === true ? `ivshmem:unix:${socketPath}` : file;
   createRegionFile(stampsPath, STAMPS_BYTES);
   await using children = new Children();
   const publisher = Child.start('latency/publisher.js', [path, stampsPath]);
@@ -213,6 +221,20 @@ export const LATENCY_CASES: readonly BenchCase[] = [
 export const JITTER_CASES: readonly BenchCase[] = SETUPS.filter(
   ({ jitterUs }) => jitterUs !== undefined,
 ).map(caseOf);
+
+/** Sleeping until a doorbell rings, beside looking by rhythm (`latency/loop`, `latency/thread`). */
+export const DOORBELL_CASES: readonly BenchCase[] = [
+  { name: 'doorbell', by: 'client, its own loop looks', fps: 60, doorbell: true } as const,
+  {
+    name: 'doorbell-jitter',
+    by: 'client, its own loop looks',
+    fps: 60,
+    jitterUs: 1000,
+    doorbell: true,
+  } as const,
+  { name: 'doorbell-thread', by: 'thread', fps: 60, rectOnly: true, doorbell: true } as const,
+  { name: 'doorbell-idle', by: 'thread', fps: 0, doorbell: true } as const,
+].map(caseOf);
 
 function caseOf(setup: Setup): BenchCase {
   return {

@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
 import { connect } from '../../client/index.ts';
 import { createHost } from '../../host/index.ts';
@@ -32,6 +33,15 @@ function picture(seed: number): Buffer {
   return pixels;
 }
 
+/** B, G, R, X as R, G, B, which is what a PNG has. */
+function redFirst(pixels: Buffer): Buffer {
+  const rgb = Buffer.alloc((pixels.length / 4) * 3);
+  for (let i = 0; i < pixels.length / 4; i++)
+    for (let channel = 0; channel < 3; channel++)
+      rgb[i * 3 + channel] = pixels[i * 4 + 2 - channel] ?? 0;
+  return rgb;
+}
+
 describe('kvmfr doorbell', () => {
   it('serves a publisher, a reader and a look at both, and is gone when interrupted', async () => {
     const { command, socket, region } = await server();
@@ -61,6 +71,14 @@ describe('kvmfr doorbell', () => {
       ...{ path: region, kind: 'ivshmem', alive: true, sizeBytes: 16 * 2 ** 20 },
       doorbell: { ownId: 2, peers: [0, 1] },
     });
+    const png = join(folder, 'picture.png');
+    expect((await kvmfr(['snapshot', region, '-o', png])).status).toBe(0);
+    const { data } = await sharp(png).raw().toBuffer({ resolveWithObject: true });
+    expect(data.equals(redFirst(picture(seed)))).toBe(true);
+    const view = new RunningCommand(['view', region, '--listen', '127.0.0.1:0']);
+    await view.says(/showing a guest/);
+    view.kill('SIGINT');
+    expect((await view.done).status).toBe(130);
     await client.close();
     await command.says(/peer 1 has gone: 1 of 16 are there/);
     command.kill('SIGINT');

@@ -127,6 +127,31 @@ describe('an ivshmem-server and its peers', () => {
     expect(await waiting).toBe('changed');
   });
 
+  test('whose changes are announced is looked at rarely, and as before when nobody rings', async () => {
+    const server = serve();
+    using waiter = await openIvshmem(server.socketPath, { looks: 'loop' });
+    using writer = await openIvshmem(server.socketPath);
+    await until(() => peersOf(writer).length === 1 && peersOf(waiter).length === 1);
+    const words = new Uint32Array(writer.buffer);
+    let value = 0;
+    // Looks tell when the change was not there yet; where there were none, nobody can.
+    const lookedBefore = async (rings: boolean): Promise<boolean> => {
+      const looks = { beforeMs: 0 };
+      const waiting = waiter.wait([{ offsetBytes: 64, value }], { timeoutMs: 60_000, looks });
+      value += 1;
+      Atomics.store(words, 16, value);
+      if (rings) writer.doorbell?.ring();
+      expect(await waiting).toBe('changed');
+      return !Number.isNaN(looks.beforeMs);
+    };
+    const most = 1000;
+    for (const rings of [true, false, true]) {
+      let rounds = 0;
+      while ((await lookedBefore(rings)) === rings && rounds < most) rounds += 1;
+      expect(rounds).toBeLessThan(most);
+    }
+  });
+
   test('peers come and go, and their numbers are given again', async () => {
     const events: string[] = [];
     const server = serve({ told: ({ kind, id }) => events.push(`${kind} ${id}`) });
