@@ -1,10 +1,12 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { encodeInputWish } from '../../protocol/wire/index.ts';
+import { encodeInputWish, encodeSound, encodeSoundState } from '../../protocol/wire/index.ts';
 // Makes `document.querySelector('kvmfr-view')` known as what it is.
 import type {} from '../../viewer/web/index.ts';
 import { launchChromium, type OpenPage, openPage } from '../support/page-browser.ts';
+import { PageServer } from '../support/page-server.ts';
 import { heard, soundOf } from '../support/page-sound.ts';
+import { helloBytes } from '../support/page-wire.ts';
 import { WrittenInput } from '../support/written-input.ts';
 import { frequencyOf, WrittenMicrophone, WrittenSound } from '../support/written-sound.ts';
 import { closeStages, Stage } from '../unit/relay/stage.ts';
@@ -12,6 +14,7 @@ import { closeStages, Stage } from '../unit/relay/stage.ts';
 const TONE_HZ = 1000;
 const PIECE = 960;
 const PIECE_MS = 20;
+const SOUND_WISH = 0x88;
 const PATIENCE = { timeout: 60_000 };
 
 let browser: Browser;
@@ -93,6 +96,39 @@ describe('the sound of the guest on a page', () => {
     // Until the encoder has started samples come as they are.
     await expect.poll(async () => (await stats())?.codec, PATIENCE).toBe('opus');
     expect(problems).toEqual([]);
+  });
+
+  it('loses nothing on the page', async () => {
+    await using server = await PageServer.start();
+    await using opened = await openPage(browser, server.url);
+    const viewer = await server.viewer();
+    viewer.send(
+      helloBytes({}),
+      encodeSoundState({ available: true, codec: 'opus', microphone: 'none', recording: false }),
+    );
+    await expect.poll(() => soundOf(opened.page), PATIENCE).not.toBe('none');
+    await opened.page.mouse.click(400, 300);
+    await viewer.said(SOUND_WISH);
+    // 800 ms of silence, and a piece that is ten further on, so that there is an end to see.
+    const sequences = [...Array.from({ length: 40 }, (_, sequence) => sequence), 50];
+    for (const sequence of sequences)
+      viewer.send(
+        encodeSound({
+          ...{
+            stream: 1,
+            sequence,
+            atMs: 20 * sequence,
+            frames: PIECE,
+            codec: 'opus',
+            last: false,
+          },
+          data: Uint8Array.of(0xfc, 0xff, 0xfe),
+        }),
+      );
+    const concealed = () =>
+      opened.page.evaluate(() => document.querySelector('kvmfr-view')?.stats?.sound?.concealed);
+    await expect.poll(concealed, PATIENCE).toBeGreaterThanOrEqual(10);
+    expect(await concealed()).toBe(10);
   });
 
   it('is not even sent while the page is muted', async () => {

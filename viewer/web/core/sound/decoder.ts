@@ -24,7 +24,7 @@ export async function decodesOpus(): Promise<boolean> {
 export class SoundDecoder {
   readonly #piece: (piece: SoundPiece) => void;
   #decoder: AudioDecoder | undefined;
-  /** Packets that are being decoded, by their time for the decoder. */
+  /** Packets that are being decoded, by their number for the decoder. */
   readonly #decoding = new Map<number, Name>();
   #packets = 0;
 
@@ -49,8 +49,9 @@ export class SoundDecoder {
   #decode(message: SoundMessage): void {
     if (this.#decoding.size >= MAX_DECODING) this.close();
     this.#decoder ??= this.#open();
-    const timestamp = PACKET_US * this.#packets++;
-    this.#decoding.set(timestamp, nameOf(message));
+    const packet = this.#packets++;
+    const timestamp = PACKET_US * packet;
+    this.#decoding.set(packet, nameOf(message));
     const data = plainBytes(message.data);
     this.#decoder.decode(new EncodedAudioChunk({ type: 'key', timestamp, data }));
   }
@@ -68,8 +69,10 @@ export class SoundDecoder {
   }
 
   #decoded(audio: AudioData): void {
-    const name = this.#decoding.get(audio.timestamp);
-    this.#decoding.delete(audio.timestamp);
+    // Chromium gives back times that are a microsecond off here and there.
+    const packet = Math.round(audio.timestamp / PACKET_US);
+    const name = this.#decoding.get(packet);
+    this.#decoding.delete(packet);
     if (name !== undefined) {
       const plane = (planeIndex: number): Float32Array<ArrayBuffer> => {
         const samples = new Float32Array(audio.numberOfFrames);
