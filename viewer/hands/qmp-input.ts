@@ -63,6 +63,8 @@ export class QmpInput implements GuestInput, AsyncDisposable {
   readonly #held = new Map<string, QmpEvent>();
   /** What has to be let go, and could not be yet. */
   readonly #owed = new Map<string, QmpEvent>();
+  /** What QEMU was told to let go, and has not said that it did. */
+  readonly #unsure = new Map<string, QmpEvent>();
   #link: QmpLink | undefined;
   #state: QmpState;
   #mice = NO_MICE;
@@ -205,9 +207,10 @@ export class QmpInput implements GuestInput, AsyncDisposable {
     this.#send(events);
   }
 
-  #send(events: readonly QmpEvent[]): void {
+  #send(events: readonly QmpEvent[], answered: () => void = () => {}): void {
     if (events.length === 0) return;
     this.#link?.send('input-send-event', { events }, (_, error) => {
+      answered();
       // A device has gone, or QEMU knows no such key.
       if (error !== undefined) this.#askMice();
     });
@@ -216,9 +219,16 @@ export class QmpInput implements GuestInput, AsyncDisposable {
   /** Lets go of what is owed, when it can be. There is always room for it: no more than was held. */
   #settle(): void {
     if (!this.#arrives || this.#owed.size === 0) return;
-    const events = [...this.#owed.values()];
+    const owed = [...this.#owed];
     this.#owed.clear();
-    this.#send(events);
+    for (const [name, release] of owed) this.#unsure.set(name, release);
+    this.#send(
+      owed.map(([, release]) => release),
+      () => {
+        for (const [name, release] of owed)
+          if (this.#unsure.get(name) === release) this.#unsure.delete(name);
+      },
+    );
   }
 
   #releaseAll(): void {
@@ -232,6 +242,13 @@ export class QmpInput implements GuestInput, AsyncDisposable {
   #owe(): void {
     for (const [name, release] of this.#held) this.#owed.set(name, release);
     this.#held.clear();
+  }
+
+  /** What QEMU has not said that it did, it may not have done. */
+  #oweAgain(): void {
+    for (const [name, release] of this.#unsure) this.#owed.set(name, release);
+    this.#unsure.clear();
+    this.#owe();
   }
 
   #forgetMoves(): void {
@@ -281,7 +298,7 @@ export class QmpInput implements GuestInput, AsyncDisposable {
     this.#running = name === 'RESUME';
     this.#forgetMoves();
     // What comes up while it is paused does not get there.
-    if (!this.#running) this.#owe();
+    if (!this.#running) this.#oweAgain();
     this.#settle();
     this.#changed();
   }
@@ -289,7 +306,7 @@ export class QmpInput implements GuestInput, AsyncDisposable {
   #lost(reason: KvmfrError): void {
     if (this.#state.name === 'closed') return;
     this.#link = undefined;
-    this.#owe();
+    this.#oweAgain();
     this.#forgetMoves();
     const { firstMs, longestMs } = this.#backoff;
     const waitMs = Math.min(longestMs, firstMs * 2 ** Math.min(this.#failures, 16));

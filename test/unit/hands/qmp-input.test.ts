@@ -1,8 +1,10 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { KEYS, keyOfCode } from '../../../protocol/keys.ts';
 import type { InputEvent } from '../../../protocol/wire/index.ts';
 import { type GuestScreen, QmpInput, type QmpInputOptions } from '../../../viewer/hands/index.ts';
 import { MAX_UNANSWERED } from '../../../viewer/hands/qmp-link.ts';
+import { fuzzed, fuzzTimeoutMs } from '../../fuzz/runs.ts';
 import { FakeQemu, type FakeQemuOptions, type QmpStage } from './fake-qemu.ts';
 
 const SCREEN: GuestScreen = { screenWidthPx: 1920, screenHeightPx: 1080, rotation: 0 };
@@ -50,6 +52,18 @@ function key(code: string, down: boolean): InputEvent {
   const found = keyOfCode(code);
   if (found === undefined) throw new Error(`there must be a key ${code}`);
   return { kind: 'key', key: found, down };
+}
+
+/** What is down in the guest after these events: QEMU keeps what it was told, whoever leaves. */
+function downOf(events: readonly string[]): readonly string[] {
+  const down = new Set<string>();
+  for (const text of events) {
+    const { data } = JSON.parse(text);
+    const name = String(data.button ?? data.key?.data);
+    if (data.down === true) down.add(name);
+    else if (data.down === false) down.delete(name);
+  }
+  return [...down];
 }
 
 describe('input by QMP', () => {
@@ -169,6 +183,65 @@ describe('input by QMP', () => {
     expect(it.qemu.events.slice(2)).toEqual([A_UP, B_UP]);
     expect(it.input.state.name).toBe('connected');
   });
+
+  it('lets go once more of what a connection that broke was told, and did not answer', async () => {
+    let answers = true;
+    await using it = await connected({
+      answer: (execute) => (execute === 'input-send-event' && !answers ? null : undefined),
+    });
+    it.input.apply(key('KeyA', true));
+    await it.qemu.until(() => it.qemu.events.length === 1);
+    answers = false;
+    it.input.apply(key('KeyA', false));
+    await it.qemu.until(() => it.qemu.events.length === 2);
+    answers = true;
+    it.qemu.drop();
+    await it.qemu.until(() => it.qemu.events.length === 3);
+    expect(it.qemu.events).toEqual([A_DOWN, A_UP, A_UP]);
+  });
+
+  it(
+    'leaves nothing down, whenever connections break',
+    async () => {
+      const codes = ['KeyA', 'KeyB', 'ShiftLeft'] as const;
+      const step = fc.oneof(
+        {
+          weight: 5,
+          arbitrary: fc.record({ code: fc.constantFrom(...codes), down: fc.boolean() }),
+        },
+        { weight: 3, arbitrary: fc.record({ button: fc.nat(4), down: fc.boolean() }) },
+        { weight: 2, arbitrary: fc.constantFrom('drop', 'turn', 'connect', 'release') },
+      );
+      let broken = 0;
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 40 }), async (steps) => {
+          await using it = await connected();
+          for (const one of steps)
+            if (one === 'drop') it.qemu.drop();
+            else if (one === 'turn') await new Promise<void>((resolve) => setImmediate(resolve));
+            else if (one === 'connect') await it.until(() => it.input.state.name === 'connected');
+            else if (one === 'release') it.input.apply({ kind: 'release' });
+            else if ('code' in one) it.input.apply(key(one.code, one.down));
+            else it.input.apply({ kind: 'button', ...one });
+          it.input.apply({ kind: 'release' });
+          // A key that nobody else presses comes after all of it, by a connection that holds.
+          const ended = (): boolean =>
+            it.qemu.events.some((event) => /"down":false.*"f9"/.test(event));
+          while (!ended()) {
+            await it.until(() => it.input.abilities.keyboard);
+            it.input.apply(key('F9', true));
+            it.input.apply(key('F9', false));
+            await new Promise<void>((resolve) => setImmediate(resolve));
+          }
+          broken += it.qemu.connections - 1;
+          expect(downOf(it.qemu.events)).toEqual([]);
+        }),
+        fuzzed(40),
+      );
+      expect(broken).toBeGreaterThan(0);
+    },
+    fuzzTimeoutMs(),
+  );
 
   it('takes nothing while the machine is paused, and lets go when it goes on', async () => {
     await using it = await connected();
