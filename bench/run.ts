@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { BROWSER_CASES, BROWSER_SIZE_CASES } from './browser/cases.ts';
+import { CLIPBOARD_CASES } from './clipboard/cases.ts';
 import { DETECTION_CASES } from './detect/cases.ts';
 import { ENCODE_CASES } from './encode/cases.ts';
 import { TILE_CASES } from './encode/tiles.ts';
@@ -28,6 +29,7 @@ const SHORT: readonly BenchCase[] = [
   ...ABUSE_CASES,
   ...BROWSER_CASES,
   ...INPUT_CASES,
+  ...CLIPBOARD_CASES,
   ...DETECTION_CASES,
   ...I420_CASES,
 ];

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Browser, type CDPSession, chromium } from 'playwright-core';
+import { type Browser, type CDPSession, chromium, type Page } from 'playwright-core';
 import { CHROMIUM_FLAGS, chromiumPath } from '../support/chromium.ts';
 
 const READY_MS = 30_000;
@@ -11,10 +11,12 @@ const READY = `(() => {
 /** One page of a relay in a real browser, whose keyboard and mouse are moved as by a person. */
 export class InputBrowser implements AsyncDisposable {
   readonly #browser: Browser;
+  readonly #page: Page;
   readonly #session: CDPSession;
 
-  private constructor(browser: Browser, session: CDPSession) {
+  private constructor(browser: Browser, page: Page, session: CDPSession) {
     this.#browser = browser;
+    this.#page = page;
     this.#session = session;
   }
 
@@ -34,11 +36,16 @@ export class InputBrowser implements AsyncDisposable {
         await sleep(50);
       }
       await page.focus('kvmfr-view');
-      return new InputBrowser(browser, await page.context().newCDPSession(page));
+      return new InputBrowser(browser, page, await page.context().newCDPSession(page));
     } catch (error) {
       await browser.close();
       throw error;
     }
+  }
+
+  /** Has the page work something out. */
+  async evaluate(expression: string): Promise<unknown> {
+    return await this.#page.evaluate(expression);
   }
 
   /** Presses a key, or lets it go; settled when the page has had it. */

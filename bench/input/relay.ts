@@ -1,6 +1,12 @@
 import { subscribe } from 'node:diagnostics_channel';
 import type { AppliedInput } from '../../viewer/relay/index.ts';
-import { createViewer, listen, SpiceInput, SpiceSession } from '../../viewer/relay/index.ts';
+import {
+  createViewer,
+  listen,
+  SpiceClipboard,
+  SpiceInput,
+  SpiceSession,
+} from '../../viewer/relay/index.ts';
 import { say, serve } from '../support/child.ts';
 import { nowNs } from '../support/stats.ts';
 
@@ -9,7 +15,8 @@ import { nowNs } from '../support/stats.ts';
 const [region = '', token = '', address = '', password = ''] = process.argv.slice(2);
 const session = new SpiceSession(address, { password });
 const input = new SpiceInput(session);
-const viewer = createViewer({ source: region, token, input });
+const clipboard = { guest: new SpiceClipboard(session) };
+const viewer = createViewer({ source: region, token, input, clipboard });
 const door = await listen(viewer, { host: '127.0.0.1', port: 0 });
 
 /** Of each message since `begin`, in order. */

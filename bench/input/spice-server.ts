@@ -28,15 +28,23 @@ export interface ServerSeen {
   readonly pointer: () => void;
 }
 
+/** What stands for the agent of the guest, where there is one. */
+export interface ServerAgent {
+  /** Takes a message that a client sent on MAIN; answers by `send`. */
+  receive(type: number, body: Buffer, send: (message: Buffer) => void): void;
+}
+
 /** A SPICE server with a keyboard and a tablet, and nothing behind them. */
 export class BareSpiceServer implements AsyncDisposable {
   readonly #server: Server;
   readonly #seen: ServerSeen;
+  readonly #agent: ServerAgent | undefined;
   readonly #sockets = new Set<Socket>();
   readonly #reply: Buffer;
 
-  private constructor(seen: ServerSeen) {
+  private constructor(seen: ServerSeen, agent: ServerAgent | undefined) {
     this.#seen = seen;
+    this.#agent = agent;
     const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 1024 });
     const key = publicKey.export({ format: 'der', type: 'spki' });
     // No error, the key, one word of each kind of capabilities: tickets and short headers.
@@ -45,8 +53,8 @@ export class BareSpiceServer implements AsyncDisposable {
     this.#server = createServer((socket) => this.#accept(socket));
   }
 
-  static async listen(seen: ServerSeen): Promise<BareSpiceServer> {
-    const made = new BareSpiceServer(seen);
+  static async listen(seen: ServerSeen, agent?: ServerAgent): Promise<BareSpiceServer> {
+    const made = new BareSpiceServer(seen, agent);
     made.#server.listen(0, '127.0.0.1');
     await once(made.#server, 'listening');
     return made;
@@ -87,11 +95,15 @@ export class BareSpiceServer implements AsyncDisposable {
         if (rest.length < TICKET_BYTES) return;
         rest = rest.subarray(TICKET_BYTES);
         isOpen = true;
-        socket.write(Buffer.concat([u32(0), ...greeting(channel)]));
+        socket.write(Buffer.concat([u32(0), ...greeting(channel, this.#agent !== undefined)]));
       }
       while (rest.length >= 6 && rest.length >= 6 + rest.readUInt32LE(2)) {
         const end = 6 + rest.readUInt32LE(2);
-        if (channel === INPUTS) {
+        if (channel === MAIN)
+          this.#agent?.receive(rest.readUInt16LE(0), rest.subarray(6, end), (bytes) =>
+            socket.write(bytes),
+          );
+        else if (channel === INPUTS) {
           const type = rest.readUInt16LE(0);
           if (type === MOTION || type === POSITION) {
             this.#seen.pointer();
@@ -106,11 +118,11 @@ export class BareSpiceServer implements AsyncDisposable {
   }
 }
 
-function greeting(channel: number): readonly Buffer[] {
+function greeting(channel: number, hasAgent: boolean): readonly Buffer[] {
   if (channel === MAIN)
     return [
-      // Both modes of the pointer, the one of places now; no agent.
-      message(MAIN_INIT, u32(SESSION_ID, 0, 3, 2, 0, 10, 5, 0)),
+      // Both modes of the pointer, the one of places now; ten pieces for the agent, if there is one.
+      message(MAIN_INIT, u32(SESSION_ID, 0, 3, 2, hasAgent ? 1 : 0, 10, 5, 0)),
       message(CHANNELS_LIST, Buffer.concat([u32(2), Buffer.of(DISPLAY, 0, INPUTS, 0)])),
     ];
   if (channel === DISPLAY)

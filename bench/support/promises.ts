@@ -61,6 +61,14 @@ const PROMISED: readonly Promised[] = [
     elsewhere: '^input$',
   },
   {
+    what: 'age of a key while 10 MB of text go by the clipboard, of its age else',
+    figures: [
+      { of: 'to the guest', rows: /^clipboard\/to-guest\/key-ratio$/ },
+      { of: 'from the guest', rows: /^clipboard\/from-guest\/key-ratio$/ },
+    ],
+    elsewhere: 'clipboard',
+  },
+  {
     what: '8 viewers of one guest, CPU of the relay',
     figures: [{ of: '', rows: /^relay\/\w+\/8-viewers\/cpu-ratio$/ }],
     elsewhere: 'relay',

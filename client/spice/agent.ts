@@ -287,7 +287,7 @@ export class SpiceAgent {
       return;
     }
     const isWanted = rest.readUInt32LE(0) === CLIPBOARD_TYPES[pending.type];
-    this.#answer(selection, isWanted ? Uint8Array.from(rest.subarray(4)) : undefined);
+    this.#answer(selection, isWanted ? new Uint8Array(rest.subarray(4)) : undefined);
   }
 
   #answer(selection: Selection, data: Uint8Array | undefined): void {

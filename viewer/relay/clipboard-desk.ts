@@ -14,6 +14,10 @@ import type { Seat } from './input-desk.ts';
 
 /** Most bytes that pass when nothing is said. */
 export const CLIPBOARD_LIMITS: ClipboardLimits = { text: 16 << 20, png: 32 << 20 };
+/** What goes at once: any text that a person has read. */
+const BURST_BYTES = 256 * 1024;
+/** Between two pieces of what is larger: 10 MB take two seconds, and leave the processors to keys. */
+const PIECE_MS = 6;
 /** Times that a viewer may begin to get contents, in a second. */
 const MAX_STARTS_PER_TICK = 20;
 
@@ -240,6 +244,7 @@ export class ClipboardSeat {
   readonly #desk: Desk;
   #incoming: IncomingContents | undefined;
   #outgoing: OutgoingContents | undefined;
+  #pause: NodeJS.Timeout | undefined;
   #fetched = 0;
   #lastTransfer = 0;
   #starts = 0;
@@ -309,7 +314,15 @@ export class ClipboardSeat {
 
   /** The next message of contents; undefined when there is none to be sent now. */
   next(): Uint8Array | undefined {
-    return this.#outgoing?.next();
+    const outgoing = this.#outgoing;
+    if (outgoing === undefined || this.#pause !== undefined) return undefined;
+    const piece = outgoing.next();
+    if (piece !== undefined && outgoing.sent > BURST_BYTES)
+      this.#pause = setTimeout(() => {
+        this.#pause = undefined;
+        this.#options.ready();
+      }, PIECE_MS);
+    return piece;
   }
 
   /** Gets contents of what this viewer has; undefined when they do not come. */
@@ -359,6 +372,7 @@ export class ClipboardSeat {
     if (this.#left) return;
     this.#left = true;
     this.#outgoing = undefined;
+    clearTimeout(this.#pause);
     this.#desk.leave(this);
     this.endIncoming();
   }

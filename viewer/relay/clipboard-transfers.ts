@@ -124,6 +124,11 @@ export class OutgoingContents {
     return this.#isDone;
   }
 
+  /** Bytes that have gone. */
+  get sent(): number {
+    return this.#sent;
+  }
+
   /** The viewer takes so much now. */
   allow(upTo: number): void {
     this.#upTo = Math.max(this.#upTo, upTo);

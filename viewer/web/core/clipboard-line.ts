@@ -59,9 +59,16 @@ export class ClipboardLine {
   #incoming: Incoming | undefined;
   #transfers = 0;
   #isShared = false;
+  #pieceBytes = 0;
 
   constructor(options: ClipboardLineOptions) {
     this.#options = options;
+  }
+
+  /** Bytes of the piece that may still lie before the network: keys go behind it, and wait for nothing else. */
+  get pieceBytes(): number {
+    if (this.#options.buffered() === 0) this.#pieceBytes = 0;
+    return this.#pieceBytes;
   }
 
   /** Takes how it stands. */
@@ -194,6 +201,7 @@ export class ClipboardLine {
     const { transfer, sent, contents } = outgoing;
     const piece = { transfer, offset: sent, total: contents.size, bytes };
     this.#options.send(encodeClipboardData(piece, 'viewer'));
+    this.#pieceBytes = bytes.length;
     outgoing.sent += bytes.length;
     if (outgoing.sent < contents.size) this.#next(outgoing);
   }

@@ -177,7 +177,7 @@ export class Engine {
       send: (message) => {
         if (this.#mayAct) this.#connection.send(message);
       },
-      buffered: () => this.#connection.bufferedBytes,
+      buffered: () => this.#connection.bufferedBytes - this.#clipboard.pieceBytes,
       after: (ms, run) => clock.after(ms, run),
       nowMs: () => clock.now(),
       relayMs: (atMs) => {
