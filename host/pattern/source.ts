@@ -69,7 +69,10 @@ export class PatternSource implements FrameSource {
   #paused = false;
   #pausedAt = 0;
   #shape: PointerShapeName | undefined;
-  #held: { readonly x: number; readonly y: number; readonly untilMs: number } | undefined;
+  /** Where the pointer is kept; the answer to a wish is marked in the picture. */
+  #held:
+    | { readonly x: number; readonly y: number; readonly untilMs: number; readonly isWish: boolean }
+    | undefined;
   readonly #typist: Typist = new Typist();
   #copied: Uint8Array = new Uint8Array(0);
   #edited: Promise<void> = Promise.resolve();
@@ -168,7 +171,7 @@ export class PatternSource implements FrameSource {
 
   readonly #onMessage = (message: { type: string; x?: number; y?: number }): void => {
     if (message.type !== 'set-cursor-pos') return;
-    this.#hold(message.x ?? 0, message.y ?? 0, HELD_POINTER_MS);
+    this.#hold(message.x ?? 0, message.y ?? 0, true);
   };
 
   readonly #onInput = (input: HostInput): void => {
@@ -182,12 +185,12 @@ export class PatternSource implements FrameSource {
         break;
       case 'absolute':
         this.#typist.hear(input);
-        this.#hold(part(input.x, widthPx), part(input.y, heightPx), HELD_INPUT_MS);
+        this.#hold(part(input.x, widthPx), part(input.y, heightPx), false);
         break;
       case 'relative': {
         this.#typist.hear(input);
         const { x, y } = this.#held ?? this.#tip(Math.max(0, this.#frame));
-        this.#hold(x + input.deltaX, y + input.deltaY, HELD_INPUT_MS);
+        this.#hold(x + input.deltaX, y + input.deltaY, false);
         break;
       }
       default:
@@ -214,11 +217,11 @@ export class PatternSource implements FrameSource {
     this.#scene.note(this.#typist.text);
   }
 
-  #hold(x: number, y: number, ms: number): void {
+  #hold(x: number, y: number, isWish: boolean): void {
     const { widthPx, heightPx } = this.#scene;
     const inside = (value: number, end: number): number => Math.min(end - 1, Math.max(0, value));
-    const untilMs = performance.now() + ms;
-    this.#held = { x: inside(x, widthPx), y: inside(y, heightPx), untilMs };
+    const untilMs = performance.now() + (isWish ? HELD_POINTER_MS : HELD_INPUT_MS);
+    this.#held = { x: inside(x, widthPx), y: inside(y, heightPx), untilMs, isWish };
   }
 
   #tip(frame: number): { readonly x: number; readonly y: number } {
@@ -263,7 +266,7 @@ export class PatternSource implements FrameSource {
     // Woken within the same frame: there is nothing new to show, unless nothing was shown yet.
     if (frame === this.#frame && !this.#fresh) return;
     this.#frame = frame;
-    this.#scene.mark(this.#held);
+    this.#scene.mark(this.#held?.isWish === true ? this.#held : undefined);
     const damage = this.#scene.draw(frame, this.#wallClock());
     const { widthPx, heightPx, pixels } = this.#scene;
     const picture = this.#packed ?? pixels;
