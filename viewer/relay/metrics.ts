@@ -1,5 +1,5 @@
 import { STAGE_BUCKETS_US, type StageHistograms } from '../../client/stage-histograms.ts';
-import { STATES } from '../../protocol/wire/index.ts';
+import { SOURCES, STATES } from '../../protocol/wire/index.ts';
 import type { Encoder } from '../encode/index.ts';
 import type { ClipboardCounts, ClipboardDesk } from './clipboard-desk.ts';
 import type { Hub } from './hub.ts';
@@ -45,6 +45,7 @@ export function metricsText(source: MetricsSource): string {
     put(`${name}_total`, 'counter', help, [['', value]]);
 
   put('state', 'gauge', 'The state of the screen: 1 for the current one.', stateSamples(hub));
+  put('source', 'gauge', 'What is shown: 1 for where it comes from.', sourceSamples(hub));
   gauge('viewers', 'Viewers attached.', viewers.length);
   gauge('viewers_visible', 'Viewers that want pictures.', viewers.filter((v) => v.visible).length);
   gauge('watching', 'Whether the guest is being watched.', hub.watching ? 1 : 0);
@@ -105,6 +106,11 @@ function putClipboard(
     ['{outcome="ignored"}', ignored],
     ['{outcome="refused"}', refused],
   ]);
+}
+
+function sourceSamples(hub: Hub): readonly Sample[] {
+  const shown = hub.state.source ?? 'lgmp';
+  return SOURCES.map((name) => [`{source="${name}"}`, name === shown ? 1 : 0]);
 }
 
 function stateSamples(hub: Hub): readonly Sample[] {

@@ -149,6 +149,10 @@ describe('a boot screen', () => {
       hint: 'No Looking Glass host runs in /r.',
       picture: { widthPx: 320 },
     });
+    const metrics = await fetch(`${pair.stage.door.url}metrics?token=secret`);
+    expect(await metrics.text()).toContain(
+      'kvmfr_source{source="lgmp"} 0\nkvmfr_source{source="spice"} 1\n',
+    );
     const png = await fetch(`${pair.stage.door.url}snapshot.png?token=secret`);
     expect(png.headers.get('content-type')).toBe('image/png');
   });
