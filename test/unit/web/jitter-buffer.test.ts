@@ -116,6 +116,24 @@ describe('JitterBuffer', () => {
     expect(pull(buffer, 512).some((sample) => Math.abs(sample) > 0.5)).toBe(true);
   });
 
+  it('wants as little again as at first after a minute without running out', () => {
+    const buffer = new JitterBuffer(48_000);
+    for (let stream = 1; stream <= 8; stream++) {
+      for (let sequence = 0; sequence < 5; sequence++) buffer.push(piece(sequence, { stream }));
+      pull(buffer, 8 * FRAMES);
+    }
+    expect(buffer.report).toMatchObject({ underruns: 8, targetMs: 110 });
+    for (let sequence = 5; sequence < 11; sequence++) buffer.push(piece(sequence, { stream: 8 }));
+    for (let sequence = 11; sequence < 3000; sequence++) {
+      buffer.push(piece(sequence, { stream: 8 }));
+      // A little more than comes at times, and a little less.
+      pull(buffer, (sequence % 2 === 0 ? 7 : 8) * QUANTUM);
+    }
+    expect(buffer.report.underruns).toBe(8);
+    expect(buffer.report.targetMs).toBeLessThan(40);
+    expect(buffer.report.bufferMs).toBeLessThan(60);
+  });
+
   it('does not count the end of a stream as running out, and plays what is short at once', () => {
     const buffer = new JitterBuffer(48_000);
     buffer.push(piece(0, { last: true }));

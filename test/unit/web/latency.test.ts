@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   type LatencySample,
   latencySample,
+  pictureAgeMs,
   STAGES,
   viewerTimes,
 } from '../../../viewer/web/core/latency.ts';
@@ -53,6 +54,24 @@ describe('viewerTimes()', () => {
 
   it('is never negative, though a clock may be off', () => {
     expect(viewerTimes(UPDATE, { offsetMs: 997_999, boundMs: 2 }).networkMs).toBe(0);
+  });
+});
+
+describe('pictureAgeMs()', () => {
+  const viewer = { networkMs: 4, boundMs: 1, decodeMs: 3, presentMs: 7 };
+
+  it('adds up all stages from publishing to showing', () => {
+    expect(pictureAgeMs(TIMES, viewer)).toBeCloseTo(0.1 + 0.2 + 0.3 + 0.4 + 0.5 + 0.6 + 14, 6);
+  });
+
+  it('begins with being noticed where no guest tells when it published', () => {
+    const stages = { ...TIMES.stages, notice: 0xffff_ffff };
+    expect(pictureAgeMs({ ...TIMES, stages }, viewer)).toBeCloseTo(2 + 14, 6);
+  });
+
+  it('is not known without the relay’s times, or its clock', () => {
+    expect(pictureAgeMs(undefined, viewer)).toBeUndefined();
+    expect(pictureAgeMs(TIMES, { ...viewer, networkMs: undefined })).toBeUndefined();
   });
 });
 

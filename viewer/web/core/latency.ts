@@ -58,13 +58,14 @@ export function latencySample(
   return { atMs, stagesMs: [...before, networkMs, decodeMs, presentMs], boundMs };
 }
 
-/** From the frame's being published to its being seen; undefined when not all of it is known. Units: milliseconds. */
+/** From the frame's being published, or noticed where that is not known, to its being seen. Units: milliseconds. */
 export function pictureAgeMs(
   relay: TimesMessage | undefined,
   { networkMs, decodeMs, presentMs }: ViewerTimes,
 ): number | undefined {
   if (relay === undefined || networkMs === undefined) return undefined;
-  const { notice, arrive, apply, queue, encode, send } = relay.stages;
+  const { arrive, apply, queue, encode, send } = relay.stages;
+  const notice = relay.stages.notice === UNKNOWN_US ? 0 : relay.stages.notice;
   const stages = [notice, arrive, apply, queue, encode, send];
   if (stages.includes(UNKNOWN_US)) return undefined;
   return stages.reduce((sum, us) => sum + us / 1000, networkMs + decodeMs + presentMs);

@@ -8,10 +8,11 @@ const FRAME_MS = 1000 / RATE_HZ;
 const FIRST_TARGET_MS = 30;
 const LEAST_TARGET_MS = 24;
 const MOST_TARGET_MS = 200;
-/** How much more is wanted after it ran out, and how much less after a while without that. */
+/** How much more is wanted after it ran out. */
 const STEP_UP_MS = 10;
-const STEP_DOWN_MS = 2;
+/** After so long without that, this part of what is wanted beyond the least is wanted no more. */
 const CALM_MS = 5000;
+const STEP_DOWN = 0.15;
 /** As much beyond the target is too late to be made up for by playing faster. */
 const EXCESS_MS = 80;
 /** The longest gap that is filled with silence; a longer one is left out. */
@@ -216,7 +217,7 @@ export class JitterBuffer {
     this.#calmMs += frames * this.#step * FRAME_MS;
     if (this.#calmMs < CALM_MS) return;
     this.#calmMs = 0;
-    this.#targetMs = Math.max(LEAST_TARGET_MS, this.#targetMs - STEP_DOWN_MS);
+    this.#targetMs -= (this.#targetMs - LEAST_TARGET_MS) * STEP_DOWN;
   }
 }
 
