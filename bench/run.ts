@@ -15,6 +15,7 @@ import { QUEUE_CASES } from './queue/cases.ts';
 import { READER_CASES } from './reader/cases.ts';
 import { ABUSE_CASES } from './relay/abuse.ts';
 import { RELAY_CASES, RELAY_LONG_CASES } from './relay/cases.ts';
+import { SCREEN_CASES } from './screen/cases.ts';
 import type { BenchCase } from './support/bench-case.ts';
 import { machineFacts } from './support/machine.ts';
 import { promiseText } from './support/promises.ts';
@@ -46,6 +47,7 @@ const LONG: readonly BenchCase[] = [
   ...BROWSER_SIZE_CASES,
   ...RELAY_LONG_CASES,
   ...INPUT_GUEST_CASES,
+  ...SCREEN_CASES,
 ];
 
 const HELP = `npm run bench [-- FLAGS]        what the design promises, in less than 5 minutes

@@ -67,7 +67,10 @@ export interface HostOptions {
   readonly clipboard?: boolean | undefined;
   /** Closes the host. */
   readonly signal?: AbortSignal | undefined;
-  /** Time between heartbeats; 10 when left out. 0: none by itself, call {@link Host.housekeep}. */
+  /**
+   * Time between heartbeats; 10 when left out, and 50 while nobody has been there for a second. 0: none
+   * by itself, call {@link Host.housekeep}.
+   */
   readonly housekeepingMs?: number | undefined;
   /** Milliseconds that never run backwards; the machine's monotonic clock when left out. */
   readonly clock?: (() => number) | undefined;
@@ -133,6 +136,10 @@ export interface HostStats {
 const RESTART_INTERVAL_MS = 250;
 // Between two times that a doorbell is listened to.
 const RING_INTERVAL_MS = 1;
+const HOUSEKEEPING_MS = 10;
+// A process that wakes a hundred times a second for nobody would cost more than all it does.
+const RESTING_MS = 50;
+const RESTS_AFTER_MS = 1000;
 // How often the path of the region is looked at.
 const LOOK_INTERVAL_MS = 1000;
 // Of contents that a client gives, unless told otherwise.
@@ -172,6 +179,8 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
   #periodNs: number | undefined;
   #restartedAt = -Infinity;
   #lookedAt = 0;
+  /** When somebody has subscribed last, of all moments at which that was looked at. */
+  #neededAt = 0;
   #rungAt = -Infinity;
   #restarts = 0;
   #subscribers = 0;
@@ -223,9 +232,10 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
       this.#input = new InputPublisher(region, this.#session, newInputPast());
     if (options.clipboard === true)
       this.#clipboard = new ClipboardPublisher(region, this.#session, newClipboardPast());
-    const { housekeepingMs = 10 } = options;
+    const { housekeepingMs = HOUSEKEEPING_MS } = options;
     if (housekeepingMs > 0) {
-      this.#timer = setInterval(() => this.housekeep(), housekeepingMs);
+      this.#neededAt = this.#now();
+      this.#keepHouse(housekeepingMs, options.housekeepingMs ?? RESTING_MS);
       mapping?.doorbell?.listen(() => this.#rung());
     }
     this.#signal = options.signal;
@@ -396,6 +406,19 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
     this.#tellPace();
   }
 
+  #keepHouse(everyMs: number, restingMs: number): void {
+    const now = this.#now();
+    if (this.#session.queues.some(({ queue }) => queue.active() > 0)) this.#neededAt = now;
+    const rests = now - this.#neededAt > RESTS_AFTER_MS;
+    this.#timer = setTimeout(
+      () => {
+        this.housekeep();
+        if (!this.#closed) this.#keepHouse(everyMs, restingMs);
+      },
+      rests ? restingMs : everyMs,
+    );
+  }
+
   #tellPace(): void {
     const periodNs = this.#frames.pace?.periodNs;
     if (periodNs === this.#periodNs) return;
@@ -415,7 +438,7 @@ export class Host extends EventEmitter<HostEvents> implements AsyncDisposable {
   close(): Promise<void> {
     if (!this.#closed) {
       this.#closed = true;
-      clearInterval(this.#timer);
+      clearTimeout(this.#timer);
       this.#signal?.removeEventListener('abort', this.#onAbort);
       this.#clipboard?.end();
       this.#mapping?.close();
