@@ -14,12 +14,15 @@ export class NewestStream<T extends object> implements AsyncIterableIterator<T> 
   #over = false;
   #leaving: Promise<void> | undefined;
 
-  /** @param ended is called once, when the stream is over: whoever feeds it can stop */
+  /**
+   * @param signal when it has fired already the stream is over from the start
+   * @param ended is called once, when a stream that had begun is over: whoever feeds it can stop
+   */
   constructor(signal: AbortSignal | undefined, ended: () => Promise<void> | undefined) {
     this.#signal = signal;
     this.#ended = ended;
+    this.#over = signal?.aborted ?? false;
     signal?.addEventListener('abort', this.#onAbort, { once: true });
-    if (signal?.aborted) this.end();
   }
 
   [Symbol.asyncIterator](): this {

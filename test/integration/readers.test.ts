@@ -183,6 +183,18 @@ for (const { name, open } of READERS)
       stop.abort();
     });
 
+    it('gives nothing to who had stopped before asking', async () => {
+      await start();
+      const reader = open();
+      const signal = AbortSignal.abort();
+      for (const stream of [
+        reader.pictures({ signal }),
+        reader.cursor({ signal }),
+        reader.states({ signal }),
+      ])
+        expect(await stream[Symbol.asyncIterator]().next()).toEqual({ done: true });
+    });
+
     it('follows the guest through sizes, and through its restarts by another session', async () => {
       let host = await start();
       const reader = open();

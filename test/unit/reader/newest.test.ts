@@ -44,8 +44,11 @@ describe('NewestStream', () => {
     expect(ended).toBe(1);
   });
 
-  it('is over from the start when its signal has fired before', async () => {
-    const stream = new NewestStream<Value>(AbortSignal.abort(), () => undefined);
+  it('is over from the start when its signal has fired before, and nobody has to stop', async () => {
+    // Whoever feeds it has no stream yet that could be named here.
+    const stream: NewestStream<Value> = new NewestStream(AbortSignal.abort(), () => {
+      throw new Error(`ended ${stream.over}`);
+    });
     expect(stream.over).toBe(true);
     expect((await stream.next()).done).toBe(true);
   });
