@@ -68,6 +68,8 @@ export class IvshmemServer implements AsyncDisposable {
   readonly #maxPeers: number;
   readonly #told: (event: IvshmemEvent) => void;
   readonly #peers: Map<number, Peer> = new Map();
+  /** A descriptor to give up when there are no others. */
+  #spare: number;
   #closed = false;
 
   /**
@@ -93,6 +95,7 @@ export class IvshmemServer implements AsyncDisposable {
       this.#socketFile = identity(socketPath);
       this.#watch = this.#watchOf(this.#listener, () => this.#accept());
       this.#watch.keepAlive(true);
+      this.#spare = this.#addon.createEvent();
     } catch (error) {
       closeSync(memory);
       throw error;
@@ -112,6 +115,7 @@ export class IvshmemServer implements AsyncDisposable {
     for (const peer of this.#peers.values()) this.#release(peer);
     this.#peers.clear();
     closeSync(this.#memory);
+    if (this.#spare >= 0) closeSync(this.#spare);
     return Promise.resolve();
   }
 
@@ -129,13 +133,26 @@ export class IvshmemServer implements AsyncDisposable {
   #accept(): void {
     for (let i = 0; i < ACCEPTS_PER_TURN && !this.#closed; i++) {
       const socket = this.#addon.acceptFrom(this.#listener);
-      // Nobody more; or one who has gone again, or too many open files: the others go on.
-      if (socket < 0) return;
+      // Nobody more, or one who has gone again.
+      if (socket < 0 && !isFull(socket)) return;
+      if (socket < 0) {
+        this.#turnAway();
+        return;
+      }
       if (this.#peers.size >= this.#maxPeers) {
         closeSync(socket);
         this.#tell('refused', undefined);
       } else this.#join(socket);
     }
+  }
+
+  /** No file can be opened any more: who waits would have us called for ever. */
+  #turnAway(): void {
+    if (this.#spare >= 0) closeSync(this.#spare);
+    const socket = this.#addon.acceptFrom(this.#listener);
+    if (socket >= 0) closeSync(socket);
+    this.#spare = this.#addon.createEvent();
+    this.#tell('refused', undefined);
   }
 
   #join(socket: number): void {
@@ -225,6 +242,12 @@ export class IvshmemServer implements AsyncDisposable {
   #tell(kind: IvshmemEvent['kind'], id: number | undefined): void {
     this.#told({ kind, id, peers: this.#peers.size });
   }
+}
+
+/** Whether the system, or this process, has as many open files as it may. */
+function isFull(result: number): boolean {
+  const errno = errorName(-result);
+  return errno === 'EMFILE' || errno === 'ENFILE';
 }
 
 function checkNumber(name: string, found: number, max: number): void {

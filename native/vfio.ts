@@ -59,9 +59,8 @@ export function openVfio(
   const device = VfioDevice.open({ path, folder, group, dev: options.dev ?? '/dev' });
   try {
     const { offset, byteLength } = device.memory();
-    const native = new NativeMapping(
-      ...([path, access === 'read-only', false, device.fd, offset, byteLength] as const),
-    );
+    // VFIO gives no private pages: who only reads has shared ones as well, and must not write.
+    const native = new NativeMapping(path, false, false, device.fd, offset, byteLength);
     if (native.failure !== undefined) throw openError(path, native.failure);
     const presence = (): RegionPresence => (driverOf(folder) === DRIVER ? 'same' : 'gone');
     return Mapping.own(native, { path, access, looks, kind: 'vfio', doorbell: device, presence });
