@@ -32,10 +32,11 @@ const TYPES: { readonly [kind in ClipboardKind]: string } = {
 /** What is being sent to the relay. */
 interface Outgoing {
   readonly transfer: number;
-  readonly contents: Blob;
+  /** All of it, once it has been read. */
+  bytes: Uint8Array | undefined;
   upTo: number;
   sent: number;
-  isBusy: boolean;
+  isWaiting: boolean;
 }
 
 /** What is being got from the relay. */
@@ -166,44 +167,50 @@ export class ClipboardLine {
       );
       return;
     }
-    this.#outgoing = { transfer, contents, upTo, sent: 0, isBusy: false };
-    this.#pump(this.#outgoing);
+    const outgoing = { transfer, bytes: undefined, upTo, sent: 0, isWaiting: false };
+    this.#outgoing = outgoing;
+    // At once: a browser asks another process for each piece that is read by itself.
+    contents.arrayBuffer().then(
+      (bytes) => this.#filled(outgoing, new Uint8Array(bytes)),
+      // A file that was copied may be gone by now.
+      () => this.#giveUp(outgoing),
+    );
+  }
+
+  #filled(outgoing: Outgoing, bytes: Uint8Array): void {
+    outgoing.bytes = bytes;
+    if (bytes.length === 0) this.#sendPiece(outgoing, bytes, 0);
+    else this.#pump(outgoing);
   }
 
   #pump(outgoing: Outgoing): void {
-    if (outgoing.isBusy || outgoing !== this.#outgoing) return;
-    const { contents, sent } = outgoing;
-    const end = Math.min(contents.size, outgoing.upTo, sent + CLIPBOARD_CHUNK_BYTES);
-    if (end <= sent && contents.size > 0) return;
-    outgoing.isBusy = true;
-    // Keys that are pressed meanwhile find one piece before them, and never two.
-    if (this.#options.buffered() > 0) {
-      this.#options.after(LOOK_AGAIN_MS, () => this.#next(outgoing));
-      return;
+    const { bytes, upTo } = outgoing;
+    if (outgoing !== this.#outgoing || bytes === undefined || outgoing.isWaiting) return;
+    const allowed = Math.min(bytes.length, upTo);
+    while (outgoing.sent < allowed) {
+      // Keys that are pressed meanwhile find one piece before them, and never two.
+      if (this.#options.buffered() > 0) {
+        outgoing.isWaiting = true;
+        this.#options.after(LOOK_AGAIN_MS, () => {
+          outgoing.isWaiting = false;
+          this.#pump(outgoing);
+        });
+        return;
+      }
+      this.#sendPiece(outgoing, bytes, Math.min(allowed, outgoing.sent + CLIPBOARD_CHUNK_BYTES));
     }
-    contents
-      .slice(sent, end)
-      .arrayBuffer()
-      .then(
-        (bytes) => this.#sendPiece(outgoing, new Uint8Array(bytes)),
-        // A file that was copied may be gone by now.
-        () => this.#giveUp(outgoing),
-      );
   }
 
-  #next(outgoing: Outgoing): void {
-    outgoing.isBusy = false;
-    this.#pump(outgoing);
-  }
-
-  #sendPiece(outgoing: Outgoing, bytes: Uint8Array): void {
+  #sendPiece(outgoing: Outgoing, all: Uint8Array, end: number): void {
     if (outgoing !== this.#outgoing) return;
-    const { transfer, sent, contents } = outgoing;
-    const piece = { transfer, offset: sent, total: contents.size, bytes };
+    const { transfer, sent } = outgoing;
+    const bytes = all.subarray(sent, end);
+    const piece = { transfer, offset: sent, total: all.length, bytes };
     this.#options.send(encodeClipboardData(piece, 'viewer'));
     this.#pieceBytes = bytes.length;
-    outgoing.sent += bytes.length;
-    if (outgoing.sent < contents.size) this.#next(outgoing);
+    outgoing.sent = end;
+    // Nobody asks for it again under this number.
+    if (end === all.length) outgoing.bytes = undefined;
   }
 
   #giveUp(outgoing: Outgoing): void {
