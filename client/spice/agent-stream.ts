@@ -107,12 +107,18 @@ interface Outgoing {
   sent: number;
 }
 
+/** What goes without a pause: any text that a person has read. */
+const BURST_BYTES = 256 * 1024;
+/** Tokens come back one by one, and each is work: of large contents several are waited for. */
+const PAUSE_MS = 4;
+
 /** Cuts messages for the agent into pieces, and sends as many as there are tokens for. */
 export class AgentWriter {
   readonly #send: (message: Buffer) => void;
   readonly #queue: Outgoing[] = [];
   #queuedBytes = 0;
   #tokens: number;
+  #pause: NodeJS.Timeout | undefined;
 
   constructor(send: (message: Buffer) => void, tokens: number) {
     this.#send = send;
@@ -127,7 +133,16 @@ export class AgentWriter {
   /** The server gives tokens back. */
   grant(tokens: number): void {
     this.#tokens = Math.min(this.#tokens + tokens, 0xffff_ffff);
-    this.#pump();
+    if (this.#pause !== undefined) return;
+    const isLarge = (this.#queue[0]?.sent ?? 0) > BURST_BYTES;
+    if (!isLarge) {
+      this.#pump();
+      return;
+    }
+    this.#pause = setTimeout(() => {
+      this.#pause = undefined;
+      this.#pump();
+    }, PAUSE_MS);
   }
 
   /** Sends a message made of parts that nobody changes any more. */
@@ -137,6 +152,14 @@ export class AgentWriter {
     this.#queue.push({ parts: [encodeAgentHeader(type, bodyBytes), ...parts], size, sent: 0 });
     this.#queuedBytes += size;
     this.#pump();
+  }
+
+  /** Sends nothing any more. */
+  end(): void {
+    clearTimeout(this.#pause);
+    this.#pause = undefined;
+    this.#queue.length = 0;
+    this.#queuedBytes = 0;
   }
 
   #pump(): void {

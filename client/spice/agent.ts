@@ -194,6 +194,7 @@ export class SpiceAgent {
     this.#refused += this.#reader?.tooLarge ?? 0;
     this.#send = undefined;
     this.#reader = undefined;
+    this.#writer?.end();
     this.#writer = undefined;
     this.#announced = false;
     this.#capabilities = [];

@@ -113,6 +113,32 @@ describe('the way to the agent', () => {
     expect(writer.queuedBytes).toBe(0);
   });
 
+  it('leaves pauses in what is large, and makes good of the tokens that came meanwhile', async () => {
+    let wake = (): void => undefined;
+    const sent: Buffer[] = [];
+    const writer = new AgentWriter((bytes) => {
+      sent.push(bytes);
+      wake();
+    }, 130);
+    const data = Buffer.alloc(300_000, 'abcdefg');
+    writer.write(4, data);
+    expect(sent).toHaveLength(130);
+    for (let count = 0; count < 20; count++) writer.grant(1);
+    expect(sent).toHaveLength(130);
+    while (sent.length < 147)
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    const stream = Buffer.concat(sent.map((bytes) => bytes.subarray(6)));
+    expect(stream.equals(message(4, data))).toBe(true);
+    // Who has gone is sent nothing more.
+    writer.write(4, data);
+    writer.end();
+    writer.grant(1000);
+    expect(writer.queuedBytes).toBe(0);
+    expect(sent).toHaveLength(150);
+  });
+
   it('is closed for more than a clipboard has', () => {
     const { agent, give } = stage();
     give(HELLO);
