@@ -8,6 +8,7 @@ import type {} from '../../viewer/web/index.ts';
 import { RunningCommand } from '../support/command.ts';
 import { launchChromium, type OpenPage, openPage } from '../support/page-browser.ts';
 import { scratchFolder } from '../unit/native/scratch.ts';
+import { startInGuest } from './background.ts';
 import {
   kvmfrInRoot,
   mountRoot,
@@ -62,10 +63,9 @@ needsGuest('chromium').describe('the console of a guest, published from inside i
   /** As the README says it for a guest. */
   async function publish(): Promise<void> {
     await mountRoot(machine);
-    const { output } = await machine.run(
-      `${kvmfrInRoot('host pci: --source fbdev --fps 20')} >/tmp/host.log 2>&1 & until grep -q publishing /tmp/host.log; do usleep 50000; done; cat /tmp/host.log`,
-    );
-    expect(output.join('\n')).toMatch(/publishing the frame buffer \/dev\/fb0 in pci:/);
+    const command = kvmfrInRoot('host pci: --source fbdev --fps 20');
+    const said = await startInGuest(machine, command, 'grep -q publishing $log');
+    expect(said).toMatch(/publishing the frame buffer \/dev\/fb0 in pci:/);
   }
 
   function state(): Promise<string | undefined> {
@@ -93,7 +93,7 @@ needsGuest('chromium').describe('the console of a guest, published from inside i
     const sum = createHash('sha256').update(rgb).digest('hex');
     const seen = await shown();
     if (sum === seen && rgb.some((byte) => byte > 0)) return `same, ${widthPx}x${heightPx}`;
-    const { output } = await machine.run('cat /tmp/host.log');
+    const { output } = await machine.run('cat $log');
     return [seen, await state(), ...open.problems, ...output].join('; ');
   }
 

@@ -6,6 +6,7 @@ import { type Client, connect, type Frame } from '../../client/index.ts';
 import { createRegionFile } from '../../native/index.ts';
 import { toolPath } from '../support/machine.ts';
 import { scratchFolder } from '../unit/native/scratch.ts';
+import { startInGuest } from './background.ts';
 import {
   inRoot,
   kvmfrInRoot,
@@ -56,13 +57,9 @@ needsGuest('xvfb').describe('an X server in a guest, published from inside it', 
     });
     await mountRoot(machine);
     const xvfb = `${toolPath('xvfb')} :9 -screen 0 640x480x24 -nolisten tcp -noreset`;
-    await machine.run(`${inRoot(xvfb)} >/tmp/x.log 2>&1 &`);
-    const socket = '/machine/tmp/.X11-unix/X9';
-    const { output } = await machine.run(
-      `until [ -S ${socket} ] || ! pidof Xvfb >/dev/null; do usleep 50000; done; cat /tmp/x.log`,
-    );
-    expect(output.join('\n')).not.toMatch(/fatal/i);
-    await machine.run(`${kvmfrInRoot('host pci: --source x11:9')} >/tmp/host.log 2>&1 &`);
+    await startInGuest(machine, inRoot(xvfb), '[ -S /machine/tmp/.X11-unix/X9 ]');
+    const host = kvmfrInRoot('host pci: --source x11:9');
+    await startInGuest(machine, host, 'grep -q publishing $log');
     client = await connect(region);
   }, 2 * VM_LIMIT_MS);
 
