@@ -62,8 +62,10 @@ function streamSpans(region: Region): readonly Span[] {
   const spans: Span[] = [];
   for (let at = 0; at + 16640 <= region.byteLength && at < 8 * 2 ** 20; at += 64) {
     if (region.view.getUint32(at, true) !== 0x4853_534c) continue;
-    // Ready or draining, as the publisher wrote it.
-    if (region.view.getUint32(at + 64, true) < 2) continue;
+    const isClipboard = region.view.getUint32(at + 24, true) === 4;
+    // Ready or draining, as the publisher wrote it. Those of the clipboard are for its one client here,
+    // who loses them for a moment when it is busy.
+    if (region.view.getUint32(at + 64, true) < 2 && !isClipboard) continue;
     const word = (offset: number): number => region.view.getUint32(at + offset, true);
     const isToHost = word(16) === 2;
     const cursorAt = at + (isToHost ? 128 : 192);
