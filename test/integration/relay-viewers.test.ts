@@ -26,6 +26,7 @@ describe('a viewer that joins', () => {
     });
     expect(viewer.state).toEqual({
       state: 'showing',
+      source: 'lgmp',
       message: 'showing a test',
       session: {
         release: 'B7',

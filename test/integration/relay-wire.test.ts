@@ -29,6 +29,7 @@ describe('states', () => {
     await viewer.until(() => viewer.states.length === 2);
     expect(viewer.state).toEqual({
       state: 'too-small',
+      source: 'lgmp',
       message: 'rows are missing',
       hint: 'make it larger',
       code: 'ERR_KVMFR_SIZE',
