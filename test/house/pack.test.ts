@@ -252,7 +252,7 @@ describe('the installed package', () => {
       rmSync(join(native, 'build'), { recursive: true, force: true });
       renameSync(aside, join(native, 'prebuilds'));
     }
-  }, 120_000);
+  }, 300_000);
 
   it('has a command that helps', () => {
     const help = run(consumer, 'npx', ['--no-install', 'kvmfr', '--help']);
