@@ -286,6 +286,8 @@ export class FrameStream implements AsyncIterableIterator<Frame> {
       this.#count(frame, timing);
     }
     if (end !== 'stalled') return;
+    // A guest whose screen rests sends nothing more by itself.
+    this.#subscription.renew();
     this.#host.stats.framesGivenUp += 1;
     if (!this.#given) this.#chain.givenUp += 1;
     this.#stalledRun += 1;

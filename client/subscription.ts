@@ -116,6 +116,13 @@ export class Subscription {
     wake.abort();
   }
 
+  /** Subscribes anew before the next message: the publisher then sends its newest again. */
+  renew(): void {
+    if (this.#queue === undefined) return;
+    this.#lost = this.#queue;
+    this.#queue = undefined;
+  }
+
   /** The session this subscription is on. */
   get session(): Session | undefined {
     return this.#session;

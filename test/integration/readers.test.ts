@@ -183,6 +183,24 @@ for (const { name, open } of READERS)
       stop.abort();
     });
 
+    it('shows a frame that stood still half written, though no other follows it', async () => {
+      const host = await start();
+      const reader = open();
+      const pictures = { [Symbol.asyncIterator]: () => keepOpen(stream) };
+      const stream = reader.pictures();
+      await publish(host, noisy(1));
+      await until(pictures, () => shows(reader, noisy(1)));
+      const { pixels, format, widthPx, heightPx } = noisy(2).frame();
+      const frame = host.openFrame({ pixels, format, widthPx, heightPx });
+      if (frame === undefined) throw new Error('no slot is free');
+      frame.writeRows(100);
+      await until(pictures, ({ outcome }) => outcome === 'given-up');
+      expect(shows(reader, noisy(2))).toBe(false);
+      frame.end();
+      await until(pictures, () => shows(reader, noisy(2)));
+      expect(host.stats.framesPosted).toBe(2);
+    });
+
     it('gives nothing to who had stopped before asking', async () => {
       await start();
       const reader = open();

@@ -20,7 +20,7 @@ export class StatisticsOverlay {
   readonly #panel: HTMLElement;
   readonly #line = paragraph('line');
   readonly #path = paragraph('path');
-  readonly #sound = paragraph('path');
+  readonly #sound = paragraph('heard');
   readonly #total = paragraph('total');
   readonly #graph: LatencyGraph;
   readonly #values = new Map<Stage, HTMLElement>();
