@@ -86,6 +86,7 @@ export class Subscription {
   #contentIssue: ClientState | undefined;
   #badRun = 0;
   #sinceTurn = 0;
+  #renews = false;
   readonly #looks: WaitLooks = { beforeMs: Number.NaN };
   readonly #companions: Companions | undefined;
   readonly #ready: Queue[] = [];
@@ -116,11 +117,9 @@ export class Subscription {
     wake.abort();
   }
 
-  /** Subscribes anew before the next message: the publisher then sends its newest again. */
+  /** Subscribes anew when no message is there: the publisher then sends its newest again. */
   renew(): void {
-    if (this.#queue === undefined) return;
-    this.#lost = this.#queue;
-    this.#queue = undefined;
+    this.#renews = true;
   }
 
   /** The session this subscription is on. */
@@ -171,8 +170,11 @@ export class Subscription {
       if (status === 'ok') this.#ready.push(queue);
       this.#companions?.ready(this.#ready);
       const first = this.#ready[0];
+      const renews = this.#renews;
+      this.#renews = false;
       if (first !== undefined) return first;
-      if (status === 'empty') await this.#wait(queue);
+      if (status === 'empty' && !renews) await this.#wait(queue);
+      else if (status === 'empty') this.#lose(status);
       else if (status === 'refused') await this.#pause(RETRY_MS);
       else if (queue === this.#queue) this.#lose(status);
     }

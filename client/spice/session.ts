@@ -41,12 +41,6 @@ export interface SpiceBackoff {
 }
 
 const BACKOFF: SpiceBackoff = { firstMs: 250, longestMs: 10_000 };
-/**
- * How long a server that another viewer has taken is left alone. One that is taken to and fro within
- * moments may crash, and the virtual machine with it (spice-server 0.15.1, in its display thread).
- * Units: milliseconds.
- */
-const REST_MS = 1000;
 /** Notices that wait for a loop. */
 const MAX_NOTICES = 16;
 
@@ -78,8 +72,6 @@ export class SpiceSession implements AsyncDisposable {
   #probe: Channel | undefined;
   #timer: NodeJS.Timeout | undefined;
   #failures = 0;
-  /** When the last connection ended. Units: as `performance.now()`. */
-  #endedMs = Number.NEGATIVE_INFINITY;
   #connections = 0;
   #closing: Promise<void> | undefined;
 
@@ -151,20 +143,13 @@ export class SpiceSession implements AsyncDisposable {
     return this.#connection?.requestMouseMode(mode) ?? false;
   }
 
-  /**
-   * Connects now instead of later: another password, or the server back from another viewer, a second
-   * after it was taken at the soonest.
-   */
+  /** Connects now instead of later: another password, or the server back from another viewer. */
   reconnect(options: { readonly password?: string } = {}): void {
     if (this.#closing !== undefined || this.#state.name === 'connected') return;
     if (options.password !== undefined)
       this.#access = { ...this.#access, password: options.password };
     this.#failures = 0;
-    if (this.#connection !== undefined) return;
-    clearTimeout(this.#timer);
-    const restMs = this.#state.name === 'taken' ? this.#endedMs + REST_MS - performance.now() : 0;
-    if (restMs <= 0) this.#connect();
-    else this.#timer = setTimeout(() => this.#connect(), restMs);
+    if (this.#connection === undefined) this.#connect();
   }
 
   /** Lets everything go that is held, sends it, and ends the session. */
@@ -238,7 +223,6 @@ export class SpiceSession implements AsyncDisposable {
     const sessionId = this.#connection?.sessionId;
     const wasConnected = this.#state.name === 'connected';
     this.#connection = undefined;
-    this.#endedMs = performance.now();
     const closedByPeer = reason.code === 'ERR_KVMFR_LOST' || reason.code === 'ERR_KVMFR_SYSCALL';
     if (wasConnected && closedByPeer && sessionId !== undefined) this.#askWhy(sessionId, reason);
     else this.#settle(reason);
