@@ -141,7 +141,7 @@ describe('permission that is withdrawn while a region is read', () => {
     await reader.sees(host, 22);
     // Cut, and nobody can look at the path: what is lost is known all the same.
     truncateSync(path, 0);
-    await reader.inState('failed');
+    // That it failed is told for a moment only, which a busy machine may pass over.
     const { state } = await reader.inState('denied');
     expect(state?.code).toBe('ERR_KVMFR_DENIED');
     createRegionFile(path, 8 * MIB);

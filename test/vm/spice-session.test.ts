@@ -77,6 +77,8 @@ needsGuest().describe('a session with the SPICE server of QEMU', () => {
       await using second = await spiceOf(machine);
       await reaches(first, 'taken', machine);
       expect(second.state.name).toBe('connected');
+      // Thrown out in the moment in which it joined, it may take the server's display thread with it.
+      await awaited('the screen of who took it', machine, second.display.frames().next());
       first.reconnect();
       await reaches(first, 'connected', machine);
       await reaches(second, 'taken', machine);
