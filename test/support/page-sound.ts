@@ -15,7 +15,14 @@ export function heard(page: Page): Promise<{ readonly hz: number; readonly level
     const analyser = new AnalyserNode(output.context, { fftSize: 8192, smoothingTimeConstant: 0 });
     output.connect(analyser);
     return new Promise((resolve) => {
+      const windowS = analyser.fftSize / output.context.sampleRate;
+      const beganS = output.context.currentTime;
       const look = (): void => {
+        // Until the analyser has had a window of its own, it shows what was before.
+        if (output.context.currentTime - beganS < windowS) {
+          requestAnimationFrame(look);
+          return;
+        }
         const bins = new Float32Array(analyser.frequencyBinCount);
         const wave = new Float32Array(analyser.fftSize);
         analyser.getFloatFrequencyData(bins);
@@ -25,7 +32,7 @@ export function heard(page: Page): Promise<{ readonly hz: number; readonly level
         const level = wave.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
         resolve({ hz: (best * output.context.sampleRate) / analyser.fftSize, level });
       };
-      setTimeout(look, 300);
+      look();
     });
   });
 }
