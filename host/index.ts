@@ -9,6 +9,7 @@ export type { ColorTransformInput } from './color-transform.ts';
 export type { CursorInput, CursorShapeInput } from './cursor.ts';
 export type { FrameInput } from './frame-input.ts';
 export type { FrameTampering, OpenFrame } from './frames.ts';
+export type { HostEvents, HostOptions, HostStats } from './host-facts.ts';
 export type { HostInput, InputCounters } from './input.ts';
 export type { Pace } from './owner-lanes.ts';
 export {
@@ -30,13 +31,7 @@ export {
   spawnPattern,
 } from './pattern/process.ts';
 export { regionMibOf } from './plan.ts';
-export {
-  createHost,
-  Host,
-  type HostEvents,
-  type HostOptions,
-  type HostStats,
-} from './publisher.ts';
+export { createHost, Host } from './publisher.ts';
 export type { QueueName } from './session.ts';
 export {
   type FrameSource,

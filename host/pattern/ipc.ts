@@ -1,6 +1,6 @@
 import type { KvmfrErrorCode } from '../../protocol/index.ts';
+import type { HostStats } from '../host-facts.ts';
 import type { PublishedFormat } from '../pack.ts';
-import type { HostStats } from '../publisher.ts';
 import type { WireName } from '../wire.ts';
 import type { PatternContent } from './layout.ts';
 
