@@ -22,7 +22,8 @@ import {
 import type { ContentFormat } from './clipboard-reads.ts';
 import type { Queue } from './queue.ts';
 import type { Session } from './session.ts';
-import { quietHost, type StreamHost, Subscription } from './subscription.ts';
+import { StatusQueue } from './status-queue.ts';
+import type { StreamHost } from './subscription.ts';
 
 /** How the clipboard is used. */
 export interface GuestClipboardOptions {
@@ -57,7 +58,7 @@ const NONE: GuestClipboardState = {
 const MAX_CONTENTS_BYTES = 64 * 2 ** 20;
 /** How long a release may take to be heard when we go. */
 const GOODBYE_MS = 50;
-// A publisher that posts as fast as we read must not keep us from sending.
+/** Messages that are read in one turn. */
 const MAX_DRAIN = 32;
 
 /**
@@ -70,14 +71,9 @@ const MAX_DRAIN = 32;
  * Ownership: a subscriber of the clipboard queue until it is closed.
  */
 export class GuestClipboardLine implements AsyncDisposable {
-  readonly #host: StreamHost;
-  readonly #subscription: Subscription;
+  readonly #line: StatusQueue;
   readonly #owner: ClipboardOwner;
   readonly #watchers: Set<() => void> = new Set();
-  readonly #running: Promise<void>;
-  #session: Session | undefined;
-  #queue: Queue | undefined;
-  #serial = 0;
   #timer: NodeJS.Timeout | undefined;
   #soon: NodeJS.Immediate | undefined;
   #state: GuestClipboardState = NONE;
@@ -85,14 +81,18 @@ export class GuestClipboardLine implements AsyncDisposable {
   #isLeaving = false;
 
   constructor(host: StreamHost, options: GuestClipboardOptions = {}) {
-    this.#host = host;
     this.#owner = new ClipboardOwner({
       send: (bytes) => this.#send(bytes),
       attach: (status) => this.#attach(status),
     });
-    this.#subscription = new Subscription(quietHost(host), QUEUE_IDS.clipboard, options.signal);
-    this.#subscription.stopped.addEventListener('abort', () => this.#leave(), { once: true });
-    this.#running = this.#run();
+    const { signal } = options;
+    const queue = { queueId: QUEUE_IDS.clipboard, maxDrain: MAX_DRAIN, signal };
+    this.#line = new StatusQueue(host, queue, {
+      begin: () => this.#owner.setStatus(undefined, 0),
+      apply: (session, from) => this.#apply(session, from),
+      pump: () => this.#pump(),
+      leave: () => this.#leave(),
+    });
   }
 
   /** What is known now. */
@@ -103,11 +103,11 @@ export class GuestClipboardLine implements AsyncDisposable {
   /** What came and went. */
   get counters(): Readonly<ClipboardOwnerCounters> {
     const { counters } = this.#owner;
-    return { ...counters, refused: counters.refused + this.#refused };
+    return { ...counters, refused: counters.refused + this.#line.refused + this.#refused };
   }
 
   get closed(): boolean {
-    return this.#subscription.closed;
+    return this.#line.closed;
   }
 
   /** Calls back when the state is another one. The answer ends it. */
@@ -162,46 +162,11 @@ export class GuestClipboardLine implements AsyncDisposable {
   /** Gives the clipboard and the subscriber slot back. */
   async close(): Promise<void> {
     if (!this.closed) await this.#sayGoodbye();
-    await this.#subscription.close();
-    await this.#running;
+    await this.#line.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-
-  async #run(): Promise<void> {
-    for (;;) {
-      let queue = await this.#subscription.message();
-      if (queue === undefined) return;
-      for (let i = 0; i < MAX_DRAIN && queue !== undefined; i++) {
-        this.#read(queue);
-        queue = this.#subscription.tryMessage();
-      }
-      this.#pump();
-    }
-  }
-
-  #read(queue: Queue): void {
-    const { session } = this.#subscription;
-    if (session === undefined || session.ended) return;
-    // Another subscription is another client to the publisher.
-    if (session !== this.#session || queue !== this.#queue) this.#begin(session, queue);
-    try {
-      this.#apply(session, queue);
-    } catch (error) {
-      if (!KvmfrError.is(error)) throw error;
-      this.#refused += 1;
-      this.#host.stats.messagesRefused += 1;
-    }
-    queue.done();
-  }
-
-  #begin(session: Session, queue: Queue): void {
-    this.#session = session;
-    this.#queue = queue;
-    this.#serial = 0;
-    this.#owner.setStatus(undefined, 0);
   }
 
   #apply(session: Session, queue: Queue): void {
@@ -216,17 +181,17 @@ export class GuestClipboardLine implements AsyncDisposable {
       this.#owner.hear(decodeClipboardRecord(copy, 'host'));
       return;
     }
-    const isNewer = this.#serial === 0 || ((serial - this.#serial) | 0) > 0;
-    if (serial === 0 || !isNewer) return;
+    if (!this.#line.isNewer(serial)) return;
     const block = { from: session.payloadFloor, to: session.region.byteLength };
     const status = readClipboardStatus(copy, block);
-    this.#serial = serial;
+    this.#line.keep(serial);
     this.#owner.setStatus(status, queue.clientId);
   }
 
   #attach(status: RawClipboardStatus): ClipboardStreams | undefined {
-    const [session, queue] = [this.#session, this.#queue];
-    if (session === undefined || queue === undefined || !this.#isLive(session)) return undefined;
+    const { session, queue } = this.#line;
+    if (session === undefined || queue === undefined || !this.#line.isLive(session))
+      return undefined;
     const { region, info, lgmp } = session;
     const place = { region, sessionIdAt: lgmp.header.sessionID, sessionId: info.id };
     const toClient = StreamEnd.activate({ ...place, stream: status.hostToClient }, queue.clientId);
@@ -236,8 +201,8 @@ export class GuestClipboardLine implements AsyncDisposable {
   }
 
   #send(bytes: Uint8Array): 'ok' | 'later' | 'lost' {
-    const [session, queue] = [this.#session, this.#queue];
-    if (session === undefined || queue === undefined || !this.#isLive(session)) return 'lost';
+    const { session, queue } = this.#line;
+    if (session === undefined || queue === undefined || !this.#line.isLive(session)) return 'lost';
     try {
       const result = queue.send(bytes);
       if (typeof result === 'number') return 'ok';
@@ -253,22 +218,18 @@ export class GuestClipboardLine implements AsyncDisposable {
     clearTimeout(this.#timer);
     clearImmediate(this.#soon);
     if (this.closed || this.#isLeaving) return;
-    const session = this.#session;
-    if (session !== undefined && !this.#isLive(session)) this.#owner.setStatus(undefined, 0);
+    const { session } = this.#line;
+    if (session !== undefined && !this.#line.isLive(session)) this.#owner.setStatus(undefined, 0);
     const delayMs = this.#owner.pump(performance.now());
     if (delayMs === 0) this.#soon = setImmediate(() => this.#pump());
     else if (delayMs !== undefined) this.#timer = setTimeout(() => this.#pump(), delayMs);
     this.#tell();
   }
 
-  #isLive(session: Session): boolean {
-    return session.holds() && this.#queue?.check() === 'ok';
-  }
-
   #leave(): void {
     clearTimeout(this.#timer);
     clearImmediate(this.#soon);
-    if (this.#session?.present() === true) this.#owner.letGo();
+    if (this.#line.session?.present() === true) this.#owner.letGo();
     this.#owner.setStatus(undefined, 0);
     this.#tell();
     this.#watchers.clear();
@@ -276,14 +237,18 @@ export class GuestClipboardLine implements AsyncDisposable {
 
   /** Gives the clipboard back, and waits a moment for the guest to hear it. */
   async #sayGoodbye(): Promise<void> {
-    const [session, queue] = [this.#session, this.#queue];
-    if (session === undefined || queue === undefined || !this.#isLive(session)) return;
+    const { session, queue } = this.#line;
+    if (session === undefined || queue === undefined || !this.#line.isLive(session)) return;
     this.#isLeaving = true;
     if (!this.#owner.letGo()) return;
     const untilMs = performance.now() + GOODBYE_MS;
     const { status } = this.#owner;
     // A status without us says that it was heard.
-    while (performance.now() < untilMs && this.#isLive(session) && this.#owner.status === status)
+    while (
+      performance.now() < untilMs &&
+      this.#line.isLive(session) &&
+      this.#owner.status === status
+    )
       await sleep(1);
   }
 
@@ -302,7 +267,7 @@ export class GuestClipboardLine implements AsyncDisposable {
         ? undefined
         : { serial: guest.serial, formats: clipboardFormats(guest.formats) };
     const isOther =
-      !owns && status.ownerClientId !== 0 && status.ownerClientId !== this.#queue?.clientId;
+      !owns && status.ownerClientId !== 0 && status.ownerClientId !== this.#line.queue?.clientId;
     return {
       available: owns,
       owner: owns ? 'us' : isOther ? 'other' : 'nobody',

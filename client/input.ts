@@ -17,7 +17,8 @@ import { StreamEnd } from '../protocol/lgmp/stream-end.ts';
 import { type InputOwner, InputSender, type InputSenderCounters } from './input-sender.ts';
 import type { Queue } from './queue.ts';
 import type { Session } from './session.ts';
-import { quietHost, type StreamHost, Subscription } from './subscription.ts';
+import { StatusQueue } from './status-queue.ts';
+import type { StreamHost } from './subscription.ts';
 
 /** How the input is used. */
 export interface InputOptions {
@@ -49,7 +50,7 @@ const NONE: InputState = { available: false, absolute: false, owner: 'nobody', l
 const GOODBYE_MS = 50;
 /** Pieces of a step that is larger than a report can say. */
 const MAX_PIECES = 16;
-// A publisher that posts as fast as we read must not keep us from sending.
+/** Messages that are read in one turn. */
 const MAX_DRAIN = 16;
 
 /**
@@ -61,24 +62,22 @@ const MAX_DRAIN = 16;
  * Ownership: a subscriber of the input queue until {@link close}, which lets go of everything.
  */
 export class GuestInputLine implements AsyncDisposable {
-  readonly #host: StreamHost;
-  readonly #subscription: Subscription;
+  readonly #line: StatusQueue;
   readonly #sender: InputSender = new InputSender();
   readonly #watchers: Set<() => void> = new Set();
-  readonly #running: Promise<void>;
-  #session: Session | undefined;
-  #queue: Queue | undefined;
-  #serial = 0;
   #status: RawInputStatus | undefined;
   #timer: NodeJS.Timeout | undefined;
   #state: InputState = NONE;
-  #refused = 0;
 
   constructor(host: StreamHost, options: InputOptions = {}) {
-    this.#host = host;
-    this.#subscription = new Subscription(quietHost(host), QUEUE_IDS.input, options.signal);
-    this.#subscription.stopped.addEventListener('abort', () => this.#leave(), { once: true });
-    this.#running = this.#run();
+    const { signal } = options;
+    const queue = { queueId: QUEUE_IDS.input, maxDrain: MAX_DRAIN, signal };
+    this.#line = new StatusQueue(host, queue, {
+      begin: () => this.#begin(),
+      apply: (session, from) => this.#apply(session, from),
+      pump: () => this.#pump(),
+      leave: () => this.#leave(),
+    });
   }
 
   /** What is known now. */
@@ -88,11 +87,11 @@ export class GuestInputLine implements AsyncDisposable {
 
   /** What was sent, and what was not. */
   get counters(): Readonly<InputSenderCounters> & { readonly refused: number } {
-    return { ...this.#sender.counters, refused: this.#refused };
+    return { ...this.#sender.counters, refused: this.#line.refused };
   }
 
   get closed(): boolean {
-    return this.#subscription.closed;
+    return this.#line.closed;
   }
 
   /** Calls back when the state is another one. The answer ends it. */
@@ -170,45 +169,14 @@ export class GuestInputLine implements AsyncDisposable {
   /** Lets go of everything and gives the subscriber slot back. */
   async close(): Promise<void> {
     if (!this.closed) await this.#sayGoodbye();
-    await this.#subscription.close();
-    await this.#running;
+    await this.#line.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  async #run(): Promise<void> {
-    for (;;) {
-      let queue = await this.#subscription.message();
-      if (queue === undefined) return;
-      for (let i = 0; i < MAX_DRAIN && queue !== undefined; i++) {
-        this.#read(queue);
-        queue = this.#subscription.tryMessage();
-      }
-      this.#pump();
-    }
-  }
-
-  #read(queue: Queue): void {
-    const { session } = this.#subscription;
-    if (session === undefined || session.ended) return;
-    // Another subscription is another client to the publisher: its stream is another one.
-    if (session !== this.#session || queue !== this.#queue) this.#begin(session, queue);
-    try {
-      this.#apply(session, queue);
-    } catch (error) {
-      if (!KvmfrError.is(error)) throw error;
-      this.#refused += 1;
-      this.#host.stats.messagesRefused += 1;
-    }
-    queue.done();
-  }
-
-  #begin(session: Session, queue: Queue): void {
-    this.#session = session;
-    this.#queue = queue;
-    this.#serial = 0;
+  #begin(): void {
     this.#status = undefined;
     this.#sender.setStream(undefined);
     this.#sender.setStatus(undefined);
@@ -216,14 +184,13 @@ export class GuestInputLine implements AsyncDisposable {
 
   #apply(session: Session, queue: Queue): void {
     const { udata: serial, offset: at, bytes } = queue.message;
-    const isNewer = this.#serial === 0 || ((serial - this.#serial) | 0) > 0;
-    if (serial === 0 || !isNewer) return;
+    if (!this.#line.isNewer(serial)) return;
     const copy = session.region.copyOut(at, Math.min(bytes, InputStatus.$sizeBytes));
     const block = { from: session.payloadFloor, to: session.region.byteLength };
     // Copied; now make sure that it was still lent to us while we copied.
     if (!queue.lent) return;
     const status = readInputStatus(copy, block);
-    this.#serial = serial;
+    this.#line.keep(serial);
     this.#status = status;
     this.#attach(session, queue, status);
     this.#sender.setStatus(status);
@@ -256,8 +223,8 @@ export class GuestInputLine implements AsyncDisposable {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.closed) return;
-    const session = this.#session;
-    if (session !== undefined && !this.#isLive(session)) {
+    const { session } = this.#line;
+    if (session !== undefined && !this.#line.isLive(session)) {
       this.#sender.setStream(undefined);
       this.#sender.setStatus(undefined);
     }
@@ -266,14 +233,10 @@ export class GuestInputLine implements AsyncDisposable {
     this.#tell();
   }
 
-  #isLive(session: Session): boolean {
-    return session.holds() && this.#queue?.check() === 'ok';
-  }
-
   #leave(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const session = this.#session;
+    const { session } = this.#line;
     if (session?.present() === true) this.#sender.letGo(performance.now());
     this.#sender.setStream(undefined);
     this.#sender.setStatus(undefined);
@@ -284,11 +247,11 @@ export class GuestInputLine implements AsyncDisposable {
   /** Gives the input back, and waits a moment for the guest to see it. */
   async #sayGoodbye(): Promise<void> {
     const { stream } = this.#sender;
-    const session = this.#session;
-    if (stream === undefined || session === undefined || !this.#isLive(session)) return;
+    const { session } = this.#line;
+    if (stream === undefined || session === undefined || !this.#line.isLive(session)) return;
     if (!this.#sender.letGo(performance.now())) return;
     const untilMs = performance.now() + GOODBYE_MS;
-    while (performance.now() < untilMs && this.#isLive(session) && (stream.used ?? 0) > 0)
+    while (performance.now() < untilMs && this.#line.isLive(session) && (stream.used ?? 0) > 0)
       await sleep(1);
   }
 
