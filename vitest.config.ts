@@ -11,6 +11,9 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 180_000,
     maxWorkers: 2,
+    // Some tests run beside a browser, a virtual machine or processes that are killed, on machines
+    // that stall. CI tries once more, and scripts/closing-line.mjs names each test that needed it.
+    retry: process.env['CI'] === 'true' ? 1 : 0,
     // A forgotten `.only` would leave the rest of its file untested.
     allowOnly: false,
     reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],

@@ -183,6 +183,20 @@ describe('closing-line', () => {
     expect(outcome.stdout).toContain('skipped: needs x (a.test.ts)');
   });
 
+  it('names what passed at the second try, and fails when that is more than a few', () => {
+    const again = (name: string): unknown => ({
+      ...(test('passed', name) as object),
+      failureMessages: ['Error: first\n    at here', 'Error: not asked for'],
+    });
+    const once = close([file('passed', test('passed'), again('b'))], true);
+    expect([once.status, last(once)]).toEqual([0, '2 passed, 0 failed, 0 skipped']);
+    expect(once.stdout).toContain('passed at the second try: b (a.test.ts): Error: first\n');
+
+    const often = close([file('passed', ...['a', 'b', 'c', 'd'].map(again))], true);
+    expect([often.status, last(often)]).toEqual([1, '4 passed, 1 failed, 0 skipped']);
+    expect(often.stdout).toContain('4 tests passed at the second try only, of which at most 3 may');
+  });
+
   it('fails with a failed test', () => {
     const outcome = close([file('failed', test('passed'), test('failed'))], false, '1');
     expect([outcome.status, last(outcome)]).toEqual([1, '1 passed, 1 failed, 0 skipped']);
