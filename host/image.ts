@@ -7,6 +7,7 @@ import { type PublishedFormat, packPicture } from './pack.ts';
 import { regionMibOf } from './plan.ts';
 import type { Host } from './publisher.ts';
 import type { FrameSource, SourceOptions } from './source.ts';
+import { SourceRun } from './source-run.ts';
 import type { WireName } from './wire.ts';
 
 /** A picture in a file, decoded. */
@@ -88,12 +89,11 @@ export class ImageSource implements FrameSource {
   #picture: { readonly pixels: Uint8Array; readonly pitchBytes: number };
   #widthPx: number;
   #heightPx: number;
-  #host: Host | undefined;
+  #run: SourceRun | undefined;
   #watcher: FSWatcher | undefined;
   #settling: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
   #readings = 0;
-  #finish: (() => void) | undefined;
 
   private constructor(path: string, options: SourceOptions, image: DecodedImage) {
     this.path = path;
@@ -119,12 +119,9 @@ export class ImageSource implements FrameSource {
    * read after a change is told through the host's `error` event, and the last picture stays.
    */
   async run(host: Host): Promise<void> {
-    this.#host = host;
-    host.on('session', this.#publish);
-    host.on('close', this.#onHostClosed);
-    const closed = new Promise<void>((resolve) => {
-      this.#finish = resolve;
-    });
+    const run = new SourceRun(host, () => void this.close());
+    this.#run = run;
+    run.hear('session', this.#publish);
     try {
       this.#publish();
     } catch (error) {
@@ -132,17 +129,14 @@ export class ImageSource implements FrameSource {
       throw error;
     }
     this.#follow();
-    await closed;
+    await run.ended;
   }
 
   close(): Promise<void> {
     this.#watcher?.close();
     clearTimeout(this.#settling);
     clearTimeout(this.#retry);
-    this.#host?.off('session', this.#publish);
-    this.#host?.off('close', this.#onHostClosed);
-    this.#host = undefined;
-    this.#finish?.();
+    this.#run?.end();
     return Promise.resolve();
   }
 
@@ -150,7 +144,9 @@ export class ImageSource implements FrameSource {
     return this.close();
   }
 
-  readonly #onHostClosed = (): void => void this.close();
+  get #host(): Host | undefined {
+    return this.#run?.host;
+  }
 
   readonly #publish = (): void => {
     const host = this.#host;

@@ -5,6 +5,7 @@ import { defaultPitchBytes, type PublishedFormat, packPixels } from '../pack.ts'
 import { regionMibOf } from '../plan.ts';
 import type { Host } from '../publisher.ts';
 import type { FrameSource, SourceOptions } from '../source.ts';
+import { SourceRun } from '../source-run.ts';
 import type { WireName } from '../wire.ts';
 import type { PatternContent } from './layout.ts';
 import { PointerPath } from './pointer.ts';
@@ -58,7 +59,7 @@ export class PatternSource implements FrameSource {
   #packed: Uint8Array<ArrayBuffer> | undefined;
   #pitchBytes = 0;
   #fresh = true;
-  #host: Host | undefined;
+  #run: SourceRun | undefined;
   #timer: NodeJS.Timeout | undefined;
   #startedAt = 0;
   #frame = -1;
@@ -78,7 +79,6 @@ export class PatternSource implements FrameSource {
   #edited: Promise<void> = Promise.resolve();
   #frames = 0;
   #busyMs = 0;
-  #finish: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | undefined;
 
   /** @throws ERR_KVMFR_ARGUMENT for a size or rate that cannot be drawn */
   constructor(options: PatternSourceOptions = {}) {
@@ -104,19 +104,17 @@ export class PatternSource implements FrameSource {
     return { frames: this.#frames, busyMs: this.#busyMs };
   }
 
-  run(host: Host): Promise<void> {
-    this.#host = host;
+  async run(host: Host): Promise<void> {
+    const run = new SourceRun(host, () => void this.close());
+    this.#run = run;
     this.#startedAt = performance.now();
-    host.on('subscriber', this.#wake);
-    host.on('session', this.#wake);
-    host.on('pace', this.#wake);
-    host.on('client-message', this.#onMessage);
-    host.on('input', this.#onInput);
-    host.on('close', this.#onHostClosed);
-    return new Promise((resolve, reject) => {
-      this.#finish = { resolve, reject };
-      this.#tick(true);
-    });
+    run.hear('subscriber', this.#wake);
+    run.hear('session', this.#wake);
+    run.hear('pace', this.#wake);
+    run.hear('client-message', this.#onMessage);
+    run.hear('input', this.#onInput);
+    this.#tick(true);
+    await run.ended;
   }
 
   /** Changes the guest's resolution. */
@@ -145,15 +143,7 @@ export class PatternSource implements FrameSource {
 
   close(): Promise<void> {
     clearTimeout(this.#timer);
-    const host = this.#host;
-    this.#host = undefined;
-    host?.off('subscriber', this.#wake);
-    host?.off('session', this.#wake);
-    host?.off('pace', this.#wake);
-    host?.off('client-message', this.#onMessage);
-    host?.off('input', this.#onInput);
-    host?.off('close', this.#onHostClosed);
-    this.#finish?.resolve();
+    this.#run?.end();
     return Promise.resolve();
   }
 
@@ -161,10 +151,12 @@ export class PatternSource implements FrameSource {
     return this.close();
   }
 
-  readonly #onHostClosed = (): void => void this.close();
+  get #host(): Host | undefined {
+    return this.#run?.host;
+  }
 
   readonly #wake = (): void => {
-    if (this.#host === undefined || this.#paused || this.#finish === undefined) return;
+    if (this.#host === undefined || this.#paused) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#tick(true), 0);
   };
@@ -237,7 +229,7 @@ export class PatternSource implements FrameSource {
       const delayMs = watched ? this.#untilNextFrame(host) : IDLE_MS;
       this.#timer = setTimeout(() => this.#tick(false), delayMs);
     } catch (error) {
-      this.#finish?.reject(error);
+      this.#run?.fail(error);
       void this.close();
     }
   }

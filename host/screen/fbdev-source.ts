@@ -4,6 +4,7 @@ import { defaultPitchBytes } from '../pack.ts';
 import { regionMibOf } from '../plan.ts';
 import type { Host } from '../publisher.ts';
 import type { FrameSource, SourceOptions } from '../source.ts';
+import { SourceRun } from '../source-run.ts';
 import type { WireName } from '../wire.ts';
 import { type VisibleScreen, visibleScreen } from './mode.ts';
 import { ComparedPicture } from './picture.ts';
@@ -59,7 +60,7 @@ export class FbdevSource implements FrameSource {
   readonly #wire: WireName;
   readonly #rhythm: Rhythm;
   #opened: Opened | undefined;
-  #host: Host | undefined;
+  #run: SourceRun | undefined;
   #timer: NodeJS.Timeout | undefined;
   /** The picture as a whole is new to the host. */
   #isFresh = true;
@@ -67,7 +68,6 @@ export class FbdevSource implements FrameSource {
   #isOwed = false;
   /** What was said of the device last, so that it is said once. */
   #complaint: string | undefined;
-  #finish: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | undefined;
 
   /**
    * @throws what opening the device throws, ERR_KVMFR_FORMAT, ERR_KVMFR_BOUNDS
@@ -85,28 +85,20 @@ export class FbdevSource implements FrameSource {
     return regionMibOf(this.#wire, heightPx, defaultPitchBytes('BGRA', widthPx));
   }
 
-  run(host: Host): Promise<void> {
-    this.#host = host;
-    host.on('subscriber', this.#wake);
-    host.on('session', this.#begin);
-    host.on('pace', this.#wake);
-    host.on('close', this.#onHostClosed);
-    return new Promise((resolve, reject) => {
-      this.#finish = { resolve, reject };
-      this.#look();
-    });
+  async run(host: Host): Promise<void> {
+    const run = new SourceRun(host, () => void this.close());
+    this.#run = run;
+    run.hear('subscriber', this.#wake);
+    run.hear('session', this.#begin);
+    run.hear('pace', this.#wake);
+    this.#look();
+    await run.ended;
   }
 
   close(): Promise<void> {
     clearTimeout(this.#timer);
-    const host = this.#host;
-    this.#host = undefined;
-    host?.off('subscriber', this.#wake);
-    host?.off('session', this.#begin);
-    host?.off('pace', this.#wake);
-    host?.off('close', this.#onHostClosed);
+    this.#run?.end();
     this.#drop();
-    this.#finish?.resolve();
     return Promise.resolve();
   }
 
@@ -114,7 +106,9 @@ export class FbdevSource implements FrameSource {
     return this.close();
   }
 
-  readonly #onHostClosed = (): void => void this.close();
+  get #host(): Host | undefined {
+    return this.#run?.host;
+  }
 
   readonly #begin = (): void => {
     this.#isFresh = true;
@@ -138,7 +132,7 @@ export class FbdevSource implements FrameSource {
       const delayMs = opened === undefined ? RETRY_MS : this.#rhythm.untilNextMs(host, mayRest);
       if (!host.closed) this.#timer = setTimeout(() => this.#look(), delayMs);
     } catch (error) {
-      this.#finish?.reject(error);
+      this.#run?.fail(error);
       void this.close();
     }
   }

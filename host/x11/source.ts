@@ -5,6 +5,7 @@ import { regionMibOf } from '../plan.ts';
 import type { Host } from '../publisher.ts';
 import { Rhythm } from '../screen/rhythm.ts';
 import type { FrameSource, SourceOptions } from '../source.ts';
+import { SourceRun } from '../source-run.ts';
 import type { WireName } from '../wire.ts';
 import { XDesk } from './desk.ts';
 import { type DisplayName, parseDisplay } from './display.ts';
@@ -38,7 +39,7 @@ export class X11Source implements FrameSource {
   readonly #rhythm: Rhythm;
   #desk: XDesk | undefined;
   #pointer: PointerWatch | undefined;
-  #host: Host | undefined;
+  #run: SourceRun | undefined;
   #timer: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
   #retryMs = FIRST_RETRY_MS;
@@ -49,7 +50,6 @@ export class X11Source implements FrameSource {
   /** The host does not have it: every place for frames was taken, or there is a new session. */
   #isOwed = false;
   #complaint: string | undefined;
-  #finish: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | undefined;
 
   private constructor(name: DisplayName, desk: XDesk, options: X11SourceOptions) {
     this.#name = name;
@@ -78,33 +78,23 @@ export class X11Source implements FrameSource {
     return regionMibOf(this.#wire, heightPx, defaultPitchBytes('BGRA', widthPx));
   }
 
-  run(host: Host): Promise<void> {
-    this.#host = host;
-    host.on('subscriber', this.#wake);
-    host.on('session', this.#begin);
-    host.on('pace', this.#wake);
-    host.on('client-message', this.#onMessage);
-    host.on('input', this.#onInput);
-    host.on('close', this.#onHostClosed);
-    return new Promise((resolve, reject) => {
-      this.#finish = { resolve, reject };
-      if (this.#desk !== undefined) this.#settle(host, this.#desk);
-    });
+  async run(host: Host): Promise<void> {
+    const run = new SourceRun(host, () => void this.close());
+    this.#run = run;
+    run.hear('subscriber', this.#wake);
+    run.hear('session', this.#begin);
+    run.hear('pace', this.#wake);
+    run.hear('client-message', this.#onMessage);
+    run.hear('input', this.#onInput);
+    if (this.#desk !== undefined) this.#settle(host, this.#desk);
+    await run.ended;
   }
 
   close(): Promise<void> {
     clearTimeout(this.#timer);
     clearTimeout(this.#retry);
-    const host = this.#host;
-    this.#host = undefined;
-    host?.off('subscriber', this.#wake);
-    host?.off('session', this.#begin);
-    host?.off('pace', this.#wake);
-    host?.off('client-message', this.#onMessage);
-    host?.off('input', this.#onInput);
-    host?.off('close', this.#onHostClosed);
+    this.#run?.end();
     this.#leave();
-    this.#finish?.resolve();
     return Promise.resolve();
   }
 
@@ -112,7 +102,9 @@ export class X11Source implements FrameSource {
     return this.close();
   }
 
-  readonly #onHostClosed = (): void => void this.close();
+  get #host(): Host | undefined {
+    return this.#run?.host;
+  }
 
   readonly #begin = (): void => {
     this.#isOwed = this.#picture !== undefined;
@@ -184,7 +176,7 @@ export class X11Source implements FrameSource {
     try {
       this.#publish(host, picture);
     } catch (error) {
-      this.#finish?.reject(error);
+      this.#run?.fail(error);
       void this.close();
       return;
     }
@@ -202,7 +194,7 @@ export class X11Source implements FrameSource {
 
   #lose(reason: unknown): void {
     if (!KvmfrError.is(reason)) {
-      this.#finish?.reject(reason);
+      this.#run?.fail(reason);
       void this.close();
       return;
     }
