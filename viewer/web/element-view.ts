@@ -1,4 +1,5 @@
 import type { Rect } from '../../protocol/rect.ts';
+import type { Report } from './core/messages.ts';
 import { CursorLayer } from './cursor.ts';
 import { addStyle } from './element-style.ts';
 import { type IconName, newIcon } from './icons.ts';
@@ -36,6 +37,12 @@ function setText(target: HTMLElement, text: string): void {
 function percent(px: number, ofPx: number): string {
   return `${(100 * px) / ofPx}%`;
 }
+
+/** What the engine tells of the layers of a picture. */
+export type LayerReport = Extract<
+  Report,
+  { readonly kind: 'videoPlace' | 'clear' | 'cursor' | 'cursorShape' }
+>;
 
 /** What a button of a notice says. */
 const ACTIONS: { readonly [action in NoticeAction]: string } = {
@@ -127,11 +134,6 @@ export class ElementView {
     return this.#room.getBoundingClientRect();
   }
 
-  /** Takes the canvas off the screen while all of it is holes: laying it over a video costs as much as the video. */
-  hidePicture(isHidden: boolean): void {
-    if (this.#picture !== undefined) this.#picture.style.visibility = isHidden ? 'hidden' : '';
-  }
-
   /** Puts a fresh `<video>` below the canvas. */
   newVideo(): HTMLVideoElement {
     const video = element('video', 'video', 'video');
@@ -167,10 +169,9 @@ export class ElementView {
     else this.viewport.removeAttribute('tabindex');
   }
 
-  /** Puts the `<video>` below a part of the picture. */
-  placeVideo(region: Rect): void {
-    this.#videoPlace = region;
-    this.#sizeVideo();
+  /** Takes the canvas off the screen while all of it is holes: laying it over a video costs as much as the video. */
+  #hidePicture(isHidden: boolean): void {
+    if (this.#picture !== undefined) this.#picture.style.visibility = isHidden ? 'hidden' : '';
   }
 
   #sizeVideo(): void {
@@ -185,6 +186,25 @@ export class ElementView {
     style.top = percent(y, heightPx);
     style.width = percent(width + (width & 1), widthPx);
     style.height = percent(height + (height & 1), heightPx);
+  }
+
+  /** Shows what the engine tells of the layers. */
+  take(report: LayerReport): void {
+    switch (report.kind) {
+      case 'videoPlace':
+        this.#videoPlace = report.region;
+        this.#sizeVideo();
+        break;
+      case 'clear':
+        this.#hidePicture(report.isClear);
+        break;
+      case 'cursor':
+        this.cursor.move(report.cursor);
+        break;
+      case 'cursorShape':
+        this.cursor.reshape(report.shape);
+        break;
+    }
   }
 
   /** Shows a notice. */

@@ -1,36 +1,24 @@
-import { KvmfrError } from '../../protocol/error.ts';
-import type {
-  ClipboardKind,
-  Codec,
-  Encoding,
-  InputState,
-  SourceName,
-} from '../../protocol/wire/index.ts';
-import { type Backend, startBackend } from './backend.ts';
+import type { ClipboardKind, Encoding, InputState, SourceName } from '../../protocol/wire/index.ts';
 import { Clipboards, type OfferedContents, type ViewClipboard } from './clipboard/clipboards.ts';
-import type { Command, EncodingChoice, Report } from './core/messages.ts';
 import type { PicturePixels } from './core/render/surface.ts';
 import type { ViewStats } from './core/stats.ts';
 import type { ViewStateName, ViewStatus } from './core/status.ts';
+import { socketAddress } from './element-attributes.ts';
+import { ElementEvents, emit, emitError } from './element-events.ts';
 import { ElementInput, INPUT_ATTRIBUTES } from './element-input.ts';
+import { ElementLink, type Told } from './element-link.ts';
+import { ElementNotice } from './element-notice.ts';
+import { ElementPicture } from './element-picture.ts';
 import { ElementSound, SOUND_ATTRIBUTES, type ViewSound } from './element-sound.ts';
 import { ElementView } from './element-view.ts';
-import { errorCode, type KvmfrViewEventMap, type ViewPicture } from './events.ts';
+import type { ViewPicture } from './events.ts';
 import type { Captured } from './input/controls.ts';
-import type { PointerStage } from './input/pointer.ts';
-import { type EncodingObstacle, encodingObstacle } from './obstacles.ts';
-import { type Answer, noPicture, Questions } from './questions.ts';
-import { layoutPicture, type ScaleMode } from './render/layout.ts';
-import { placeSize, watchPlace } from './render/place.ts';
-import { type Notice, noticeFor } from './states.ts';
-
-// Where there is no page, as in Node, the class can be imported but not used.
-const ElementBase: typeof HTMLElement = Reflect.get(globalThis, 'HTMLElement') ?? class {};
+import { type BothSides, type EncodingObstacle, encodingObstacle } from './obstacles.ts';
+import { noPicture } from './questions.ts';
+import { watchPlace } from './render/place.ts';
 
 /** Name of the element. */
 export const KVMFR_VIEW_TAG = 'kvmfr-view';
-
-const SINCE_EVERY_MS = 1000;
 
 /**
  * A guest's screen on a page: `<kvmfr-view src="wss://HOST/ws" token="TOKEN">`.
@@ -49,101 +37,46 @@ const SINCE_EVERY_MS = 1000;
  * Colours: the custom properties `--kvmfr-background`, `-text`, `-muted`, `-accent`, `-warn`,
  * `-error`, `-card` and `-line`.
  */
-export class KvmfrView extends ElementBase {
-  /** Attributes whose changes take effect at once. */
-  static readonly observedAttributes: readonly string[] = [
-    'src',
-    'token',
-    'scale',
-    'encoding',
-    'rotation',
-    ...INPUT_ATTRIBUTES,
-    ...SOUND_ATTRIBUTES,
-  ];
-
+export class KvmfrView extends ElementEvents {
   readonly #view: ElementView;
-  #backend: Backend | undefined;
-  #unwatch: (() => void) | undefined;
+  readonly #link: ElementLink;
+  readonly #picture: ElementPicture;
+  readonly #notice: ElementNotice;
+  #ends: readonly (() => void)[] = [];
   #status: ViewStatus = { state: 'disconnected', retrying: false, sinceMs: 0 };
-  #notice: Notice | undefined;
   #stats: ViewStats | undefined;
-  #picture: ViewPicture | undefined;
-  readonly #questions = new Questions();
-  #offered:
-    | { readonly encodings: readonly Encoding[]; readonly codecs: readonly Codec[] }
-    | undefined;
+  #offered: BothSides['offered'];
   /** Video codecs of this browser, once they are known. */
-  #codecs: readonly Codec[] | undefined;
+  #codecs: BothSides['codecs'];
   #tracing = false;
   readonly #clipboards: Clipboards;
   readonly #input: ElementInput;
   readonly #sound: ElementSound;
   #wanted = true;
-  #sinceTimer: ReturnType<typeof setInterval> | undefined;
 
   constructor() {
     super();
     this.#view = new ElementView(this.attachShadow({ mode: 'open' }), () => this.#pressed());
+    this.#link = new ElementLink({ view: this.#view, report: (report) => this.#report(report) });
+    this.#picture = new ElementPicture({ host: this, view: this.#view });
+    this.#notice = new ElementNotice(this.#view);
     this.#clipboards = new Clipboards({
       host: this,
-      send: (command) => this.#send(command),
+      send: (command) => this.#link.send(command),
       isAutomatic: () => !this.hasAttribute('manual-clipboard') && !this.hasAttribute('view-only'),
       changed: () => this.dispatchEvent(new CustomEvent('clipboardchange')),
     });
     this.#sound = new ElementSound({
       host: this,
-      send: (command) => this.#send({ kind: 'sound', command }),
+      send: (command) => this.#link.send({ kind: 'sound', command }),
       changed: () => this.dispatchEvent(new CustomEvent('soundchange')),
     });
     this.#input = new ElementInput({
       host: this,
       view: this.#view,
-      stage: () => this.#stage(),
+      stage: () => this.#picture.stage,
       clipboards: this.#clipboards,
     });
-  }
-
-  /** Address of the relay's socket as given; empty when it is `ws` beside the page. */
-  get src(): string {
-    return this.getAttribute('src') ?? '';
-  }
-  set src(value: string) {
-    this.setAttribute('src', value);
-  }
-
-  /** Token for the relay; empty when a cookie carries it. */
-  get token(): string {
-    return this.getAttribute('token') ?? '';
-  }
-  set token(value: string) {
-    this.setAttribute('token', value);
-  }
-
-  /** How the picture fills the element. */
-  get scale(): ScaleMode {
-    const value = this.getAttribute('scale');
-    return value === '1:1' || value === 'fill' ? value : 'fit';
-  }
-  set scale(value: ScaleMode) {
-    this.setAttribute('scale', value);
-  }
-
-  /** How the picture should travel. */
-  get encoding(): EncodingChoice {
-    const value = this.getAttribute('encoding');
-    return value === 'lossless' || value === 'video' || value === 'jpeg' ? value : 'auto';
-  }
-  set encoding(value: EncodingChoice) {
-    this.setAttribute('encoding', value);
-  }
-
-  /** How the view turns the picture, besides the guest. Units: degrees clockwise. */
-  get rotation(): number {
-    const degrees = Number(this.getAttribute('rotation'));
-    return Number.isInteger(degrees / 90) ? ((degrees % 360) + 360) % 360 : 0;
-  }
-  set rotation(value: number) {
-    this.setAttribute('rotation', String(value));
   }
 
   /** The name of the state. */
@@ -168,7 +101,7 @@ export class KvmfrView extends ElementBase {
 
   /** The picture on the canvas; undefined before there was one. */
   get picture(): ViewPicture | undefined {
-    return this.#picture;
+    return this.#picture.shown;
   }
 
   /** What the relay offers; empty before it has introduced itself. */
@@ -188,7 +121,7 @@ export class KvmfrView extends ElementBase {
   }
   set tracing(on: boolean) {
     this.#tracing = on;
-    this.#send({ kind: 'trace', on });
+    this.#link.send({ kind: 'trace', on });
   }
 
   /** Who may act on the guest, and how; undefined when this viewer never may, or nobody can. */
@@ -242,14 +175,6 @@ export class KvmfrView extends ElementBase {
     return this.#sound.view;
   }
 
-  /** Whether this view plays nothing of the guest. */
-  get muted(): boolean {
-    return this.hasAttribute('muted');
-  }
-  set muted(muted: boolean) {
-    this.toggleAttribute('muted', muted);
-  }
-
   /** How loud the guest is here: 0 to 1. */
   get volume(): number {
     return this.#sound.volume;
@@ -275,12 +200,12 @@ export class KvmfrView extends ElementBase {
 
   /** Asks for the input: it is had at once when nobody has it, or who has it does nothing. */
   takeInput(): void {
-    this.#send({ kind: 'inputWish', wish: 'take' });
+    this.#link.send({ kind: 'inputWish', wish: 'take' });
   }
 
   /** Gives the input back. */
   giveInput(): void {
-    this.#send({ kind: 'inputWish', wish: 'give' });
+    this.#link.send({ kind: 'inputWish', wish: 'give' });
   }
 
   /**
@@ -305,19 +230,19 @@ export class KvmfrView extends ElementBase {
   connect(): void {
     this.#wanted = true;
     if (!this.isConnected) return;
-    const url = this.#socketUrl();
+    const url = socketAddress(this);
     if (url === undefined) {
       this.#refuseAddress();
       return;
     }
     this.#start();
-    this.#send({ kind: 'connect', url });
+    this.#link.send({ kind: 'connect', url });
   }
 
   /** Ends the connection and stays without one until `connect`. The last picture stays. */
   disconnect(): void {
     this.#wanted = false;
-    this.#send({ kind: 'disconnect' });
+    this.#link.send({ kind: 'disconnect' });
   }
 
   /**
@@ -327,22 +252,20 @@ export class KvmfrView extends ElementBase {
    * @throws ERR_KVMFR_IMAGE
    */
   async snapshot(): Promise<Blob> {
-    const answer = await this.#ask((ask) => ({ kind: 'snapshot', ask }));
-    if (answer instanceof Blob) return answer;
-    throw noPicture();
+    this.#needPicture();
+    return await this.#link.snapshot();
   }
 
   /** The pixels on the canvas. @throws ERR_KVMFR_IMAGE */
   async readPixels(): Promise<PicturePixels> {
-    const answer = await this.#ask((ask) => ({ kind: 'pixels', ask }));
-    if (answer instanceof Blob) throw noPicture();
-    return answer;
+    this.#needPicture();
+    return await this.#link.readPixels();
   }
 
   /** Called by the browser. */
   connectedCallback(): void {
     // An element that was only moved within the page has kept everything.
-    if (this.#backend === undefined && this.#wanted) this.connect();
+    if (!this.#link.isStarted && this.#wanted) this.connect();
   }
 
   /** Called by the browser. */
@@ -355,99 +278,33 @@ export class KvmfrView extends ElementBase {
   /** Called by the browser. */
   attributeChangedCallback(name: string, before: string | null, now: string | null): void {
     if (before === now || !this.isConnected) return;
-    if (name === 'encoding') this.#send({ kind: 'encoding', encoding: this.encoding });
-    else if (name === 'scale' || name === 'rotation') this.#layout();
+    if (name === 'encoding') this.#link.send({ kind: 'encoding', encoding: this.encoding });
+    else if (name === 'scale' || name === 'rotation') this.#picture.layout();
     else if (SOUND_ATTRIBUTES.includes(name)) this.#sound.update();
     else if (INPUT_ATTRIBUTES.includes(name)) this.#input.setUp();
-    else if (this.#wanted && this.#backend !== undefined) this.connect();
-  }
-
-  /** Like `addEventListener` of every element, with the events of a view. */
-  override addEventListener<Type extends keyof KvmfrViewEventMap>(
-    type: Type,
-    listener: (this: KvmfrView, event: KvmfrViewEventMap[Type]) => unknown,
-    options?: boolean | AddEventListenerOptions,
-  ): void;
-  override addEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject,
-    options?: boolean | AddEventListenerOptions,
-  ): void;
-  override addEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject,
-    options?: boolean | AddEventListenerOptions,
-  ): void {
-    super.addEventListener(type, listener, options);
+    else if (this.#wanted && this.#link.isStarted) this.connect();
   }
 
   #start(): void {
-    if (this.#backend !== undefined) return;
-    const backend = startBackend({
-      newCanvas: () => this.#view.newCanvas(),
-      newVideo: () => this.#view.newVideo(),
-      visible: () => document.visibilityState === 'visible',
-      report: (report) => this.#report(report),
-    });
-    this.#backend = backend;
-    backend.send({ kind: 'encoding', encoding: this.encoding });
-    if (this.#tracing) backend.send({ kind: 'trace', on: true });
-    const stopPlace = watchPlace(this.#view.viewport, () => this.#layout());
-    const stopPage = this.#watchPage();
-    const stopSound = this.#sound.start();
-    const stopInput = this.#input.start();
-    const stopClipboards = this.#clipboards.start();
-    this.#unwatch = () => {
-      stopSound();
-      stopInput();
-      stopClipboards();
-      stopPlace();
-      stopPage();
-    };
+    const link = this.#link;
+    if (link.isStarted) return;
+    link.start();
+    link.send({ kind: 'encoding', encoding: this.encoding });
+    if (this.#tracing) link.send({ kind: 'trace', on: true });
+    this.#ends = [
+      this.#sound.start(),
+      this.#input.start(),
+      this.#clipboards.start(),
+      watchPlace(this.#view.viewport, () => this.#picture.layout()),
+    ];
   }
 
   #stop(): void {
-    this.#backend?.stop();
-    this.#backend = undefined;
-    this.#unwatch?.();
-    this.#unwatch = undefined;
-    this.#picture = undefined;
-    this.#questions.refuse();
+    this.#link.stop();
+    for (const end of this.#ends) end();
+    this.#ends = [];
+    this.#picture.take(undefined);
     this.#setStatus({ state: 'disconnected', retrying: false, sinceMs: Date.now() });
-  }
-
-  #send(command: Command): void {
-    this.#backend?.send(command);
-  }
-
-  #watchPage(): () => void {
-    const visibility = () =>
-      this.#send({ kind: 'visible', visible: document.visibilityState === 'visible' });
-    const hurry = () => this.#send({ kind: 'hurry' });
-    document.addEventListener('visibilitychange', visibility);
-    window.addEventListener('online', hurry);
-    window.addEventListener('pageshow', hurry);
-    return () => {
-      document.removeEventListener('visibilitychange', visibility);
-      window.removeEventListener('online', hurry);
-      window.removeEventListener('pageshow', hurry);
-    };
-  }
-
-  #socketUrl(): string | undefined {
-    const given = this.src === '' ? 'ws' : this.src;
-    let url: URL;
-    try {
-      url = new URL(given, document.baseURI);
-    } catch {
-      return undefined;
-    }
-    if (url.protocol === 'http:') url.protocol = 'ws:';
-    if (url.protocol === 'https:') url.protocol = 'wss:';
-    if (url.protocol !== 'ws:' && url.protocol !== 'wss:') return undefined;
-    url.hash = '';
-    if (this.token !== '') url.searchParams.set('token', this.token);
-    return url.href;
   }
 
   #refuseAddress(): void {
@@ -456,14 +313,11 @@ export class KvmfrView extends ElementBase {
     const hint = 'Correct the address in the src attribute.';
     this.#stop();
     this.#setStatus({ state: 'failed', code, message, hint, retrying: false, sinceMs: Date.now() });
-    this.#emitError(code, message);
+    emitError(this, code, message);
   }
 
-  #report(report: Report): void {
+  #report(report: Told): void {
     switch (report.kind) {
-      case 'ready':
-      case 'stream':
-        break;
       case 'hello':
         this.#offered = report;
         this.#input.tellViewOnly(report.viewOnly);
@@ -472,16 +326,15 @@ export class KvmfrView extends ElementBase {
         this.#codecs = report.codecs;
         break;
       case 'latency':
-        this.#emit('latency', report.sample);
+        emit(this, 'latency', report.sample);
         break;
       case 'status':
         this.#setStatus(report.status);
         break;
       case 'picture':
-        this.#picture = report.picture;
-        this.#layout();
+        this.#picture.take(report.picture);
         this.#showNotice();
-        this.#emit('picture', report.picture);
+        emit(this, 'picture', report.picture);
         break;
       case 'clipboard':
       case 'clipboardContents':
@@ -493,102 +346,42 @@ export class KvmfrView extends ElementBase {
       case 'sound':
         this.#sound.take(report.state);
         break;
-      case 'videoPlace':
-        this.#view.placeVideo(report.region);
-        break;
-      case 'clear':
-        this.#view.hidePicture(report.isClear);
-        break;
       case 'presented':
-        this.#emit('presented', { epoch: report.epoch, serial: report.serial });
+        emit(this, 'presented', { epoch: report.epoch, serial: report.serial });
         break;
+      case 'videoPlace':
+      case 'clear':
       case 'cursor':
-        this.#view.cursor.move(report.cursor);
-        break;
       case 'cursorShape':
-        this.#view.cursor.reshape(report.shape);
+        this.#view.take(report);
         break;
       case 'stats':
         this.#stats = report.stats;
-        this.#emit('stats', report.stats);
+        emit(this, 'stats', report.stats);
         break;
       case 'error':
-        this.#emitError(report.code, report.message);
-        break;
-      default:
-        this.#questions.answer(report);
+        emitError(this, report.code, report.message);
         break;
     }
   }
 
-  #ask(command: (ask: number) => Command): Promise<Answer> {
-    if (this.#picture === undefined || this.#backend === undefined)
-      return Promise.reject(noPicture());
-    return this.#questions.ask((ask) => this.#send(command(ask)));
+  #needPicture(): void {
+    if (this.#picture.shown === undefined) throw noPicture();
   }
 
   #setStatus(status: ViewStatus): void {
     this.#status = status;
     this.#showNotice();
-    this.#emit('statechange', status);
+    emit(this, 'statechange', status);
   }
 
   #showNotice(): void {
-    const status = this.#status;
-    const hasPicture = this.#picture !== undefined;
-    const notice = noticeFor(status, hasPicture);
-    this.#notice = notice;
-    this.#view.notify(notice);
-    this.#view.showStage(hasPicture && notice.place !== 'panel', notice.place === 'strip');
-    clearInterval(this.#sinceTimer);
-    this.#sinceTimer = undefined;
-    if (!notice.since || notice.place !== 'strip') return;
-    const tell = () => this.#view.tellSince(status.sinceMs, Date.now());
-    tell();
-    this.#sinceTimer = setInterval(tell, SINCE_EVERY_MS);
+    this.#notice.show(this.#status, this.#picture.shown !== undefined);
   }
 
   #pressed(): void {
-    if (this.#notice?.action === 'reload') location.reload();
+    if (this.#notice.action === 'reload') location.reload();
     else this.connect();
-  }
-
-  #layout(): void {
-    const picture = this.#picture;
-    if (picture === undefined) return;
-    const layout = layoutPicture({
-      mode: this.scale,
-      turns: picture.rotation + this.rotation / 90,
-      widthPx: picture.widthPx,
-      heightPx: picture.heightPx,
-      ...placeSize(this.#view.viewport),
-    });
-    this.#view.place(layout, picture);
-    this.#view.cursor.rescale({
-      x: layout.width / picture.screenWidthPx,
-      y: layout.height / picture.screenHeightPx,
-    });
-  }
-
-  #stage(): PointerStage | undefined {
-    const picture = this.#picture;
-    if (picture === undefined) return undefined;
-    const { screenWidthPx, screenHeightPx } = picture;
-    const turns = picture.rotation + this.rotation / 90;
-    const { devicePixelRatio } = window;
-    return { box: this.#view.box, turns, screenWidthPx, screenHeightPx, devicePixelRatio };
-  }
-
-  #emit<Type extends 'statechange' | 'picture' | 'presented' | 'stats' | 'latency'>(
-    type: Type,
-    detail: KvmfrViewEventMap[Type]['detail'],
-  ): void {
-    this.dispatchEvent(new CustomEvent(type, { detail }));
-  }
-
-  #emitError(code: string, message: string): void {
-    const error = new KvmfrError(errorCode(code), message);
-    this.dispatchEvent(new ErrorEvent('error', { error, message }));
   }
 }
 
