@@ -70,6 +70,15 @@ class Arguments {
 
   bool Absent() const { return info_[at_].IsUndefined(); }
 
+  // Rows within a buffer: the buffer, the offset of the first row, and the pitch.
+  PlaneSpan Plane() {
+    PlaneSpan plane;
+    plane.bytes = Bytes();
+    plane.offset = Offset();
+    plane.pitch = Word();
+    return plane;
+  }
+
   I420Spans Planes() {
     // In this order.
     const PlaneSpan y = Plane();
@@ -89,14 +98,6 @@ class Arguments {
   Variant WhichVariant() { return static_cast<Variant>(Whole(kVariants - 1)); }
 
  private:
-  PlaneSpan Plane() {
-    PlaneSpan plane;
-    plane.bytes = Bytes();
-    plane.offset = Offset();
-    plane.pitch = Word();
-    return plane;
-  }
-
   template <typename Element>
   Span<Element> Array(napi_typedarray_type wanted) {
     const Napi::Value value = info_[at_++];

@@ -129,25 +129,8 @@ Napi::Value Mapping::Device(const Napi::CallbackInfo& info) {
   return Napi::BigInt::New(info.Env(), region_ == nullptr ? 0 : region_->device());
 }
 
-// One ArrayBuffer per mapping: a second one at the same address would make V8 abort.
 Napi::Value Mapping::Buffer(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  if (region_ == nullptr) return env.Undefined();
-  if (!buffer_.IsEmpty()) return buffer_.Value();
-  // The buffer owns a share of the region: memory stays mapped while only the buffer is left.
-  auto* share = new std::shared_ptr<Region>(region_);
-  napi_value value = nullptr;
-  const napi_status status = napi_create_external_arraybuffer(
-      env, region_->base(), region_->bytes(),
-      [](napi_env, void*, void* hint) { delete static_cast<std::shared_ptr<Region>*>(hint); },
-      share, &value);
-  if (status != napi_ok) {
-    if (status == napi_no_external_buffers_allowed) delete share;
-    return env.Undefined();
-  }
-  Napi::ArrayBuffer buffer(env, value);
-  buffer_ = Napi::Persistent(buffer);
-  return buffer;
+  return buffer_.Of(info.Env(), region_);
 }
 
 Napi::Value Mapping::Lost(const Napi::CallbackInfo& info) {
@@ -297,17 +280,7 @@ void Mapping::KeepAlive(const Napi::CallbackInfo& info) {
 
 void Mapping::Close(const Napi::CallbackInfo&) {
   StopWaiter();
-  if (region_ == nullptr) return;
-  bool reachable = false;
-  if (!buffer_.IsEmpty()) {
-    Napi::ArrayBuffer buffer = buffer_.Value();
-    // A buffer that somebody transferred has given its memory to another one, which we cannot
-    // find: then the pages go with the last buffer instead of now.
-    reachable = buffer.IsDetached() || napi_detach_arraybuffer(buffer.Env(), buffer) != napi_ok;
-    buffer_.Reset();
-  }
-  if (!reachable) region_->Unmap();
-  region_.reset();
+  buffer_.End(&region_);
 }
 
 void Mapping::StopWaiter() {

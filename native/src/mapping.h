@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "page-buffer.h"
 #include "region.h"
 #include "wait.h"
 
@@ -57,7 +58,7 @@ class Mapping : public Napi::ObjectWrap<Mapping> {
 
   OpenFailure failure_;
   std::shared_ptr<Region> region_;
-  Napi::Reference<Napi::ArrayBuffer> buffer_;
+  PageBuffer<Region> buffer_;
   Wakeup* wakeup_ = nullptr;
 };
 

@@ -9,8 +9,8 @@
 namespace kvmfr {
 namespace {
 
-bool PlaneFits(const PlaneSpan& plane, std::uint64_t width, std::uint64_t height) {
-  return Fits(plane.bytes.length, plane.offset, plane.pitch, width, height);
+bool PlaneFits(const PlaneSpan& plane, std::uint64_t row_bytes, std::uint64_t rows) {
+  return Fits(plane.bytes.length, plane.offset, plane.pitch, row_bytes, rows);
 }
 
 bool PlanesFit(const I420Spans& spans, const TiledPicture& picture) {
@@ -21,6 +21,10 @@ bool PlanesFit(const I420Spans& spans, const TiledPicture& picture) {
 }
 
 Rows RowsOf(const PlaneSpan& plane) { return {plane.bytes.at + plane.offset, plane.pitch}; }
+
+ConstRows ConstRowsOf(const PlaneSpan& plane) {
+  return {plane.bytes.at + plane.offset, plane.pitch};
+}
 
 I420Planes PlanesOf(const I420Spans& spans) {
   return {RowsOf(spans.y), RowsOf(spans.u), RowsOf(spans.v)};
@@ -45,41 +49,32 @@ Napi::Value Refuse(const Napi::CallbackInfo& info) { return Answer(info, -1); }
 
 Napi::Value CopyRowsOf(const Napi::CallbackInfo& info) {
   Arguments arguments(info);
-  const auto to = arguments.Bytes();
-  const auto to_offset = arguments.Offset();
-  const auto to_pitch = arguments.Word();
-  const auto from = arguments.Bytes();
-  const auto from_offset = arguments.Offset();
-  const auto from_pitch = arguments.Word();
+  const auto to = arguments.Plane();
+  const auto from = arguments.Plane();
   const auto row_bytes = arguments.Word();
   const auto rows = arguments.Word();
-  if (!arguments.good() || !Fits(to.length, to_offset, to_pitch, row_bytes, rows) ||
-      !Fits(from.length, from_offset, from_pitch, row_bytes, rows)) {
+  if (!arguments.good() || !PlaneFits(to, row_bytes, rows) ||
+      !PlaneFits(from, row_bytes, rows)) {
     return Refuse(info);
   }
-  CopyRows({to.at + to_offset, to_pitch}, {from.at + from_offset, from_pitch}, row_bytes, rows);
+  CopyRows(RowsOf(to), ConstRowsOf(from), row_bytes, rows);
   return Answer(info, 0);
 }
 
 Napi::Value ConvertRowsOf(const Napi::CallbackInfo& info) {
   Arguments arguments(info);
-  const auto to = arguments.Bytes();
-  const auto to_offset = arguments.Offset();
-  const auto to_pitch = arguments.Word();
-  const auto from = arguments.Bytes();
-  const auto from_offset = arguments.Offset();
-  const auto from_pitch = arguments.Word();
+  const auto to = arguments.Plane();
+  const auto from = arguments.Plane();
   const auto width = arguments.Whole(UINT32_MAX / 4);
   const auto rows = arguments.Word();
   const auto format = arguments.Format();
   const auto variant = arguments.WhichVariant();
   const auto tone_map = arguments.ToneMapFor(format);
-  if (!arguments.good() || !Fits(to.length, to_offset, to_pitch, width * 4, rows) ||
-      !Fits(from.length, from_offset, from_pitch, width * SourcePixelBytes(format), rows)) {
+  if (!arguments.good() || !PlaneFits(to, width * 4, rows) ||
+      !PlaneFits(from, width * SourcePixelBytes(format), rows)) {
     return Refuse(info);
   }
-  ConvertRows(variant, format, {to.at + to_offset, to_pitch}, {from.at + from_offset, from_pitch},
-              width, rows, tone_map);
+  ConvertRows(variant, format, RowsOf(to), ConstRowsOf(from), width, rows, tone_map);
   return Answer(info, 0);
 }
 
@@ -94,9 +89,7 @@ Napi::Value UpdateTilesOf(const Napi::CallbackInfo& info) {
   const auto serials = arguments.Words();
   picture.serials = serials.at;
   const auto serial = arguments.Word();
-  const auto from = arguments.Bytes();
-  const auto from_offset = arguments.Offset();
-  const auto from_pitch = arguments.Word();
+  const auto from = arguments.Plane();
   const auto format = arguments.Format();
   PixelRect rect{};
   rect.x = arguments.Word();
@@ -117,14 +110,10 @@ Napi::Value UpdateTilesOf(const Napi::CallbackInfo& info) {
   // From the frame's first pixel to the rect's last one.
   const std::uint64_t used_width = std::uint64_t{rect.x} + rect.width;
   const std::uint64_t used_rows = std::uint64_t{rect.y} + rect.height;
-  if (!Fits(from.length, from_offset, from_pitch, used_width * SourcePixelBytes(format),
-            used_rows)) {
-    return Refuse(info);
-  }
+  if (!PlaneFits(from, used_width * SourcePixelBytes(format), used_rows)) return Refuse(info);
   const I420Planes planes = also ? PlanesOf(spans) : I420Planes{};
-  return Answer(
-      info, UpdateTiles(variant, picture, serial, format, {from.at + from_offset, from_pitch}, rect,
-                        tone_map, also ? &planes : nullptr));
+  return Answer(info, UpdateTiles(variant, picture, serial, format, ConstRowsOf(from), rect,
+                                  tone_map, also ? &planes : nullptr));
 }
 
 Napi::Value ConvertToI420Of(const Napi::CallbackInfo& info) {

@@ -51,39 +51,11 @@ Napi::Value ScreenMemory::Lost(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), pages_ != nullptr && pages_->lost());
 }
 
-// One ArrayBuffer per mapping: a second one at the same address would make V8 abort.
 Napi::Value ScreenMemory::Buffer(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  if (pages_ == nullptr) return env.Undefined();
-  if (!buffer_.IsEmpty()) return buffer_.Value();
-  // The buffer owns a share: memory stays mapped while only the buffer is left.
-  auto* share = new std::shared_ptr<ScreenPages>(pages_);
-  napi_value value = nullptr;
-  const napi_status status = napi_create_external_arraybuffer(
-      env, pages_->base(), pages_->bytes(),
-      [](napi_env, void*, void* hint) { delete static_cast<std::shared_ptr<ScreenPages>*>(hint); },
-      share, &value);
-  if (status != napi_ok) {
-    if (status == napi_no_external_buffers_allowed) delete share;
-    return env.Undefined();
-  }
-  Napi::ArrayBuffer buffer(env, value);
-  buffer_ = Napi::Persistent(buffer);
-  return buffer;
+  return buffer_.Of(info.Env(), pages_);
 }
 
-void ScreenMemory::Close(const Napi::CallbackInfo&) {
-  if (pages_ == nullptr) return;
-  bool reachable = false;
-  if (!buffer_.IsEmpty()) {
-    Napi::ArrayBuffer buffer = buffer_.Value();
-    // One that somebody transferred: the pages go with the last buffer instead of now.
-    reachable = buffer.IsDetached() || napi_detach_arraybuffer(buffer.Env(), buffer) != napi_ok;
-    buffer_.Reset();
-  }
-  if (!reachable) pages_->Unmap();
-  pages_.reset();
-}
+void ScreenMemory::Close(const Napi::CallbackInfo&) { buffer_.End(&pages_); }
 
 Napi::Value FrameBufferFactsOf(const Napi::CallbackInfo& info) {
   Arguments arguments(info);

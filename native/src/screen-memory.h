@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "page-buffer.h"
 #include "screen-pages.h"
 
 namespace kvmfr {
@@ -27,7 +28,7 @@ class ScreenMemory : public Napi::ObjectWrap<ScreenMemory> {
 
   int error_ = 0;
   std::shared_ptr<ScreenPages> pages_;
-  Napi::Reference<Napi::ArrayBuffer> buffer_;
+  PageBuffer<ScreenPages> buffer_;
 };
 
 // frameBufferFacts(fd, words): 0 or an errno.
