@@ -345,6 +345,10 @@ export class Client implements AsyncDisposable {
     const settledMs = presenceMs + HEARTBEAT_TIMEOUT_MS;
     while (!this.closed) {
       const nowMs = performance.now();
+      const look = watch.look(nowMs);
+      // What was seen may be zeros in the place of what is gone.
+      if (open.mapping.lost) throw open.mapping.lossError();
+      // Behind the look: memory that went away is said to be lost, and not that its host has ended.
       if (nowMs - presenceMs >= PRESENCE_MS) {
         presenceMs = nowMs;
         if (isAway(open)) {
@@ -352,9 +356,6 @@ export class Client implements AsyncDisposable {
           return;
         }
       }
-      const look = watch.look(nowMs);
-      // What was seen may be zeros in the place of what is gone.
-      if (open.mapping.lost) throw open.mapping.lossError();
       // A header whose heart has not had the time to beat is not dead yet.
       const early = look.kind === 'none' && look.sighting.kind === 'silent' && nowMs < settledMs;
       if (!early || this.stats.sessions > 0) this.#seen(look);

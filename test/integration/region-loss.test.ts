@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { renameSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Client, type ClientState, inspectRegion } from '../../client/index.ts';
 import { LocalReader } from '../../client/reader/local.ts';
 import type { PictureReader } from '../../client/reader/reader.ts';
@@ -256,33 +256,45 @@ describe.each([
 });
 
 describe('a region that is lost', () => {
-  it('is said to be, with what it had and has, and then that what is there is no region', async () => {
-    const path = zeros();
-    const { host } = await hostOf(path);
-    const told: ClientState[] = [];
-    const hear = (message: unknown): void => {
-      const { path: of, state } = message as { readonly path: string; readonly state: ClientState };
-      if (of === path) told.push(state);
-    };
-    subscribe('kvmfr:client:state', hear);
-    onTestFinished(() => void unsubscribe('kvmfr:client:state', hear));
-    const client = new Client(path);
-    onTestFinished(() => client.close());
-    await inState(client, 'showing');
-    truncateSync(path, 0);
-    await inState(client, ({ code }) => code === 'ERR_KVMFR_SIZE');
-    expect(told.map(({ name, code }) => [name, code])).toEqual([
-      ['showing', undefined],
-      ['failed', 'ERR_KVMFR_REGION_LOST'],
-      ['failed', 'ERR_KVMFR_SIZE'],
-    ]);
-    expect(told[1]?.message).toBe(
-      `expected ${path} to keep its ${8 * MIB} bytes while it is mapped, but it shrank to 0`,
-    );
-    expect(told[1]?.hint).toBeDefined();
-    expect(client.regionBytes).toBeUndefined();
-    expect(host.closed).toBe(true);
-  });
+  it.each([
+    ['between two looks at its path', 0],
+    ['when its path is to be looked at', 1000],
+  ])(
+    '%s is said to be, with what it had and has, and then that what is there is no region',
+    async (_, aheadMs) => {
+      const path = zeros();
+      const { host } = await hostOf(path);
+      const told: ClientState[] = [];
+      const hear = (message: unknown): void => {
+        const { path: of, state } = message as {
+          readonly path: string;
+          readonly state: ClientState;
+        };
+        if (of === path) told.push(state);
+      };
+      subscribe('kvmfr:client:state', hear);
+      onTestFinished(() => void unsubscribe('kvmfr:client:state', hear));
+      const client = new Client(path);
+      onTestFinished(() => client.close());
+      await inState(client, 'showing');
+      const now = performance.now.bind(performance);
+      const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + aheadMs);
+      onTestFinished(() => clock.mockRestore());
+      truncateSync(path, 0);
+      await inState(client, ({ code }) => code === 'ERR_KVMFR_SIZE');
+      expect(told.map(({ name, code }) => [name, code])).toEqual([
+        ['showing', undefined],
+        ['failed', 'ERR_KVMFR_REGION_LOST'],
+        ['failed', 'ERR_KVMFR_SIZE'],
+      ]);
+      expect(told[1]?.message).toBe(
+        `expected ${path} to keep its ${8 * MIB} bytes while it is mapped, but it shrank to 0`,
+      );
+      expect(told[1]?.hint).toBeDefined();
+      expect(client.regionBytes).toBeUndefined();
+      expect(host.closed).toBe(true);
+    },
+  );
 
   it('gives no frame that was not whole, and gives the next one of the next session', async () => {
     const path = zeros();
