@@ -1,6 +1,4 @@
-import { once } from 'node:events';
 import { readdirSync, readlinkSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { belongingsOf } from '../../bench/soak/watch.ts';
@@ -8,22 +6,12 @@ import type { HostOptions } from '../../host/index.ts';
 import { GuestProcess, temporaryPath } from '../integration/client-guest.ts';
 import type { TestBrowser, ViewPage } from '../support/chromium.ts';
 import { RunningCommand } from '../support/command.ts';
+import { freePort } from '../support/free-port.ts';
 import { noisy } from '../unit/relay/stage.ts';
 import { TestViewer, type TestViewerOptions } from '../unit/relay/test-viewer.ts';
 import type { Screen } from '../unit/tiles/guest.ts';
 
 const TOKEN = 'fault-viewers';
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port was given');
-  return address.port;
-}
 
 /** What a relay holds that could be left behind. */
 export interface Held {

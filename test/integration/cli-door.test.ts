@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ownCertificate } from '../../cli/tls/own-certificate.ts';
 import { hashPassword, Password } from '../../viewer/relay/password.ts';
 import { kvmfr, RunningCommand } from '../support/command.ts';
+import { freePort } from '../support/free-port.ts';
 
 const TOKEN = 'not-for-everybody';
 const VIEW_TOKEN = 'only-to-look-at-it';
@@ -69,15 +70,14 @@ describe('the secrets of kvmfr view', () => {
   it('a cookie of a given token opens the next relay as well', async () => {
     const path = await secretFile('token', TOKEN);
     let cookie = '';
-    let port = 0;
+    const door = ['--listen', `127.0.0.1:${await freePort()}`];
     {
-      await using run = view(['--token-file', path]);
+      await using run = view(['--token-file', path, ...door]);
       const url = await run.firstLine();
-      port = Number(new URL(url).port);
       const opened = await fetch(`${url}?token=${TOKEN}`, { redirect: 'manual' });
       cookie = opened.headers.get('set-cookie')?.split(';')[0] ?? '';
     }
-    await using run = view(['--token-file', path, '--listen', `127.0.0.1:${port}`]);
+    await using run = view(['--token-file', path, ...door]);
     expect(await statusOf(`${await run.firstLine()}api/session`, { headers: { cookie } })).toBe(
       200,
     );

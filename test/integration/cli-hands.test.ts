@@ -11,6 +11,7 @@ import {
   type InputEvent,
 } from '../../protocol/wire/index.ts';
 import { RunningCommand } from '../support/command.ts';
+import { freePort } from '../support/free-port.ts';
 import { FakeQemu } from '../unit/hands/fake-qemu.ts';
 import { CERT, KEY } from '../unit/relay/certificate.ts';
 import { PING } from '../unit/relay/stage.ts';
@@ -218,8 +219,8 @@ describe('kvmfr view --qmp', () => {
 
 describe('kvmfr view --spice --qmp', () => {
   it('brings keys by SPICE, by the control socket while that is away, and by SPICE again', async () => {
-    const server = await FakeServer.listen();
-    const { port } = server;
+    const port = await freePort();
+    const server = await FakeServer.listen({}, port);
     await using qemu = await FakeQemu.listen();
     await using run = view(['--spice', server.address, '--qmp', `unix:${qemu.path}`]);
     const viewer = await attend(run);

@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { connectSpice, type SpiceOptions, SpiceSession } from '../../../client/spice/index.ts';
 import type { SpiceState, SpiceStateName } from '../../../client/spice/state.ts';
+import { freePort } from '../../support/free-port.ts';
 import { CERT, KEY } from '../relay/certificate.ts';
 import {
   type FakeOptions,
@@ -279,9 +280,9 @@ describe('duties of every channel', () => {
 
 describe('a session that was lost', () => {
   it('is made again, on a server that came back', async () => {
-    const first = await FakeServer.listen();
+    const port = await freePort();
+    const first = await FakeServer.listen({}, port);
     await using session = await connectSpice(first.address, QUICK);
-    const { port } = first;
     await first[Symbol.asyncDispose]();
     expect((await stateOf(session, 'waiting')).code).toMatch(/LOST|ABSENT|SYSCALL/);
     await using second = await FakeServer.listen({}, port);
