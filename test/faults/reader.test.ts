@@ -48,7 +48,7 @@ describe.each(WIRES)('a reader of %s that is killed', (wire) => {
     await reader.kill();
     // The publisher finds the lock held by nobody, and begins another session in place.
     for await (const { name } of other.states())
-      if (name === 'showing' && (await guest.facts()).stats.restarts === 1) break;
+      if (name === 'showing' && (await guest.facts()).stats.restarts > 0) break;
     await readsOn(other);
     await using newcomer = new Client(path);
     await readsOn(newcomer);

@@ -231,10 +231,11 @@ describe('one stream', () => {
     for (let ask = 0; ask < 1000; ask++)
       viewer.send(encodeNeedKey(viewer.streams.at(-1)?.stream ?? 0));
     const count = viewer.videos.length;
-    await play(stage, noise, () => viewer.videos.length >= count + 20, screen);
+    // The one that is owed comes half a second after the last, which may be many pictures later.
+    const isAnswered = (): boolean => viewer.videos.length >= count + 20 && keys(viewer) > before;
+    await play(stage, noise, isAnswered, screen);
     const gaps = (performance.now() - startMs) / 500;
     expect(keys(viewer) - before).toBeLessThanOrEqual(Math.ceil(gaps) + 1);
-    expect(keys(viewer) - before).toBeGreaterThan(0);
     await viewer.untilShows(screen.rgb);
   });
 

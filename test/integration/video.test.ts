@@ -147,7 +147,7 @@ describe.each(CODECS)('a video encoder for $codec', (options) => {
     using picture = testPicture(160, 96);
     const encoder = startVideoEncoder(options);
     chunkOf(await encoder.encode(picture.planes, { serial: 1 }));
-    expect(childProcesses()).toEqual([...before, encoder.pid]);
+    expect(new Set(childProcesses())).toEqual(new Set([...before, encoder.pid]));
     await encoder.close();
     expect(childProcesses()).toEqual(before);
     expect(await encoder.encode(picture.planes, { serial: 2 })).toMatchObject({

@@ -116,6 +116,11 @@ describe('a screen by SPICE', () => {
     guest.show(screen);
     await viewer.untilShows(screen.rgb);
     await viewer.close();
+    const isWatching = async (): Promise<boolean> => {
+      const metrics = await (await fetch(`${stage.door.url}metrics?token=secret`)).text();
+      return !metrics.includes('kvmfr_watching 0\n');
+    };
+    while (await isWatching());
     const { serial } = guest.session.display;
     const { framesSeen } = source.stats;
     screen.noise(2);
