@@ -165,7 +165,7 @@ describe('a file that is cut under its mapping', () => {
       readFileSync('/proc/self/maps', 'utf8').split('\n').length,
       readdirSync('/proc/self/fd').length,
     ];
-    const [maps = 0, files] = count();
+    const [maps = 0, files = 0] = count();
     for (let i = 0; i < 2000; i++) {
       const path = ones();
       using mapping = Mapping.open(path);
@@ -174,9 +174,9 @@ describe('a file that is cut under its mapping', () => {
       rmSync(path);
     }
     const [mapsNow, filesNow] = count();
-    // The heap of the engine has its own; a leak would be 2000 or 4000.
+    // The rest of the process has its own; a leak would be 2000 or 4000.
     expect(mapsNow).toBeLessThan(maps + 500);
-    expect(filesNow).toBe(files);
+    expect(filesNow).toBeLessThan(files + 500);
   });
 
   test('is survived in threads that read it, one after the other', async () => {
