@@ -10,6 +10,8 @@ export default defineConfig({
     setupFiles: ['test/support/seed.ts'],
     testTimeout: 120_000,
     hookTimeout: 180_000,
+    // What a browser or another process does is waited for as long as on a machine that has other work.
+    expect: { poll: { timeout: 60_000 } },
     maxWorkers: 2,
     // Some tests run beside a browser, a virtual machine or processes that are killed, on machines
     // that stall. CI tries once more, and scripts/closing-line.mjs names each test that needed it.

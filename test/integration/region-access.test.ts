@@ -211,7 +211,7 @@ describe('a region of holes on a file system that is full', () => {
     const { status, stdout, stderr } = spawnSync(
       'unshare',
       ['-m', 'sh', '-c', script, 'sh', ...command],
-      { encoding: 'utf8', timeout: 25_000 },
+      { encoding: 'utf8', timeout: 100_000 },
     );
     if (/permitted|denied|not found|ENOENT/i.test(stderr ?? 'not found'))
       return context.skip(`no small file system can be mounted here: ${stderr}`);

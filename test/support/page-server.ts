@@ -70,9 +70,11 @@ export class AttachedViewer {
     socket.on('message', (data: Buffer) => this.#take(data));
     this.closed = new Promise((resolve) => {
       socket.on('close', (code, reason) => {
-        for (const { reject } of this.#waiters) reject(new Error('the page has gone'));
+        const end = { code, reason: reason.toString() };
+        const gone = new Error(`the page has gone: ${code} ${end.reason}`);
+        for (const { reject } of this.#waiters) reject(gone);
         this.#waiters = [];
-        resolve({ code, reason: reason.toString() });
+        resolve(end);
       });
     });
   }

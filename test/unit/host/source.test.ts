@@ -183,7 +183,7 @@ describe('the image source', () => {
     const rgb = await writeRgb(next, 31, 17, 100);
     if (how === 'replaced') await rename(next, path);
     else await copyFile(next, path);
-    await vi.waitUntil(() => host.stats.framesPosted === 2, { timeout: 10_000, interval: 5 });
+    await vi.waitUntil(() => host.stats.framesPosted === 2, { timeout: 60_000, interval: 5 });
     const client = LgmpClient.subscribe(region, FRAME_QUEUE_AT);
     advance(10);
     const at = client.take()?.offset ?? 0;
@@ -264,7 +264,7 @@ describe('the pattern source', () => {
           counts.push(region.view.getUint32(message.offset + 52, true));
           return serials.length === 5;
         },
-        { timeout: 10_000, interval: 1 },
+        { timeout: 60_000, interval: 1 },
       );
       expect(serials).toEqual([0, 1, 2, 3, 4]);
       expect(counts[0]).toBe(0);
@@ -299,7 +299,7 @@ describe('the pattern source', () => {
     const client = LgmpClient.subscribe(region, FRAME_QUEUE_AT);
     advance(10);
     await vi.waitUntil(() => client.take() !== undefined && host.stats.framesPosted > 3, {
-      timeout: 10_000,
+      timeout: 60_000,
       interval: 1,
     });
   });
@@ -315,7 +315,7 @@ describe('the pattern source', () => {
         const at = client.take()?.offset;
         return at !== undefined && region.view.getUint32(at + 28, true) === 640;
       },
-      { timeout: 10_000, interval: 1 },
+      { timeout: 60_000, interval: 1 },
     );
   });
 
@@ -341,7 +341,7 @@ describe('the pattern source', () => {
         const y = view.getInt16(message.offset + 2, true) + (hotspot[1] ?? 0);
         return x === 200 && y === 150;
       },
-      { timeout: 10_000, interval: 1 },
+      { timeout: 60_000, interval: 1 },
     );
   });
 

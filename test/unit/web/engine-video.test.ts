@@ -16,6 +16,7 @@ import { bytes, sentJson, setUp } from './test-engine.ts';
 const ACK = 0x82;
 const VIEW = 0x83;
 const PING = 0x84;
+const PATIENCE = { timeout: 60_000 };
 const NEED_KEY = 0x87;
 const HELLO = helloBytes({ encodings: ['lossless', 'video'], codecs: ['h264', 'vp8'] });
 /** Two tiles, the second one cut to 36 pixels. */
@@ -299,7 +300,7 @@ describe('Engine, with video', () => {
     const { network, receive, connect, decoders } = setUp({ codecs: ['h264'] });
     connect();
     receive(...messages);
-    await vi.waitFor(() => expect(network.last.closedWith).toBeDefined());
+    await vi.waitFor(() => expect(network.last.closedWith).toBeDefined(), PATIENCE);
     expect(network.last.closedWith).toEqual({ code: 4002, reason: 'ERR_KVMFR_WIRE' });
     expect(decoders).toEqual([]);
   });

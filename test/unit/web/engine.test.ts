@@ -16,6 +16,7 @@ import { bytes, sentJson, setUp } from './test-engine.ts';
 const ACK = 0x82;
 const VIEW = 0x83;
 const PING = 0x84;
+const PATIENCE = { timeout: 60_000 };
 
 const TINY = { widthPx: 2, heightPx: 1, rgb: Uint8Array.of(1, 2, 3, 4, 5, 6) };
 const PICTURE = pictureBytes({ epoch: 7, widthPx: 2, heightPx: 1 });
@@ -150,7 +151,7 @@ describe('Engine', () => {
     await vi.waitFor(() => {
       refresh();
       expect(drawn).toEqual(['64x1 at 0,0: 9,9,9,255', '64x1 at 64,0: 9,9,9,255']);
-    });
+    }, PATIENCE);
     expect(network.last.sentOf(ACK)).toHaveLength(1);
   });
 
@@ -243,7 +244,7 @@ describe('Engine', () => {
     const { network, receive, reports, states, clock, connect } = setUp();
     connect();
     receive(...messages);
-    await vi.waitFor(() => expect(network.last.closedWith).toBeDefined());
+    await vi.waitFor(() => expect(network.last.closedWith).toBeDefined(), PATIENCE);
     expect(network.last.closedWith).toEqual({ code: 4002, reason: 'ERR_KVMFR_WIRE' });
     expect(reports).toContainEqual(
       expect.objectContaining({ kind: 'error', code: 'ERR_KVMFR_WIRE' }),

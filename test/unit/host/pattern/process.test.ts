@@ -42,7 +42,7 @@ function open(): Region {
   return new Region(mapping.buffer);
 }
 
-const SOON = { timeout: 15_000, interval: 2 } as const;
+const SOON = { timeout: 60_000, interval: 2 } as const;
 
 function heartbeat(memory: Region): bigint {
   return memory.view.getBigUint64(16, true);
