@@ -56,6 +56,17 @@ function tellSound(): void {
   window.addEventListener('soundchange', tell, true);
 }
 
+/** Has the audio output of a page run out at each look, once a test says so. */
+function runOut(): void {
+  let underrunEvents = 0;
+  Object.defineProperty(AudioContext.prototype, 'playbackStats', {
+    get: () => {
+      if (Reflect.get(window, 'outputRunsOut') === true) underrunEvents += 1;
+      return { underrunEvents };
+    },
+  });
+}
+
 needs('chromium').describe('sound in Chromium', () => {
   beforeAll(async () => {
     browser = await launchChromium([
@@ -97,6 +108,35 @@ needs('chromium').describe('sound in Chromium', () => {
       await expect.poll(async () => (await stats())?.latencyMs !== undefined, PATIENCE).toBe(true);
       // Until the encoder has started samples come as they are.
       await expect.poll(async () => (await stats())?.codec, PATIENCE).toBe('opus');
+      expect(problems).toEqual([]);
+    });
+
+    it('goes on by a steadier output where the least in advance is too little', async () => {
+      const sound = new WrittenSound();
+      const stage = await Stage.open({ sound });
+      using _tone = new Tone(sound);
+      await using opened = await openPage(browser, `${stage.door.url}?token=secret`, {
+        before: (page) => page.addInitScript(runOut),
+      });
+      const { page, problems } = opened;
+      const baseS = () =>
+        page.evaluate(() => {
+          const context = document.querySelector('kvmfr-view')?.soundOutput?.context;
+          return context instanceof AudioContext ? context.baseLatency : 0;
+        });
+      await expect.poll(() => soundOf(page), PATIENCE).not.toBe('none');
+      await page.mouse.click(400, 300);
+      await expect.poll(baseS, PATIENCE).toBeGreaterThan(0);
+      const leastS = await baseS();
+      await page.evaluate(() => Reflect.set(window, 'outputRunsOut', true));
+      await expect.poll(baseS, PATIENCE).toBeGreaterThan(leastS);
+      await expect
+        .poll(async () => {
+          const { hz, level } = await heard(page);
+          return Math.abs(hz - TONE_HZ) < 12 && level > 0.2 && level < 0.3;
+        }, PATIENCE)
+        .toBe(true);
+      expect([await soundOf(page), sound.listeners]).toEqual(['on', 1]);
       expect(problems).toEqual([]);
     });
 

@@ -18,6 +18,11 @@ export function heard(page: Page): Promise<{ readonly hz: number; readonly level
       const windowS = analyser.fftSize / output.context.sampleRate;
       const beganS = output.context.currentTime;
       const look = (): void => {
+        // Another output may have taken its place, and this one's clock stands still.
+        if (output.context.state === 'closed') {
+          resolve({ hz: 0, level: 0 });
+          return;
+        }
         // Until the analyser has had a window of its own, it shows what was before.
         if (output.context.currentTime - beganS < windowS) {
           requestAnimationFrame(look);

@@ -46,6 +46,8 @@ export class ElementSound {
   #state: SoundState | undefined;
   #player: Player | undefined;
   #playing = false;
+  /** Whether this machine was too slow for an output that keeps the least in advance. */
+  #steady = false;
   #failure: string | undefined;
   #volume = 1;
   #microphone: Microphone | undefined;
@@ -191,6 +193,12 @@ export class ElementSound {
         this.#tell();
       },
       heard: (heard) => this.#options.send({ kind: 'heard', ...heard }),
+      steady: this.#steady,
+      rough: () => {
+        this.#steady = true;
+        this.#stop();
+        this.update();
+      },
       failed: (reason) => {
         this.#failure = `This browser plays no sound: ${reason}`;
         this.update();

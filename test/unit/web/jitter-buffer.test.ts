@@ -60,6 +60,51 @@ describe('JitterBuffer', () => {
     expect(buffer.report.playedAtMs).toBeCloseTo(1000 + 1024 / 48, 3);
   });
 
+  it('lets the first piece wait by itself for as long as is wanted, not for the next', () => {
+    const buffer = new JitterBuffer(48_000);
+    buffer.push(piece(0));
+    // 10 ms and what is left of a quantum.
+    const played = pull(buffer, 5 * QUANTUM);
+    expect(played.slice(0, 4 * QUANTUM).every((sample) => sample === 0)).toBe(true);
+    expect(played.slice(-QUANTUM).some((sample) => Math.abs(sample) > 0.5)).toBe(true);
+  });
+
+  it('keeps hardly more than a piece where pieces come evenly', () => {
+    const buffer = new JitterBuffer(48_000);
+    play(buffer, 1500);
+    expect(buffer.report.targetMs).toBeLessThan(27);
+    expect(buffer.report).toMatchObject({ underruns: 0, skipped: 0, concealed: 0 });
+  });
+
+  it('keeps as much as the output takes at once, and less when it takes less, unheard', () => {
+    const buffer = new JitterBuffer(48_000);
+    let before = 0;
+    let owed = 0;
+    /** The longest step from one sample to the next. */
+    const bursts = (from: number, count: number, quanta: number): number => {
+      let most = 0;
+      for (let sequence = from; sequence < from + count; sequence++) {
+        buffer.push(piece(sequence));
+        for (owed += FRAMES; owed >= quanta * QUANTUM; owed -= quanta * QUANTUM)
+          for (const sample of pull(buffer, quanta * QUANTUM)) {
+            most = Math.max(most, Math.abs(sample - before));
+            before = sample;
+          }
+      }
+      return most;
+    };
+    bursts(0, 1000, 12);
+    const { underruns, targetMs } = buffer.report;
+    // 32 ms at once, of pieces of 20 ms.
+    expect(targetMs).toBeGreaterThan(35);
+    expect(targetMs).toBeLessThan(60);
+    // A sine of 1000 Hz has steps of 0.131 at most, played half a percent faster too.
+    expect(bursts(1000, 1000, 12)).toBeLessThan(0.133);
+    expect(bursts(2000, 3000, 1)).toBeLessThan(0.133);
+    expect(buffer.report).toMatchObject({ underruns, skipped: 0, concealed: 0 });
+    expect(buffer.report.targetMs).toBeLessThan(30);
+  });
+
   it('keeps a tone at its height, and never runs out while pieces come in time', () => {
     const buffer = new JitterBuffer(48_000);
     const played = play(buffer, 500);
@@ -81,7 +126,7 @@ describe('JitterBuffer', () => {
     const buffer = new JitterBuffer(48_000);
     play(buffer, 2);
     buffer.push(piece(4));
-    const played = pull(buffer, 3400);
+    const played = pull(buffer, 3300);
     expect(buffer.report.concealed).toBe(2);
     const silence = played
       .map((sample) => (sample === 0 ? '0' : 'x'))

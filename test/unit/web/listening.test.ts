@@ -90,13 +90,23 @@ describe('listening to the guest', () => {
       kind: 'sound',
       command: {
         ...{ kind: 'heard', playedAtMs: 5000, heardAtMs: 1_700_000_000_090, bufferMs: 20 },
+        targetMs: 25,
         ...{ underruns: 1, skipped: 2, concealed: 3 },
       },
     });
     clock.pass(1000);
     const report = reports.findLast(({ kind }) => kind === 'stats');
     expect(report).toMatchObject({
-      stats: { sound: { latencyMs: 90, bufferMs: 20, underruns: 1, skipped: 2, concealed: 3 } },
+      stats: {
+        sound: {
+          latencyMs: 90,
+          bufferMs: 20,
+          targetMs: 25,
+          underruns: 1,
+          skipped: 2,
+          concealed: 3,
+        },
+      },
     });
     port1.close();
     port2.close();

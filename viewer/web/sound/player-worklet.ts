@@ -4,15 +4,20 @@ import type { SoundPiece } from '../core/sound/piece.ts';
 /** Frames in a second of what comes. */
 const RATE_HZ = 48_000;
 const FRAME_MS = 1000 / RATE_HZ;
-/** How much should wait when a piece has just come. Units: milliseconds, as all below. */
-const FIRST_TARGET_MS = 30;
-const LEAST_TARGET_MS = 24;
-const MOST_TARGET_MS = 200;
+/** How much should be left when a piece comes in time. Units: milliseconds, as all below. */
+const FIRST_MARGIN_MS = 10;
+const LEAST_MARGIN_MS = 4;
+const MOST_MARGIN_MS = 180;
+/** What should be left even when a piece comes as late as any of late. */
+const SPARE_MS = 4;
+/** How long it is looked at how unevenly pieces come and go, and how many such looks count. */
+const LOOK_MS = 1000;
+const LOOKS = 15;
 /** How much more is wanted after it ran out. */
 const STEP_UP_MS = 10;
-/** After so long without that, this part of what is wanted beyond the least is wanted no more. */
+/** After so long without that, this part of what is wanted beyond the need is wanted no more. */
 const CALM_MS = 5000;
-const STEP_DOWN = 0.15;
+const STEP_DOWN = 0.2;
 /** As much beyond the target is too late to be made up for by playing faster. */
 const EXCESS_MS = 80;
 /** The longest gap that is filled with silence; a longer one is left out. */
@@ -20,9 +25,9 @@ const MOST_GAP_MS = 200;
 /** The most that sound is played faster or slower, which nobody hears. */
 const MOST_DRIFT = 0.005;
 /** Drift for each millisecond too much or too little. */
-const DRIFT_PER_MS = 0.0002;
+const DRIFT_PER_MS = 0.0005;
 /** A difference that comes of pieces being pieces. */
-const DEAD_MS = 4;
+const DEAD_MS = 2;
 /** Weight of a new look at how much waits. */
 const LEVEL_WEIGHT = 0.01;
 /** Frames in which sound comes and goes where it begins and breaks off. */
@@ -46,8 +51,9 @@ export interface PlayerReport {
 
 /**
  * What of the guest's sound has come and is not played yet. It waits a little before it begins, so
- * that pieces may come unevenly: a little longer after each time that it ran out. What piles up
- * slowly, because two clocks differ, is played a little faster; what piles up at once is left out.
+ * that pieces may come unevenly: as long as they were seen to need, and a little longer after each
+ * time that it ran out. What piles up slowly, because two clocks differ or less is needed, is played
+ * a little faster; what piles up at once is left out.
  */
 export class JitterBuffer {
   readonly #step: number;
@@ -58,7 +64,11 @@ export class JitterBuffer {
   #stream = -1;
   #next = 0;
   #playing = false;
-  #targetMs = FIRST_TARGET_MS;
+  /** How long the first piece has waited for the beginning. */
+  #waitedMs = 0;
+  #pieceMs = 0;
+  #marginMs = FIRST_MARGIN_MS;
+  readonly #needs = new Needs();
   #calmMs = 0;
   #levelMs = 0;
   #gain = 0;
@@ -105,14 +115,21 @@ export class JitterBuffer {
 
   /** Writes what is to be played next. Shape: both of one length. */
   pull(left: Float32Array, right: Float32Array): void {
-    if (!this.#playing) this.#begin();
+    const pulledMs = left.length * this.#step * FRAME_MS;
+    if (!this.#playing) this.#begin(pulledMs);
+    const beforeMs = this.#bufferMs;
     const step = this.#step * this.#speed();
     for (let index = 0; index < left.length; index++) {
       if (!this.#playing || !this.#read(step)) this.#fade();
       left[index] = this.#left;
       right[index] = this.#right;
     }
-    if (this.#playing) this.#rest(left.length);
+    if (this.#playing) this.#rest(pulledMs, beforeMs);
+  }
+
+  /** How much should wait when a piece has just come. */
+  get #targetMs(): number {
+    return this.#pieceMs + this.#marginMs;
   }
 
   get #bufferMs(): number {
@@ -120,12 +137,14 @@ export class JitterBuffer {
   }
 
   #append(piece: SoundPiece): void {
+    this.#pieceMs = piece.left.length * FRAME_MS;
     this.#pieces.push(piece);
     this.#waitingFrames += piece.left.length;
   }
 
   #conceal(missing: number, piece: SoundPiece): void {
     this.#concealed += missing;
+    this.#needs.begin();
     const frames = piece.left.length;
     const pieceMs = frames * FRAME_MS;
     const filled = Math.min(missing, Math.floor(MOST_GAP_MS / pieceMs));
@@ -141,6 +160,7 @@ export class JitterBuffer {
 
   /** Leaves out the oldest until no more waits than should. */
   #skip(): void {
+    this.#needs.begin();
     while (this.#pieces.length > 1 && this.#bufferMs > this.#targetMs) {
       this.#drop();
       this.#at = 0;
@@ -153,18 +173,24 @@ export class JitterBuffer {
     this.#waitingFrames -= this.#pieces.shift()?.left.length ?? 0;
   }
 
-  #begin(): void {
+  /** The time that passes counts as well: the first piece waits alone for as long as is wanted. */
+  #begin(pulledMs: number): void {
+    if (this.#pieces.length === 0) return;
     const isWhole = this.#pieces.at(-1)?.last === true;
-    if (this.#pieces.length === 0 || (this.#bufferMs < this.#targetMs && !isWhole)) return;
+    if (this.#bufferMs + this.#waitedMs < this.#targetMs && !isWhole) {
+      this.#waitedMs += pulledMs;
+      return;
+    }
     this.#playing = true;
+    this.#waitedMs = 0;
+    this.#needs.begin();
     this.#levelMs = this.#goalMs;
     this.#gain = 0;
   }
 
   /** How much waits on the average when all is well: pieces come at once and go by and by. */
   get #goalMs(): number {
-    const pieceMs = (this.#pieces[0]?.left.length ?? 0) * FRAME_MS;
-    return this.#targetMs - pieceMs / 2;
+    return this.#pieceMs / 2 + this.#marginMs;
   }
 
   #speed(): number {
@@ -204,7 +230,7 @@ export class JitterBuffer {
     if (isEnd) return;
     this.#underruns += 1;
     this.#calmMs = 0;
-    this.#targetMs = Math.min(MOST_TARGET_MS, this.#targetMs + STEP_UP_MS);
+    this.#marginMs = Math.min(MOST_MARGIN_MS, this.#marginMs + STEP_UP_MS);
   }
 
   /** What was played last goes away softly. */
@@ -213,11 +239,44 @@ export class JitterBuffer {
     this.#right *= 1 - 1 / FADE_FRAMES;
   }
 
-  #rest(frames: number): void {
-    this.#calmMs += frames * this.#step * FRAME_MS;
+  #rest(pulledMs: number, beforeMs: number): void {
+    this.#needs.look(pulledMs, beforeMs, this.#bufferMs);
+    const neededMs = this.#needs.dipMs + SPARE_MS - this.#pieceMs / 2;
+    const leastMs = Math.min(MOST_MARGIN_MS, Math.max(LEAST_MARGIN_MS, neededMs));
+    this.#marginMs = Math.max(this.#marginMs, leastMs);
+    this.#calmMs += pulledMs;
     if (this.#calmMs < CALM_MS) return;
     this.#calmMs = 0;
-    this.#targetMs -= (this.#targetMs - LEAST_TARGET_MS) * STEP_DOWN;
+    this.#marginMs -= (this.#marginMs - leastMs) * STEP_DOWN;
+  }
+}
+
+/** How far below the average what waits has gone lately: pieces are late, and pulled in bursts. */
+class Needs {
+  readonly #dipsMs = new Float64Array(LOOKS);
+  #looks = 0;
+  #passedMs = 0;
+  #areaMs = 0;
+  #lowMs = Number.POSITIVE_INFINITY;
+  /** The deepest of the looks that count. */
+  dipMs = 0;
+
+  /** What was seen of the look that goes on is worth nothing: something else has changed the level. */
+  begin(): void {
+    this.#passedMs = 0;
+    this.#areaMs = 0;
+    this.#lowMs = Number.POSITIVE_INFINITY;
+  }
+
+  /** So much was pulled, and so much waited before and after. */
+  look(pulledMs: number, beforeMs: number, afterMs: number): void {
+    this.#passedMs += pulledMs;
+    this.#areaMs += ((beforeMs + afterMs) / 2) * pulledMs;
+    this.#lowMs = Math.min(this.#lowMs, afterMs);
+    if (this.#passedMs < LOOK_MS) return;
+    this.#dipsMs[this.#looks++ % LOOKS] = this.#areaMs / this.#passedMs - this.#lowMs;
+    this.dipMs = Math.max(...this.#dipsMs);
+    this.begin();
   }
 }
 
@@ -232,6 +291,12 @@ function between(
   return part === 0 ? here : here + ((other[next] ?? 0) - here) * part;
 }
 
+/** What the player tells the page. */
+export interface PlayerHeard extends PlayerReport {
+  /** When the frame that is played next is handed to the output, by its clock. Units: seconds. */
+  readonly outputS: number;
+}
+
 /** What the page tells the player: where pieces come from, or that it is over. */
 export type PlayerCommand = { readonly port: MessagePort } | { readonly stop: true };
 
@@ -243,6 +308,7 @@ const REPORT_PARTS = 4;
 
 // There are no types for the audio thread's own scope.
 declare const sampleRate: number;
+declare const currentFrame: number;
 declare const registerProcessor: (name: string, processor: unknown) => void;
 const Processor: new () => { readonly port: MessagePort } =
   Reflect.get(globalThis, 'AudioWorkletProcessor') ?? class {};
@@ -274,7 +340,8 @@ class PlayerProcessor extends Processor {
     this.#untilReport -= left.length;
     if (this.#untilReport <= 0) {
       this.#untilReport = sampleRate / REPORT_PARTS;
-      this.port.postMessage(this.#buffer.report);
+      const outputS = (currentFrame + left.length) / sampleRate;
+      this.port.postMessage({ ...this.#buffer.report, outputS } satisfies PlayerHeard);
     }
     return !this.#stopped;
   }

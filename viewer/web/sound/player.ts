@@ -1,6 +1,6 @@
 import type { HeardSound } from '../core/sound/listening.ts';
-import type { PlayerReport } from './player-worklet.ts';
-import { PLAYER_NAME, type PlayerCommand } from './player-worklet.ts';
+import { OutputWatch, tellsUnderruns, underrunsOf } from './output-watch.ts';
+import { PLAYER_NAME, type PlayerCommand, type PlayerHeard } from './player-worklet.ts';
 
 /** How a player is made. */
 export interface PlayerOptions {
@@ -8,6 +8,10 @@ export interface PlayerOptions {
   readonly ready: (pieces: MessagePort) => void;
   /** Called a few times a second. */
   readonly heard: (heard: HeardSound) => void;
+  /** Whether the output keeps as much in advance as the browser holds to be safe, or the least. */
+  readonly steady: boolean;
+  /** The output has run out again and again: a steady player should take its place. */
+  readonly rough: () => void;
   /** The browser plays nothing, for now or for good. */
   readonly failed: (reason: string) => void;
 }
@@ -19,13 +23,18 @@ export class Player {
   readonly #options: PlayerOptions;
   readonly #context: AudioContext;
   readonly #gain: GainNode;
+  readonly #watch: OutputWatch | undefined;
   #node: AudioWorkletNode | undefined;
   #closed = false;
 
   /** Begins to play; only after a person has done something on the page. */
   constructor(options: PlayerOptions) {
     this.#options = options;
-    this.#context = new AudioContext({ sampleRate: RATE_HZ, latencyHint: 'interactive' });
+    // The least is asked for only where it can be seen whether that is too little.
+    const isSteady = options.steady || !tellsUnderruns();
+    this.#watch = isSteady ? undefined : new OutputWatch();
+    const latencyHint = isSteady ? 'interactive' : 0;
+    this.#context = new AudioContext({ sampleRate: RATE_HZ, latencyHint });
     this.#gain = this.#context.createGain();
     this.#gain.connect(this.#context.destination);
     this.#start().catch((error: unknown) => {
@@ -65,23 +74,42 @@ export class Player {
     });
     this.#node = node;
     node.connect(this.#gain);
-    node.port.onmessage = ({ data }: MessageEvent<PlayerReport>) => this.#heard(data);
+    node.port.onmessage = ({ data }: MessageEvent<PlayerHeard>) => this.#heard(data);
     const { port1, port2 } = new MessageChannel();
     const command: PlayerCommand = { port: port2 };
     node.port.postMessage(command, [port2]);
     this.#options.ready(port1);
   }
 
-  #heard({ playedAtMs, bufferMs, underruns, skipped, concealed }: PlayerReport): void {
+  #heard({
+    outputS,
+    playedAtMs,
+    bufferMs,
+    targetMs,
+    underruns,
+    skipped,
+    concealed,
+  }: PlayerHeard): void {
     const context = this.#context;
     const { contextTime, performanceTime } = context.getOutputTimestamp();
     const isKnown = contextTime !== undefined && performanceTime !== undefined;
-    // What is rendered now is heard when the output has come so far.
+    // What was rendered last is heard when the output has come so far.
     const nowMs = performance.timeOrigin + performance.now();
     const heardAtMs =
       isKnown && performanceTime > 0
-        ? performance.timeOrigin + performanceTime + (context.currentTime - contextTime) * 1000
+        ? performance.timeOrigin + performanceTime + (outputS - contextTime) * 1000
         : nowMs + context.baseLatency * 1000;
-    this.#options.heard({ playedAtMs, heardAtMs, bufferMs, underruns, skipped, concealed });
+    this.#options.heard({
+      playedAtMs,
+      heardAtMs,
+      bufferMs,
+      targetMs,
+      underruns,
+      skipped,
+      concealed,
+    });
+    const ranOut = this.#watch === undefined ? undefined : underrunsOf(context);
+    if (ranOut !== undefined && this.#watch?.look(ranOut, performance.now()) === true)
+      this.#options.rough();
   }
 }

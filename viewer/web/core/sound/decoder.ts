@@ -7,6 +7,8 @@ const CONFIG: AudioDecoderConfig = { codec: 'opus', sampleRate: 48_000, numberOf
 /** Packets that a decoder may have at a time; one that keeps more does not work. */
 const MAX_DECODING = 50;
 const PACKET_US = 20_000;
+/** What comes out of Opus is so much older than what went in with the same packet. */
+const OPUS_DELAY_MS = 6.5;
 
 type Name = Pick<SoundMessage, 'stream' | 'sequence' | 'atMs' | 'last'>;
 
@@ -80,7 +82,13 @@ export class SoundDecoder {
         return samples;
       };
       const left = plane(0);
-      this.#piece({ ...name, left, right: audio.numberOfChannels > 1 ? plane(1) : left.slice() });
+      const atMs = name.atMs - OPUS_DELAY_MS;
+      this.#piece({
+        ...name,
+        atMs,
+        left,
+        right: audio.numberOfChannels > 1 ? plane(1) : left.slice(),
+      });
     }
     audio.close();
   }

@@ -28,6 +28,8 @@ export interface HeardSound {
   readonly heardAtMs: number;
   /** How much waits to be played. Units: milliseconds. */
   readonly bufferMs: number;
+  /** How much should wait when a piece has just come. Units: milliseconds. */
+  readonly targetMs: number;
   readonly underruns: number;
   readonly skipped: number;
   readonly concealed: number;
@@ -42,6 +44,8 @@ export interface SoundStats {
   readonly behindPictureMs: number | undefined;
   /** Part of the latency that waits so that pieces may come unevenly. Units: milliseconds. */
   readonly bufferMs: number;
+  /** How much should wait when a piece has just come. Units: milliseconds. */
+  readonly targetMs: number;
   /** Times that nothing was left to play. */
   readonly underruns: number;
   /** Pieces that were too late, or too many. */
@@ -131,13 +135,13 @@ export class Listening {
   get stats(): SoundStats | undefined {
     const heard = this.#heard;
     if (this.#port === undefined || heard === undefined) return undefined;
-    const { bufferMs, underruns, skipped, concealed } = heard;
+    const { bufferMs, targetMs, underruns, skipped, concealed } = heard;
     const latencyMs = this.#latencyMs(heard);
     const pictureMs = this.#options.pictureMs();
     const behindPictureMs =
       latencyMs === undefined || pictureMs === undefined ? undefined : latencyMs - pictureMs;
     const codec = this.#codec;
-    return { codec, latencyMs, behindPictureMs, bufferMs, underruns, skipped, concealed };
+    return { codec, latencyMs, behindPictureMs, bufferMs, targetMs, underruns, skipped, concealed };
   }
 
   #latencyMs({ playedAtMs, heardAtMs }: HeardSound): number | undefined {
