@@ -16,6 +16,7 @@ import { READER_CASES } from './reader/cases.ts';
 import { ABUSE_CASES } from './relay/abuse.ts';
 import { RELAY_CASES, RELAY_LONG_CASES } from './relay/cases.ts';
 import { SCREEN_CASES } from './screen/cases.ts';
+import { SOUND_CASES } from './sound/cases.ts';
 import type { BenchCase } from './support/bench-case.ts';
 import { machineFacts } from './support/machine.ts';
 import { promiseText } from './support/promises.ts';
@@ -31,6 +32,7 @@ const SHORT: readonly BenchCase[] = [
   ...BROWSER_CASES,
   ...INPUT_CASES,
   ...CLIPBOARD_CASES,
+  ...SOUND_CASES,
   ...DETECTION_CASES,
   ...I420_CASES,
 ];
