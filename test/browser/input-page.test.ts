@@ -3,9 +3,15 @@ import { afterAll, beforeAll, expect } from 'vitest';
 // Makes `document.querySelector('kvmfr-view')` known as what it is.
 import type {} from '../../viewer/web/index.ts';
 import { needs } from '../support/machine.ts';
-import { launchChromium, openPage } from '../support/page-browser.ts';
+import { launchChromium, noisePicture, openPage } from '../support/page-browser.ts';
 import { PageServer } from '../support/page-server.ts';
-import { helloBytes, inputStateBytes } from '../support/page-wire.ts';
+import {
+  helloBytes,
+  inputStateBytes,
+  pictureBytes,
+  stateBytes,
+  tilesBytes,
+} from '../support/page-wire.ts';
 import { WrittenInput } from '../support/written-input.ts';
 import { noisy, Stage } from '../unit/relay/stage.ts';
 
@@ -42,9 +48,9 @@ async function isReady(page: Page): Promise<void> {
 }
 
 /** A page whose relay says what the test has it say. */
-async function attachTo(hello: object) {
+async function attachTo(hello: object, options: PageOptions = {}) {
   const server = await PageServer.start();
-  const open = await openPage(browser, server.url);
+  const open = await openPage(browser, server.url, options);
   const viewer = await server.viewer();
   viewer.send(helloBytes(hello));
   const dispose = async () => {
@@ -330,6 +336,45 @@ needs('chromium').describe('the controls of keyboard and pointer on the page', (
       'The viewer at <b>mallory</b> has keyboard and mouse',
     );
   });
+
+  needs('chromium').it(
+    'say who has them below a strip and the statistics, on a phone',
+    async () => {
+      await using at = await attachTo({ viewOnly: false }, PHONE);
+      const picture = noisePicture(96, 64);
+      at.viewer.send(
+        stateBytes('showing'),
+        inputStateBytes({ holder: 'other', holderName: '10.0.0.7', free: true }),
+        pictureBytes({ epoch: 1, widthPx: 96, heightPx: 64 }),
+        tilesBytes({ epoch: 1, serial: 1 }, picture, { coding: 'deflate' }),
+      );
+      await at.viewer.acknowledged(1);
+      const holder = at.page.locator('#holder');
+      await press(at.page, 'Statistics');
+      for (const part of ['#stats', 'kvmfr-view [part="banner"]']) {
+        const other = at.page.locator(part);
+        await other.waitFor();
+        const [above, below] = [await other.boundingBox(), await holder.boundingBox()];
+        if (above === null || below === null) throw new Error(`${part} or the chip is not shown`);
+        expect(below.y).toBeGreaterThanOrEqual(above.y + above.height);
+        at.viewer.send(stateBytes('stale', { message: 'The guest does not answer.' }));
+      }
+    },
+  );
+
+  needs('chromium').it(
+    'have the edge above the toolbar: a click there is not the guest’s',
+    async () => {
+      await using at = await attach();
+      const reached = await at.page.evaluate(() => {
+        document.documentElement.classList.remove('idle');
+        const bar = document.querySelector('#bar');
+        for (const moving of bar?.getAnimations() ?? []) moving.finish();
+        return document.elementFromPoint(innerWidth / 2, 2)?.id;
+      });
+      expect(reached).toBe('bar');
+    },
+  );
 
   needs('chromium').it('are out of sight where one may only look, which is said', async () => {
     await using at = await attachTo({ viewOnly: true });
