@@ -96,6 +96,8 @@ export class Channel {
   #ackWindow = 0;
   #unacknowledged = 0;
   #unknownMessages = 0;
+  #hasSpoken = false;
+  #onSettled: (() => void) | undefined;
 
   constructor(access: ServerAccess, request: ChannelRequest, owner: ChannelOwner) {
     this.name = request.name;
@@ -145,12 +147,32 @@ export class Channel {
       );
   }
 
+  /**
+   * Resolves when the server has set it up, which its first message says, or never will; after
+   * `limitMs` in any case. A link that has not shown its ticket yet is given up.
+   *
+   * @returns undefined when there is nothing to wait for
+   */
+  settled(limitMs: number): Promise<void> | undefined {
+    const hasTicket = this.#stage === 'result' || this.#stage === 'open';
+    if (!hasTicket) this.close();
+    if (!hasTicket || this.#hasSpoken) return undefined;
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, limitMs);
+      this.#onSettled = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
   /** Ends it at once. */
   close(): void {
     if (this.#stage === 'closed') return;
     this.#stage = 'closed';
     clearTimeout(this.#timer);
     this.#socket.destroy();
+    this.#onSettled?.();
   }
 
   /** Sends what waits, then ends it. */
@@ -242,6 +264,8 @@ export class Channel {
 
   #message(type: number, body: Body): void {
     if (this.#stage !== 'open') return;
+    this.#hasSpoken = true;
+    this.#onSettled?.();
     if (type === COMMON_FROM_SERVER.setAck) {
       this.#setAck(body);
       return;

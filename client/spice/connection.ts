@@ -5,7 +5,7 @@ import { Channel, type ServerAccess } from './channel.ts';
 import type { ChannelPart } from './part.ts';
 import type { Body } from './wire/body.ts';
 import { LINK_TIMEOUT_MS, MAX_MAIN_MESSAGE_BYTES } from './wire/limits.ts';
-import { CHANNEL_TYPES } from './wire/link.ts';
+import { CHANNEL_TYPES, type ChannelName } from './wire/link.ts';
 import {
   type ChannelEntry,
   decodeChannelsList,
@@ -46,6 +46,13 @@ export interface ConnectionOwner {
 
 /** How long what waits may still be sent at the end. */
 const FINISH_MS = 500;
+/** How long a server may take to set up a channel before we leave all the same: beside a load of 20 it took 450 ms. */
+const SETTLE_MS = 2000;
+/**
+ * Channels that a server sets up in a thread of their own. spice-server 0.15.1 crashes, and takes the
+ * virtual machine with it, when the session ends before that thread has come to it.
+ */
+const SET_UP_APART: ReadonlySet<ChannelName> = new Set<ChannelName>(['display', 'cursor']);
 
 /** One life of a session: MAIN, and a channel for each part that wants one. Ends as a whole. */
 export class Connection {
@@ -64,6 +71,8 @@ export class Connection {
   #mouseMode: MouseMode = 'server';
   #supportedMouseModes = 0;
   #ended = false;
+  #closed = false;
+  #left: Promise<void> | undefined;
 
   constructor(options: {
     readonly access: ServerAccess;
@@ -88,8 +97,8 @@ export class Connection {
       },
       {
         opened: () => {},
-        message: (type, body) => this.#message(type, body),
-        notified: (notice) => this.#owner.notified(notice),
+        message: (type, body) => this.#ended || this.#message(type, body),
+        notified: (notice) => this.#notified(notice),
         closed: (reason) => this.#end(reason),
       },
     );
@@ -124,15 +133,14 @@ export class Connection {
     return true;
   }
 
-  /** Sends what waits, then ends all channels. */
+  /** Sends what waits, then ends all channels. A server is not left while it sets one up. */
   async close(): Promise<void> {
-    if (this.#ended) return;
-    this.#ended = true;
-    clearTimeout(this.#timer);
-    this.#detach();
-    // MAIN last: when it goes, the server throws away what the others still sent.
-    await Promise.all(this.#channels.map((channel) => channel.finish(FINISH_MS)));
-    await this.#main.finish(FINISH_MS);
+    this.#closed = true;
+    if (!this.#ended) {
+      this.#stop();
+      this.#left = this.#finish();
+    }
+    await this.#left;
   }
 
   #message(type: number, body: Body): boolean {
@@ -237,12 +245,15 @@ export class Connection {
       },
       {
         opened: (channel) => {
+          if (this.#ended && !SET_UP_APART.has(part.channel)) return;
+          // A server waits for what a display says first, also when that is the last that we say.
           part.attach(channel);
+          if (this.#ended) return part.detach();
           this.#missing = (this.#missing ?? 0) - 1;
           if (this.#missing === 0) this.#ready();
         },
-        message: (type, body) => part.message(type, body),
-        notified: (notice) => this.#owner.notified(notice),
+        message: (type, body) => this.#ended || part.message(type, body),
+        notified: (notice) => this.#notified(notice),
         closed: (reason) => this.#end(reason),
       },
     );
@@ -267,12 +278,43 @@ export class Connection {
 
   #end(reason: KvmfrError): void {
     if (this.#ended) return;
+    this.#stop();
+    const settled = this.#settled();
+    if (settled === undefined) this.#abandon(reason);
+    else this.#left = settled.then(() => this.#abandon(reason));
+  }
+
+  /** From here on only the duties of the channels are done. */
+  #stop(): void {
     this.#ended = true;
     clearTimeout(this.#timer);
     this.#detach();
+  }
+
+  async #finish(): Promise<void> {
+    await this.#settled();
+    // MAIN last: when it goes, the server throws away what the others still sent.
+    await Promise.all(this.#channels.map((channel) => channel.finish(FINISH_MS)));
+    await this.#main.finish(FINISH_MS);
+  }
+
+  #abandon(reason: KvmfrError): void {
     for (const channel of this.#channels) channel.close();
     this.#main.close();
-    this.#owner.ended(reason);
+    if (!this.#closed) this.#owner.ended(reason);
+  }
+
+  /** Undefined when nothing has to be waited for. */
+  #settled(): Promise<unknown> | undefined {
+    // Without MAIN the server has no session any more.
+    if (!this.#main.isOpen) return undefined;
+    const apart = this.#channels.filter(({ name }) => SET_UP_APART.has(name));
+    const waits = apart.flatMap((channel) => channel.settled(SETTLE_MS) ?? []);
+    return waits.length === 0 ? undefined : Promise.all(waits);
+  }
+
+  #notified(notice: Notice): void {
+    if (!this.#ended) this.#owner.notified(notice);
   }
 
   #detach(): void {

@@ -157,8 +157,6 @@ needsGuest('chromium').describe('a page, and the guest that it acts on', () => {
       const other = await spiceOf(machine);
       const taken = firstOf('taken', spice.states(), ({ name }) => name === 'taken');
       await awaited('a session that is taken', machine, taken);
-      // Left in the moment in which it was joined, the server's display thread may crash.
-      await awaited('the screen of who took it', machine, other.display.frames().next());
       await other.close();
       input.wanted();
       expect(await events(1)).toEqual([`${KEY} 272 0`]);
@@ -168,9 +166,8 @@ needsGuest('chromium').describe('a page, and the guest that it acts on', () => {
       await awaited('a tablet by the control socket', machine, absolute(qmp));
       both.apply({ kind: 'button', button: 2, down: true });
       expect(await events(1)).toEqual([`${KEY} 273 1`]);
-      await using another = await spiceOf(machine);
+      await using _another = await spiceOf(machine);
       expect(await events(1)).toEqual([`${KEY} 273 0`]);
-      await awaited('the screen of who took it', machine, another.display.frames().next());
       both.close();
       await qmp.close();
     },

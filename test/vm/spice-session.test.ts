@@ -82,6 +82,13 @@ needsGuest().describe('a session with the SPICE server of QEMU', () => {
       first.reconnect();
       await reaches(first, 'connected', machine);
       await reaches(second, 'taken', machine);
+      await first.close();
+      // Left at once, spice-server 0.15.1 crashed once in thirty times.
+      for (let round = 0; round < 10; round++) {
+        const joined = await spiceOf(machine);
+        await joined.close();
+      }
+      expect(await machine.qmp.execute('query-status')).toMatchObject({ status: 'running' });
     },
     VM_LIMIT_MS,
   );

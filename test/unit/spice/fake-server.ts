@@ -33,6 +33,10 @@ export interface FakeOptions {
   readonly endAt?: { readonly channel: number; readonly stage: LinkStage };
   /** Capability words that each channel offers. */
   readonly capabilities?: number;
+  /** Says nothing of its own on DISPLAY and CURSOR, as while it sets them up. */
+  readonly settingUp?: boolean;
+  /** Waited for before the ticket of a channel is answered. */
+  readonly beforeResult?: (channel: number) => Promise<void>;
 }
 
 const SESSION_ID = 0x1234_5678;
@@ -54,6 +58,9 @@ export function fields(...list: readonly (readonly [1 | 2 | 4 | 8, number])[]): 
 export function frame(type: number, body: Uint8Array = new Uint8Array(0)): Buffer {
   return Buffer.concat([fields([2, type], [4, body.length]), body]);
 }
+
+/** What a server says first on DISPLAY and CURSOR, once they are set up: SET_ACK. */
+export const SET_UP: Buffer = frame(3, fields([4, 1], [4, 20]));
 
 /** MAIN's INIT. */
 export function mainInit(
@@ -239,12 +246,16 @@ export class FakeServer implements AsyncDisposable {
         if (result === undefined) return;
         rest = rest.subarray(132);
         stage = 'open';
-        socket.write(fields([4, result]));
-        if (this.#endsAt('result', request)) return socket.end();
-        if (result !== 0) return socket.end();
-        channel = new FakeChannel(socket, request.readUInt8(20), request.readUInt32LE(16));
-        channel.received(rest);
-        this.#opened(channel);
+        const open = (): void => {
+          socket.write(fields([4, result]));
+          if (this.#endsAt('result', request) || result !== 0) return void socket.end();
+          channel = new FakeChannel(socket, request.readUInt8(20), request.readUInt32LE(16));
+          channel.received(rest);
+          this.#opened(channel);
+        };
+        const { beforeResult } = this.#options;
+        if (beforeResult === undefined) open();
+        else void beforeResult(request.readUInt8(20)).then(open);
       }
     });
   }
@@ -292,6 +303,8 @@ export class FakeServer implements AsyncDisposable {
         ),
       );
     }
+    if ((channel.type === 2 || channel.type === 4) && this.#options.settingUp !== true)
+      channel.sendRaw(SET_UP);
     this.#channels.push(channel);
     for (const wake of this.#waiting.splice(0)) wake();
   }
