@@ -1,4 +1,10 @@
-import type { Codec, Encoding, TileCodingName } from '../../protocol/wire/index.ts';
+import type {
+  Codec,
+  Encoding,
+  Hello,
+  TileCodingName,
+  ViewerHello,
+} from '../../protocol/wire/index.ts';
 import type { Coding } from './coding.ts';
 
 /** What a viewer can decode. */
@@ -28,6 +34,24 @@ const NOTHING: FeedAbilities = {
   videoRegions: false,
   moves: false,
 };
+
+/** What a relay offers that a viewer takes; undefined when that is nothing. */
+export function agreedAbilities(
+  offered: Pick<Hello, 'encodings' | 'codecs'>,
+  hello: ViewerHello,
+): FeedAbilities | undefined {
+  const common = hello.encodings.filter((encoding) => offered.encodings.includes(encoding));
+  const codec = hello.codecs.find((name) => offered.codecs.includes(name));
+  const encodings = common.filter((encoding) => encoding !== 'video' || codec !== undefined);
+  if (encodings.length === 0) return undefined;
+  return {
+    encodings,
+    codec,
+    tileCoding: hello.tileCodings?.[0],
+    videoRegions: hello.videoRegions === true && encodings.includes('lossless'),
+    moves: hello.moves === true,
+  };
+}
 
 /** What a viewer can decode, what it wishes, and which way follows from that now. */
 export class Taste {
