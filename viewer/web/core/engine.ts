@@ -1,4 +1,3 @@
-import type { Rect } from '../../../protocol/rect.ts';
 import {
   type Bye,
   decodeBye,
@@ -29,28 +28,18 @@ import { plainBytes } from './decode/bytes.ts';
 import { describeFault } from './fault.ts';
 import { Greeting } from './greeting.ts';
 import { InputOutbox } from './input-outbox.ts';
-import { Intake } from './intake.ts';
 import type { Command, EncodingChoice, Report } from './messages.ts';
+import { PictureLine, type PictureLineOptions } from './picture-line.ts';
 import type { Platform } from './platform.ts';
 import { Receipts } from './receipts.ts';
 import { RefreshMeter } from './refresh.ts';
 import { RelayClock } from './relay-clock.ts';
-import { Presenter } from './render/presenter.ts';
-import { Screen } from './render/screen.ts';
-import type { Part, PictureCanvas } from './render/surface.ts';
-import { TrackSink } from './render/track-sink.ts';
 import { Listening } from './sound/listening.ts';
 import { Standing } from './standing.ts';
-import { StatsCounter, type VideoState } from './stats.ts';
+import { StatsCounter } from './stats.ts';
 
 /** What an engine works with. */
-export interface EngineOptions {
-  /** The canvas on the page. Ownership: the engine's. */
-  readonly picture: PictureCanvas;
-  /** Makes a canvas that is not on the page. Units: pixels. */
-  readonly newCanvas: (widthPx: number, heightPx: number) => PictureCanvas;
-  /** Where pictures of the video go that a `<video>` plays; undefined where there is none. */
-  readonly track: WritableStream<VideoFrame> | undefined;
+export interface EngineOptions extends Pick<PictureLineOptions, 'picture' | 'newCanvas' | 'track'> {
   readonly platform: Platform;
   readonly visible: boolean;
   /** Takes what the engine tells; `transfer` names buffers that it gives away with it. */
@@ -69,9 +58,7 @@ const CLOSE_NORMAL = 1000;
 export class Engine {
   readonly #options: EngineOptions;
   readonly #connection: Connection;
-  readonly #screen: Screen;
-  readonly #presenter: Presenter;
-  readonly #intake: Intake;
+  readonly #picture: PictureLine;
   readonly #relayClock: RelayClock;
   readonly #receipts: Receipts;
   readonly #greeting: Greeting;
@@ -86,10 +73,7 @@ export class Engine {
 
   /** Whether the relay has said that this viewer may act on the guest. */
   #mayAct = false;
-  #isClear = false;
   #visible: boolean;
-  /** Quarter turns of what is on the canvas, which the canvas does not have. */
-  #turns = 0;
   #encoding: EncodingChoice = 'auto';
   #hello: Hello | undefined;
   #cancelStats: (() => void) | undefined;
@@ -100,30 +84,17 @@ export class Engine {
     const { clock } = platform;
     this.#options = options;
     this.#visible = options.visible;
-    const { picture, newCanvas, track } = options;
-    const sink = track === undefined ? undefined : new TrackSink({ writable: track });
-    const placeVideo = (region: Rect): void => this.#report({ kind: 'videoPlace', region });
-    this.#screen = new Screen({ picture, newCanvas, track: sink, placeVideo });
     this.#stats = new StatsCounter(clock.now());
-    this.#presenter = new Presenter({
-      clock,
-      requestFrame: platform.requestFrame,
-      layers: {
-        paint: (part, onScreen) => this.#paint(part, onScreen),
-        show: (video, isFirst) => {
-          const shownUs = this.#screen.show(video, isFirst);
-          this.#tellClear();
-          return shownUs;
-        },
-        seen: () => this.#screen.seen(),
-        waited: () => this.#screen.waited(),
-        wake: () => this.#screen.wake(),
-      },
+    const { picture, newCanvas, track, visible, report } = options;
+    this.#picture = new PictureLine({
+      ...{ picture, newCanvas, track, visible, report, platform },
       presented: (updates) => this.#receipts.presented(updates),
+      void: (update) => this.#receipts.void(update),
       dropped: () => this.#stats.dropped(),
+      needKey: (stream) => this.#connection.send(encodeNeedKey(stream)),
+      gaveUp: (stream) => this.#giveUp(stream),
       failed: (error) => this.#fail(error),
     });
-    this.#presenter.setVisible(this.#visible);
     const { onRefresh } = platform;
     this.#meter =
       onRefresh === undefined
@@ -143,16 +114,6 @@ export class Engine {
       originMs: platform.originMs,
       send: (message) => this.#connection.send(message),
       report: (report) => this.#report(report),
-    });
-    this.#intake = new Intake({
-      clock,
-      makeBitmap: platform.makeBitmap,
-      newDecoder: platform.newDecoder,
-      ready: (update) => this.#presenter.submit(update),
-      void: (name) => this.#receipts.void(name),
-      needKey: (stream) => this.#connection.send(encodeNeedKey(stream)),
-      gaveUp: (stream) => this.#giveUp(stream),
-      failed: (error) => this.#fail(error),
     });
     this.#connection = new Connection({
       openSocket: platform.openSocket,
@@ -226,17 +187,14 @@ export class Engine {
         this.#setVisible(command.visible);
         break;
       case 'onScreen':
-        this.#presenter.onScreen(
-          command.timestampUs,
-          command.atMs - this.#options.platform.originMs,
-        );
+        this.#picture.onScreen(command.timestampUs, this.#here(command.atMs));
         break;
       case 'encoding':
         this.#encoding = command.encoding;
         this.#askForEncoding();
         break;
       case 'input':
-        this.#outbox.add(command.events, command.atMs - this.#options.platform.originMs);
+        this.#outbox.add(command.events, this.#here(command.atMs));
         break;
       case 'inputWish':
         if (this.#mayAct) this.#connection.send(encodeInputWish(command.wish));
@@ -254,18 +212,23 @@ export class Engine {
         this.#receipts.tracing = command.on;
         break;
       case 'pixels':
-        this.#readPixels(command.ask);
+        this.#picture.readPixels(command.ask);
         break;
       case 'snapshot':
-        this.#snapshot(command.ask);
+        this.#picture.snapshot(command.ask);
         break;
     }
+  }
+
+  /** A moment that the page tells, by this side's clock. */
+  #here(pageMs: number): number {
+    return pageMs - this.#options.platform.originMs;
   }
 
   #setVisible(visible: boolean): void {
     if (visible === this.#visible) return;
     this.#visible = visible;
-    this.#presenter.setVisible(visible);
+    this.#picture.setVisible(visible);
     this.#connection.send(encodeView({ visible }));
     if (visible) this.#connection.hurry();
     this.#measure();
@@ -292,9 +255,8 @@ export class Engine {
     } else {
       this.#cancelStats?.();
       this.#cancelStats = undefined;
-      this.#intake.clear();
       this.#relayClock.stop();
-      this.#presenter.flush();
+      this.#picture.lost();
       this.#hello = undefined;
       this.#takeInput(undefined);
       this.#clipboard.clear();
@@ -317,38 +279,13 @@ export class Engine {
   }
 
   #dispatch(envelope: Envelope): void {
+    if (this.#picture.take(envelope)) return;
     switch (envelope.type) {
       case WIRE_TYPES.hello:
         this.#takeHello(decodeHello(envelope));
         break;
       case WIRE_TYPES.state:
         this.#standing.said(decodeState(envelope));
-        break;
-      case WIRE_TYPES.picture:
-        this.#intake.picture(envelope);
-        break;
-      case WIRE_TYPES.tiles:
-        this.#intake.tiles(envelope);
-        break;
-      case WIRE_TYPES.moves:
-        this.#intake.moves(envelope);
-        break;
-      case WIRE_TYPES.image:
-        this.#intake.image(envelope);
-        break;
-      case WIRE_TYPES.videoStream:
-        this.#intake.videoStream(envelope);
-        this.#screen.restart();
-        this.#report({ kind: 'stream' });
-        break;
-      case WIRE_TYPES.cover:
-        this.#intake.cover(envelope);
-        break;
-      case WIRE_TYPES.video:
-        this.#intake.video(envelope);
-        break;
-      case WIRE_TYPES.times:
-        this.#intake.times(envelope);
         break;
       case WIRE_TYPES.cursor:
         this.#report({ kind: 'cursor', cursor: decodeCursor(envelope) });
@@ -388,7 +325,7 @@ export class Engine {
 
   #takeHello(hello: Hello): void {
     this.#hello = hello;
-    this.#intake.begin(hello.tilePx);
+    this.#picture.begin(hello.tilePx);
     const { version, encodings, codecs, viewOnly } = hello;
     this.#report({ kind: 'hello', version, encodings, codecs, viewOnly });
     this.#report({ kind: 'cursor', cursor: { visible: false, x: 0, y: 0, shapeId: 0 } });
@@ -438,21 +375,6 @@ export class Engine {
     else this.#connection.retry(bye.code === 'ERR_KVMFR_BUSY' ? 'later' : 'soon', close);
   }
 
-  #paint(part: Part, onScreen: boolean): void {
-    this.#screen.paint(part, onScreen);
-    this.#tellClear();
-    if (part.kind !== 'size') return;
-    this.#turns = part.picture.rotation;
-    this.#report({ kind: 'picture', picture: part.picture });
-  }
-
-  #tellClear(): void {
-    const { isClear } = this.#screen;
-    if (isClear === this.#isClear) return;
-    this.#isClear = isClear;
-    this.#report({ kind: 'clear', isClear });
-  }
-
   #fail(error: unknown): void {
     const { code, message } = describeFault(error);
     this.#report({ kind: 'error', code, message });
@@ -466,34 +388,10 @@ export class Engine {
     this.#cancelStats = clock.after(STATS_EVERY_MS, () => {
       this.#report({
         kind: 'stats',
-        stats: this.#stats.sample(clock.now(), this.#video(), this.#listening.stats),
+        stats: this.#stats.sample(clock.now(), this.#picture.video, this.#listening.stats),
       });
       this.#scheduleStats();
     });
-  }
-
-  #video(): VideoState | undefined {
-    const { stream } = this.#intake;
-    if (stream === undefined) return undefined;
-    return { codec: stream.codec, codecString: stream.codecString, drawnBy: this.#screen.sink };
-  }
-
-  #readPixels(ask: number): void {
-    try {
-      this.#presenter.flush();
-      const pixels = this.#screen.read();
-      this.#options.report({ kind: 'pixels', ask, ...pixels }, [pixels.rgba.buffer]);
-    } catch (error) {
-      this.#report({ kind: 'refused', ask, ...describeFault(error) });
-    }
-  }
-
-  #snapshot(ask: number): void {
-    this.#presenter.flush();
-    this.#screen.png(this.#turns).then(
-      (png) => this.#report({ kind: 'snapshot', ask, png }),
-      (error: unknown) => this.#report({ kind: 'refused', ask, ...describeFault(error) }),
-    );
   }
 
   #report(report: Report): void {
