@@ -60,7 +60,8 @@ function findCommand(name: string): Command {
 async function main(argv: readonly string[]): Promise<number> {
   const [name, ...rest] = argv;
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
-    process.stdout.write(help());
+    const of = name === 'help' && rest[0] !== undefined ? findCommand(rest[0]) : undefined;
+    process.stdout.write(of === undefined ? help() : commandHelp(of.spec));
     return name === undefined ? EXIT.usage : EXIT.done;
   }
   if (name === '--version' || name === '-V') {
@@ -97,7 +98,7 @@ main(argv).then(
   },
   (error: unknown) => {
     if (argv.includes('--json')) print(JSON.stringify(errorJson(error)));
-    say(`kvmfr: ${errorText(error)}`);
+    say(errorText(error).replace(/^(?!kvmfr )/, 'kvmfr: '));
     if (exitStatus(error) === EXIT.usage) say(`       See kvmfr${commandName(argv[0])} --help.`);
     process.exitCode = exitStatus(error);
   },

@@ -1,8 +1,9 @@
 import { once } from 'node:events';
-import { accessSync, constants, fstatSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, fstatSync, realpathSync, statSync, writeFileSync } from 'node:fs';
 import { realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { KvmfrError, type KvmfrErrorCode } from '../protocol/error.ts';
+import { reasonOf } from './reasons.ts';
 
 /**
  * Writes a file whole or not at all. What a link names is written, not the link; and a device or a
@@ -54,13 +55,16 @@ export async function writeStdout(content: Uint8Array, code: KvmfrErrorCode): Pr
 /** Makes sure early that a file can be made where it is to be written. @throws the code */
 export function checkWritable(path: string, code: KvmfrErrorCode): void {
   try {
-    accessSync(dirname(path), constants.W_OK);
+    const found = statSync(path, { throwIfNoEntry: false });
+    const isReplaced = found === undefined || found.isFile();
+    const target = found === undefined ? path : realpathSync(path);
+    accessSync(isReplaced ? dirname(target) : target, constants.W_OK);
   } catch (cause) {
     throw unwritable(path, code, cause);
   }
 }
 
 function unwritable(path: string, code: KvmfrErrorCode, cause: unknown): KvmfrError {
-  const errno = cause instanceof Error && 'code' in cause ? String(cause.code) : 'an error';
-  return new KvmfrError(code, `${path} could not be written: ${errno}`, { cause, path, errno });
+  const { errno, text } = reasonOf(cause);
+  return new KvmfrError(code, `${path} could not be written: ${text}`, { cause, path, errno });
 }

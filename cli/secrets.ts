@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { KvmfrError } from '../protocol/error.ts';
+import { unreadable } from './reasons.ts';
 import { type ParsedCommand, usageError } from './spec.ts';
 import { isOpenToOthers, keepSecret, readSecret } from './state-folder.ts';
 
@@ -92,7 +92,7 @@ function fromFile(command: ParsedCommand, flag: string, warnings: string[]): str
     if (isOpenToOthers(path))
       warnings.push(`others can read ${path}, and what is in it: chmod 600 ${path}`);
   } catch (cause) {
-    throw new KvmfrError('ERR_KVMFR_USAGE', `--${flag} ${path} cannot be read`, { cause, path });
+    throw unreadable(flag, path, cause);
   }
   const line = text.split(/\r?\n/)[0] ?? '';
   if (line === '' || Buffer.byteLength(text) > MAX_SECRET_FILE_BYTES)

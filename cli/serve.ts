@@ -20,6 +20,7 @@ import {
   handsOptions,
   openHands,
 } from './hands.ts';
+import { unreadable } from './reasons.ts';
 import { cookieKey, readSecrets, type Secrets } from './secrets.ts';
 import {
   addressFlag,
@@ -156,7 +157,7 @@ function readText(flag: string, path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (cause) {
-    throw new KvmfrError('ERR_KVMFR_USAGE', `--${flag} ${path} cannot be read`, { cause, path });
+    throw unreadable(flag, path, cause);
   }
 }
 

@@ -83,16 +83,20 @@ function readArgs(
   try {
     return parseArgs({ args: [...argv], options, allowPositionals: true, strict: true });
   } catch (error) {
-    throw usageError(`kvmfr ${spec.name}: ${argumentProblem(error)}`);
+    throw usageError(`kvmfr ${spec.name}: ${argumentProblem(spec, error)}`);
   }
 }
 
 /** What node's parser found, in one sentence without its advice for programmers. */
-function argumentProblem(error: unknown): string {
+function argumentProblem(spec: CommandSpec, error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   const unknown = /^Unknown option '([^']+)'/.exec(text);
   if (unknown !== null) return `there is no flag ${unknown[1]}`;
-  return (text.split(/[.\n]/)[0] ?? text).replace(/^Option/, 'the flag');
+  const known = /^Option '(?:-\w, )?--([\w-]+)/.exec(text)?.[1];
+  const flag = known === undefined ? undefined : spec.flags[known];
+  if (flag === undefined) return text.split(/[.\n]/)[0] ?? text;
+  if (flag.value === undefined) return `--${known} takes no value`;
+  return `--${known} needs ${flag.value}`;
 }
 
 function refuseLater(spec: CommandSpec, argv: readonly string[]): void {
@@ -182,7 +186,7 @@ export const ASSUME_FLAG: { readonly [flag: string]: FlagSpec } = {
   },
 };
 
-/** A flag's `WIDTHxHEIGHT`. @throws ERR_KVMFR_USAGE */
+/** A flag's `WIDTHxHEIGHT`, of a synthetic guest. @throws ERR_KVMFR_USAGE */
 export function sizeFlag(
   command: ParsedCommand,
   flag: string,
@@ -192,9 +196,9 @@ export function sizeFlag(
   const match = /^(\d{1,5})x(\d{1,5})$/.exec(text);
   const widthPx = Number(match?.[1]);
   const heightPx = Number(match?.[2]);
-  if (match === null || widthPx < 16 || heightPx < 16 || widthPx > 8192 || heightPx > 8192)
+  if (match === null || widthPx < 320 || heightPx < 200 || widthPx > 8192 || heightPx > 8192)
     throw usageError(
-      `--${flag} takes WIDTHxHEIGHT from 16x16 to 8192x8192, for example 1920x1080, not ${text}`,
+      `--${flag} takes WIDTHxHEIGHT from 320x200 to 8192x8192, for example 1920x1080, not ${text}`,
     );
   return { widthPx, heightPx };
 }

@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { SpiceTls } from '../client/spice/index.ts';
 import { KvmfrError } from '../protocol/error.ts';
+import { unreadable } from './reasons.ts';
 import type { FlagSpec, ParsedCommand } from './spec.ts';
 
 /** Flags by which a SPICE server is reached by TLS. */
@@ -26,7 +27,7 @@ function readCertificates(path: string): string {
   try {
     text = readFileSync(path, 'utf8');
   } catch (cause) {
-    throw new KvmfrError('ERR_KVMFR_USAGE', `--spice-ca ${path} cannot be read`, { cause, path });
+    throw unreadable('spice-ca', path, cause);
   }
   try {
     new X509Certificate(text);

@@ -62,6 +62,8 @@ export async function readImage(path: string): Promise<DecodedImage> {
     };
   } catch (error) {
     if (KvmfrError.is(error)) throw error;
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
+      throw fail('there is no such file', error);
     throw fail(error instanceof Error ? error.message : String(error), error);
   }
 }

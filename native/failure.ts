@@ -1,4 +1,5 @@
-import { constants, statSync } from 'node:fs';
+import { constants, existsSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { getSystemErrorName } from 'node:util';
 import { KvmfrError, type KvmfrErrorDetails } from '../protocol/error.ts';
 import type { OpenFailure } from './addon.ts';
@@ -164,5 +165,7 @@ function ownership(path: string): string {
 function accessHint(path: string): string {
   return isDevicePath(path)
     ? 'add a udev rule, for example SUBSYSTEM=="kvmfr", GROUP="kvm", MODE="0660", and join that group'
-    : `join the group of the file, or chmod it, for example: sudo chgrp kvm ${path} && sudo chmod 0660 ${path}`;
+    : existsSync(path)
+      ? `join the group of the file, or let one in: sudo chgrp kvm ${path} && sudo chmod 0660 ${path}, for example`
+      : `this user has to be let into its folder, ${dirname(path)}`;
 }

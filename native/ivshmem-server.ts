@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, lstatSync, openSync, unlinkSync } from 'node:fs';
-import { KvmfrError } from '../protocol/error.ts';
+import { dirname } from 'node:path';
+import { KvmfrError, type KvmfrErrorDetails } from '../protocol/error.ts';
 import type { LinuxAddon, NativeFdWatch } from './addon.ts';
 import { errnoOf, errorName, systemError } from './failure.ts';
 import {
@@ -310,9 +311,27 @@ function listenAt(addon: LinuxAddon, socketPath: string): number {
         errno,
         hint: 'a server that runs there has to end first; what is no socket of a server is not removed',
       });
-    throw systemError(socketPath, 'bind', -listener);
+    throw bindError(socketPath, errno) ?? systemError(socketPath, 'bind', -listener);
   }
   throw new KvmfrError('ERR_KVMFR_BUSY', `${socketPath} is made again and again`);
+}
+
+/** The error for a socket that its folder does not let us make. */
+function bindError(path: string, errno: string): KvmfrError | undefined {
+  const folder = dirname(path);
+  const details: KvmfrErrorDetails = { path, syscall: 'bind', errno };
+  if (errno === 'ENOENT' || errno === 'ENOTDIR')
+    return new KvmfrError(
+      'ERR_KVMFR_ABSENT',
+      `expected the folder ${folder} to exist, to make a socket in it`,
+      details,
+    );
+  if (errno !== 'EACCES' && errno !== 'EPERM') return undefined;
+  return new KvmfrError(
+    'ERR_KVMFR_DENIED',
+    `expected to be allowed to make a socket in ${folder}, but the system refused it (${errno})`,
+    { ...details, hint: 'name a folder that this user may write to' },
+  );
 }
 
 /** A socket that nobody listens at any more. */

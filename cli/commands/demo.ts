@@ -32,11 +32,16 @@ export async function run(command: ParsedCommand, signal: AbortSignal): Promise<
   try {
     const region = join(folder, 'looking-glass');
     await using guest = await spawnPattern({ region, ...options });
-    tellEnd(guest, signal);
-    await serve({ path: region }, serving, {
-      signal,
-      title: `a synthetic guest of ${options.widthPx} x ${options.heightPx}, wire ${options.wire}`,
-    });
+    const served = new AbortController();
+    tellEnd(guest, AbortSignal.any([signal, served.signal]));
+    try {
+      await serve({ path: region }, serving, {
+        signal,
+        title: `a synthetic guest of ${options.widthPx} x ${options.heightPx}, wire ${options.wire}`,
+      });
+    } finally {
+      served.abort();
+    }
     return EXIT.interrupted;
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -52,6 +57,7 @@ async function temporaryFolder(): Promise<string> {
   }
 }
 
+/** Tells when the guest ends by itself; once the signal has fired, we end it. */
 function tellEnd(guest: GuestProcess, signal: AbortSignal): void {
   guest.on('error', (error) => say(`  the synthetic guest: ${errorText(error)}`));
   void guest.exited.then(() => {

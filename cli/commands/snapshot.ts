@@ -2,7 +2,7 @@ import { Client, type CursorState } from '../../client/index.ts';
 import { Picture } from '../../client/tiles/picture.ts';
 import { KvmfrError } from '../../protocol/error.ts';
 import { copyRect, encodePng, type RgbImage } from '../../viewer/encode/image.ts';
-import { writeStdout, writeWhole } from '../output.ts';
+import { checkWritable, writeStdout, writeWhole } from '../output.ts';
 import { regionOf } from '../region.ts';
 import {
   ASSUME_FLAG,
@@ -41,6 +41,7 @@ export async function run(command: ParsedCommand, signal: AbortSignal): Promise<
   const timeoutMs = numberFlag(command, 'timeout-ms', { min: 1, max: 3_600_000 }) ?? 5000;
   const path = regionOf(command);
   const assume = choiceFlag(command, 'assume', { now: ['dev12'] });
+  if (output !== '-') checkWritable(output, 'ERR_KVMFR_IMAGE');
   await using client = new Client(path, { assume });
   const taken = await takePicture(client, {
     signal,

@@ -87,7 +87,14 @@ export class XConnection {
     throw new KvmfrError(
       denied ? 'ERR_KVMFR_DENIED' : 'ERR_KVMFR_ABSENT',
       `expected an X server at ${name.text}, but there is no way to it (${errno})`,
-      { syscall: 'connect', errno, cause: last },
+      {
+        syscall: 'connect',
+        errno,
+        cause: last,
+        ...(denied
+          ? {}
+          : { hint: 'start it, or name one that runs: in its session, echo $DISPLAY' }),
+      },
     );
   }
 

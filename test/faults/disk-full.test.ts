@@ -66,7 +66,7 @@ describe.skipIf(!canMount)('a snapshot on a disk that is full', () => {
     const { status, stdout, stderr } = await onSmallDisk(
       '$KVMFR snapshot $REGION -o guest.png; echo "status $?"; ls -A',
     );
-    expect(stderr).toBe('kvmfr: guest.png could not be written: ENOSPC\n');
+    expect(stderr).toBe('kvmfr: guest.png could not be written: ENOSPC, the disk is full\n');
     expect(stdout).toBe('status 1\n');
     expect(status).toBe(0);
   });

@@ -62,7 +62,11 @@ describe('kvmfr refuses what it does not take, by name, with status 2', () => {
     ['view --tls-cert a.pem', /--tls-cert and --tls-key go together/],
     ['view --tls-cert /no.pem --tls-key /no.pem', /--tls-cert \/no.pem cannot be read/],
     ['view --token short', /--token takes 8 to 200 letters/],
-    ['view --token-file /no.txt', /--token-file \/no.txt cannot be read/],
+    [
+      'view --token-file /no.txt',
+      /--token-file \/no.txt cannot be read: ENOENT, there is no such file/,
+    ],
+    ['view --token-file /tmp', /--token-file \/tmp cannot be read: EISDIR, it is a folder/],
     ['view --password-file /dev/null', /--password-file \/dev\/null must have one line/],
     ['password x', /takes no arguments, not also x/],
     ['view --allow-origin example.org', /--allow-origin takes an origin/],
@@ -71,13 +75,14 @@ describe('kvmfr refuses what it does not take, by name, with status 2', () => {
     ['snapshot ivshmem:/run/x -o -', /REGION ivshmem:\/run\/x must be ivshmem:unix: and a path/],
     ['demo somewhere', /takes no arguments, not also somewhere/],
     ['demo --size 10', /--size takes WIDTHxHEIGHT/],
+    ['demo --size 319x200', /--size takes WIDTHxHEIGHT from 320x200 to 8192x8192, .*not 319x200/],
     ['demo --wire dev11', /--wire takes B6, B7, .*not dev11/],
     ['demo --format YUV', /--format takes BGRA, .*not YUV/],
     ['host', /needs REGION/],
     ['host /tmp/r --source x11:a/b', /a display must be :N, as in :0, but is ":a\/b"/],
     ['host /tmp/r --source x11:0 --format RGBA', /--format is for the pattern; a screen has/],
     ['host /tmp/r --source image:x.png --fps 3', /--fps is for the pattern/],
-    ['host /tmp/r --source fbdev --size 64x64', /--size is for the pattern; a screen has its own/],
+    ['host /tmp/r --source fbdev --size 640x480', /--size is for the pattern; a screen has its own/],
     [
       'host /tmp/r --source fbdev:fb0',
       /must be pattern, image:FILE, x11.* or fbdev\[:.*"fbdev:fb0"/,
@@ -92,7 +97,11 @@ describe('kvmfr refuses what it does not take, by name, with status 2', () => {
     ['latency --encode jpeg', /--encode is for browsers: give --listen HOST:PORT too/],
     ['latency --token 12345678', /--token is for browsers/],
     ['latency --html -', /--html takes a file, not -/],
-    ['latency --html', /'--html <value>' argument missing/],
+    ['latency --html', /^kvmfr latency: --html needs FILE\n/],
+    ['snapshot -o', /^kvmfr snapshot: --output needs FILE.png\n/],
+    ['view --max-fps -1', /^kvmfr view: --max-fps needs N\n/],
+    ['view --view-only=yes', /^kvmfr view: --view-only takes no value\n/],
+    ['help paint', /^kvmfr: there is no command paint/],
     ['snapshot', /needs -o FILE.png/],
     ['snapshot -o x.png --timeout-ms soon', /--timeout-ms takes a whole number/],
   ];
@@ -120,6 +129,15 @@ describe('kvmfr says what is wrong with a region, with status 1', () => {
   it('a directory', async () => {
     const run = await kvmfr(['info', folder]);
     expect([run.status, run.stderr]).toEqual([1, expect.stringContaining('a directory')]);
+  });
+
+  it('a folder that a doorbell cannot make its socket in', async () => {
+    const socket = join(folder, 'none', 'bell');
+    const run = await kvmfr(['doorbell', '--socket', socket, '--size', '1']);
+    expect(run).toMatchObject({
+      status: 1,
+      stderr: `kvmfr: expected the folder ${join(folder, 'none')} to exist, to make a socket in it\n`,
+    });
   });
 
   it('an empty file, and one that is no multiple of a page', async () => {
@@ -215,13 +233,14 @@ describe('host, info and snapshot work together', () => {
     expect((await readdir(folder)).filter((name) => name.startsWith('.'))).toEqual([]);
   });
 
-  it('a PNG that cannot be written leaves nothing behind', async () => {
-    const region = join(folder, 'pattern-2');
-    await using host = new RunningCommand(['host', region, '--size', '320x200']);
-    await host.says(/publishing/);
-    const run = await kvmfr(['snapshot', region, '-o', join(folder, 'no', 'x.png')]);
+  it('where no PNG can be written is said before a frame is waited for', async () => {
+    const file = join(folder, 'no', 'x.png');
+    // There is not even a region.
+    const run = await kvmfr(['snapshot', join(folder, 'none'), '-o', file]);
     expect(run.status).toBe(1);
-    expect(run.stderr).toContain('could not be written: ENOENT');
+    expect(run.stderr).toBe(
+      `kvmfr: ${file} could not be written: ENOENT, there is no such file or folder\n`,
+    );
   });
 });
 
@@ -246,11 +265,15 @@ describe('view and demo', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const address = server.address();
     const port = typeof address === 'object' ? address?.port : 0;
-    const run = await kvmfr(['view', join(folder, 'zeros'), '--listen', `127.0.0.1:${port}`]);
+    const listen = ['--listen', `127.0.0.1:${port}`];
+    const run = await kvmfr(['view', join(folder, 'zeros'), ...listen]);
+    const demo = await kvmfr(['demo', '--size', '320x200', ...listen]);
     server.close();
     expect(run.status).toBe(1);
     expect(run.stderr).toContain(`cannot listen on 127.0.0.1:${port}`);
     expect(run.stderr).toContain('--listen HOST:PORT');
+    // And nothing of a guest that ended: that one was ended by us.
+    expect(demo).toMatchObject({ status: 1, stderr: run.stderr });
   });
 
   it('view waits for a region that is not there, and says so once', async () => {
@@ -275,6 +298,7 @@ describe('view and demo', () => {
       expect(lines.length).toBeLessThanOrEqual(24);
       expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(100);
       expect(stdout.toString()).toContain(`Example: kvmfr ${command}`);
+      expect(await kvmfr(['help', command])).toMatchObject({ status: 0, stdout });
     }
   });
 });

@@ -60,7 +60,7 @@ export const COMMAND_LINE: ParserTarget = {
         refusedBy(() => {
           const size = sizeFlag(command, flag);
           claim(
-            size === undefined || (size.widthPx >= 16 && size.widthPx <= 8192),
+            size === undefined || (size.widthPx >= 320 && size.widthPx <= 8192),
             'sizes as well',
           );
         }) ?? refusal;
