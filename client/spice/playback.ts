@@ -34,6 +34,7 @@ export class SpicePlayback implements ChannelPart {
     MAX_EVENTS,
     ({ kind }) => kind === 'data',
   );
+  readonly #loudness: EventSource<number> = new EventSource(1);
   #mode: SoundMode = 'raw';
   #format: SoundFormat | undefined;
   #volumes: readonly number[] = [];
@@ -61,6 +62,12 @@ export class SpicePlayback implements ChannelPart {
     return this.#muted;
   }
 
+  /** How loud the guest has set its loudest channel: 0 to 1, 0 when it has muted all. */
+  get loudness(): number {
+    if (this.#muted) return 0;
+    return this.#volumes.length === 0 ? 1 : Math.max(...this.#volumes);
+  }
+
   /** Least delay that the server asks for. Units: milliseconds. */
   get latencyMs(): number {
     return this.#latencyMs;
@@ -73,6 +80,11 @@ export class SpicePlayback implements ChannelPart {
       options,
       format === undefined ? undefined : { kind: 'start', ...format },
     );
+  }
+
+  /** The {@link loudness} now, then each time that the guest sets it; slow loops get the newest. */
+  loudnesses(options: EventStreamOptions = {}): EventStream<number> {
+    return this.#loudness.stream(options, this.loudness);
   }
 
   /** For the session: a channel is linked. */
@@ -99,10 +111,12 @@ export class SpicePlayback implements ChannelPart {
       case PLAYBACK_FROM_SERVER.volume:
         this.#volumes = decodeVolume(body);
         this.#events.emit({ kind: 'volume', volumes: this.#volumes });
+        this.#loudness.emit(this.loudness);
         return true;
       case PLAYBACK_FROM_SERVER.mute:
         this.#muted = body.u8('mute') !== 0;
         this.#events.emit({ kind: 'mute', muted: this.#muted });
+        this.#loudness.emit(this.loudness);
         return true;
       case PLAYBACK_FROM_SERVER.latency:
         this.#latencyMs = body.u32('latency');
@@ -121,6 +135,7 @@ export class SpicePlayback implements ChannelPart {
   close(): void {
     this.detach();
     this.#events.close();
+    this.#loudness.close();
   }
 
   #data(body: Body): void {

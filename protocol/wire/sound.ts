@@ -41,6 +41,8 @@ export interface SoundState {
   readonly microphone: MicrophoneState;
   /** Whether the guest records now. */
   readonly recording: boolean;
+  /** How loud the guest has set its sound: 0, when it has muted it, to 1. Sound comes that loud. */
+  readonly guestVolume: number;
   /** Why the guest cannot be heard, one sentence for a person. */
   readonly reason?: string;
   /** Why it has no microphone, the same. */
@@ -77,6 +79,7 @@ export function decodeSoundState(envelope: Envelope): SoundState {
     codec,
     microphone,
     recording: booleanField(object, 'recording') ?? false,
+    guestVolume: numberField(object, 'guestVolume', { min: 0, max: 1 }) ?? 1,
     ...(reason === undefined ? {} : { reason }),
     ...(microphoneReason === undefined ? {} : { microphoneReason }),
   };

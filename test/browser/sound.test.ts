@@ -140,13 +140,33 @@ needs('chromium').describe('sound in Chromium', () => {
       expect(problems).toEqual([]);
     });
 
+    it('is said to be muted in the guest where it is', async () => {
+      const sound = new WrittenSound();
+      const stage = await Stage.open({ sound });
+      await using opened = await open(stage);
+      const button = opened.page.getByRole('button', { name: 'Sound', exact: true });
+      const note = opened.page.locator('#sound-note');
+      await button.press('Enter');
+      await expect.poll(() => note.textContent(), PATIENCE).toBe('');
+      sound.set(0);
+      await expect.poll(() => note.textContent(), PATIENCE).toContain('The guest has muted');
+      expect(await button.getAttribute('title')).toBe('Sound: muted in the guest');
+      expect(await button.getAttribute('data-quiet')).toBe('true');
+      sound.set(0.4);
+      await expect.poll(() => note.textContent(), PATIENCE).toBe('');
+      expect(await button.getAttribute('data-quiet')).toBe('false');
+    });
+
     it('loses nothing on the page', async () => {
       await using server = await PageServer.start();
       await using opened = await openPage(browser, server.url);
       const viewer = await server.viewer();
       viewer.send(
         helloBytes({}),
-        encodeSoundState({ available: true, codec: 'opus', microphone: 'none', recording: false }),
+        encodeSoundState({
+          ...{ available: true, codec: 'opus', microphone: 'none', recording: false },
+          guestVolume: 1,
+        }),
       );
       await expect.poll(() => soundOf(opened.page), PATIENCE).not.toBe('none');
       await opened.page.mouse.click(400, 300);
@@ -219,7 +239,7 @@ needs('chromium').describe('sound in Chromium', () => {
       using _tone = new Tone(sound);
       await using opened = await open(stage);
       const { page, problems } = opened;
-      await page.getByRole('button', { name: 'Sound' }).click();
+      await page.getByRole('button', { name: 'Sound', exact: true }).press('Enter');
       await expect.poll(() => sound.listeners, PATIENCE).toBe(1);
       await page.getByRole('slider', { name: 'Volume' }).fill('0.5');
       await expect
@@ -233,7 +253,7 @@ needs('chromium').describe('sound in Chromium', () => {
       await page.reload();
       await expect.poll(() => soundOf(page), PATIENCE).toBe('muted');
       expect(await page.evaluate(() => document.querySelector('kvmfr-view')?.volume)).toBe(0.5);
-      await page.getByRole('button', { name: 'Sound' }).click();
+      await page.getByRole('button', { name: 'Sound', exact: true }).press('Enter');
       await page.getByRole('button', { name: 'Unmute' }).click();
       await expect.poll(() => soundOf(page), PATIENCE).toBe('on');
       expect(problems).toEqual([]);
@@ -246,7 +266,7 @@ needs('chromium').describe('sound in Chromium', () => {
       await using opened = await open(stage);
       const told = await opened.page.evaluate(() => document.querySelector('kvmfr-view')?.sound);
       expect(told).toMatchObject({ state: 'unavailable', reason: 'there is no sound device' });
-      await opened.page.getByRole('button', { name: 'Sound' }).click();
+      await opened.page.getByRole('button', { name: 'Sound', exact: true }).press('Enter');
       expect(await opened.page.locator('#sound-note').textContent()).toBe(
         'There is no sound device.',
       );
@@ -263,7 +283,7 @@ needs('chromium').describe('sound in Chromium', () => {
       const state = () =>
         page.evaluate(() => document.querySelector('kvmfr-view')?.sound.microphone);
       expect(await state()).toBe('off');
-      await page.getByRole('button', { name: 'Sound' }).click();
+      await page.getByRole('button', { name: 'Sound', exact: true }).press('Enter');
       await page.getByRole('button', { name: 'Speak to the guest' }).click();
       await expect.poll(state, PATIENCE).toBe('on');
       // The browser's false microphone beeps about once a second.
@@ -287,9 +307,9 @@ needs('chromium').describe('sound in Chromium', () => {
       await other.until(() => other.inputs.at(-1)?.holder === 'you');
       await using opened = await open(stage);
       const { page } = opened;
-      await page.getByRole('button', { name: 'Sound' }).click();
+      await page.getByRole('button', { name: 'Sound', exact: true }).press('Enter');
       const button = page.getByRole('button', { name: 'Speak to the guest' });
-      await button.click();
+      await button.press('Enter');
       const note = page.locator('#microphone-note');
       await expect
         .poll(() => note.textContent(), PATIENCE)

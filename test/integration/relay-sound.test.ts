@@ -52,7 +52,7 @@ describe('sound through the relay', () => {
     const [first, second] = [await join(stage), await join(stage)];
     expect(first.soundStates).toEqual([
       {
-        ...{ available: true, codec: 'opus', microphone: 'off', recording: true },
+        ...{ available: true, codec: 'opus', microphone: 'off', recording: true, guestVolume: 1 },
         microphoneReason: 'only who has keyboard and mouse is heard',
       },
     ]);
@@ -143,6 +143,17 @@ describe('sound through the relay', () => {
     expect(viewer.soundStates.at(-1)).toMatchObject({
       ...{ available: false, reason: 'the server has gone' },
     });
+  });
+
+  it('tells how loud the guest has set it', async () => {
+    const { sound, stage } = await full();
+    const viewer = await join(stage);
+    const volumes = (): readonly number[] => viewer.soundStates.map((state) => state.guestVolume);
+    for (const loudness of [0.5, 0]) {
+      sound.set(loudness);
+      await viewer.until(() => volumes().at(-1) === loudness);
+    }
+    expect(volumes()).toEqual([1, 0.5, 0]);
   });
 
   it('is counted', async () => {

@@ -8,6 +8,7 @@ import type {
 /** A guest's sound that plays what a test says. */
 export class WrittenSound implements GuestSound {
   ability: SoundAbility = { available: true };
+  loudness = 1;
   readonly #listeners = new Set<SoundListener>();
   #changed = new Set<() => void>();
   /** Frames of the tone so far. */
@@ -34,13 +35,19 @@ export class WrittenSound implements GuestSound {
     for (const changed of this.#changed) changed();
   }
 
+  /** The guest sets its volume. */
+  set(loudness: number): void {
+    this.loudness = loudness;
+    for (const changed of this.#changed) changed();
+  }
+
   /** Plays samples of two channels, 48 000 a second. */
   play(samples: Int16Array, atMs: number = performance.timeOrigin + performance.now()): void {
     const bytes = new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
     for (const listener of this.#listeners)
       listener.packet({
         samples: bytes.slice(),
-        ...{ channels: 2, rateHz: 48_000, atMs, volumes: [], muted: false },
+        ...{ channels: 2, rateHz: 48_000, atMs, volumes: [this.loudness], muted: false },
       });
   }
 

@@ -29,9 +29,11 @@ export interface SoundAbility {
 /** The sound of a guest, whichever way it comes. Nothing here throws. */
 export interface GuestSound {
   readonly ability: SoundAbility;
+  /** How loud the guest has set it: 0, when it has muted it, to 1, which it is when left out. */
+  readonly loudness?: number;
   /** Hears the guest from now on; while nobody does nothing is read. The answer ends it. */
   listen(listener: SoundListener): () => void;
-  /** Calls back when {@link ability} is another one. The answer ends it. */
+  /** Calls back when {@link ability} or {@link loudness} is another one. The answer ends it. */
   watch(changed: () => void): () => void;
 }
 

@@ -17,7 +17,8 @@ export class SpiceSound implements GuestSound {
   constructor(session: SpiceSession, options: { readonly nowMs?: () => number } = {}) {
     this.#session = session;
     this.#nowMs = options.nowMs ?? (() => performance.timeOrigin + performance.now());
-    this.#watch = new AbilityWatch(session, () => this.ability);
+    this.#watch = new AbilityWatch(session, () => [this.ability, this.loudness]);
+    this.#watch.follow(session.playback.loudnesses({ signal: this.#watch.signal }));
   }
 
   get ability(): SoundAbility {
@@ -26,6 +27,10 @@ export class SpiceSound implements GuestSound {
       'playback',
       'the virtual machine has no sound device that its SPICE server plays',
     );
+  }
+
+  get loudness(): number {
+    return this.#session.playback.loudness;
   }
 
   listen(listener: SoundListener): () => void {

@@ -271,6 +271,7 @@ export class SoundDesk {
       codec: seat.takesOpus && !hasFailed ? 'opus' : 'pcm',
       microphone: this.#speaker === seat ? 'on' : mute.none ? 'none' : 'off',
       recording: microphone?.recording === true,
+      guestVolume: Math.round((sound?.loudness ?? 1) * 100) / 100,
       ...(ability.reason === undefined ? {} : { reason: ability.reason }),
       ...(mute.reason === undefined ? {} : { microphoneReason: mute.reason }),
     };

@@ -21,6 +21,8 @@ export interface ViewSound {
   readonly microphoneReason: string | undefined;
   /** Whether a program in the guest records. */
   readonly recording: boolean;
+  /** How loud the guest itself has set its sound: 0, when it has muted it, to 1. */
+  readonly guestVolume: number;
 }
 
 /** What the sound of a view works with. */
@@ -79,6 +81,7 @@ export class ElementSound {
       microphone: this.#microphoneName,
       microphoneReason: this.#microphoneFailure ?? relay?.microphoneReason,
       recording: relay?.recording === true,
+      guestVolume: relay?.guestVolume ?? 1,
     };
   }
 

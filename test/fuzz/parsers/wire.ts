@@ -254,6 +254,7 @@ export const RELAY_MESSAGES: ParserTarget = {
       codec: 'opus',
       microphone: 'off',
       recording: false,
+      guestVolume: 0.5,
       reason: 'x',
       microphoneReason: 'y',
     }),

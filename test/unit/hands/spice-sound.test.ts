@@ -51,6 +51,20 @@ describe('SpiceSound', () => {
     sound.close();
   });
 
+  it('tells when the guest mutes it, and how loud it has set it', async () => {
+    await using server = await FakeServer.listen({ channels: [[PLAYBACK, 0]] });
+    await using session = await connectSpice(server.address);
+    const channel = await server.channel(PLAYBACK);
+    const sound = new SpiceSound(session);
+    expect(sound.loudness).toBe(1);
+    channel.send(106, fields([1, 1]));
+    await becomes(sound, () => sound.loudness === 0);
+    channel.send(106, fields([1, 0]));
+    channel.send(105, fields([1, 1], [2, 0x3333]));
+    await becomes(sound, () => sound.loudness === 0.2);
+    sound.close();
+  });
+
   it('reads nothing for who has gone', async () => {
     await using server = await FakeServer.listen({ channels: [[PLAYBACK, 0]] });
     await using session = await connectSpice(server.address);

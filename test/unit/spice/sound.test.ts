@@ -51,6 +51,23 @@ describe('sound of the guest', () => {
     expect(sound.latencyMs).toBe(40);
   });
 
+  it('is as loud as its loudest channel, and not while it is muted', async () => {
+    const sound = playback();
+    const loudnesses = sound.loudnesses();
+    const next = async (): Promise<number | undefined> => (await loudnesses.next()).value;
+    expect(await next()).toBe(1);
+    send(sound, 105, fields([1, 2], [2, 0x3333], [2, 0x6666]));
+    expect(await next()).toBe(0.4);
+    send(sound, 106, fields([1, 1]));
+    expect(await next()).toBe(0);
+    send(sound, 106, fields([1, 0]));
+    expect(await next()).toBe(0.4);
+    send(sound, 105, fields([1, 0]));
+    expect(await next()).toBe(1);
+    sound.close();
+    expect((await loudnesses.next()).done).toBe(true);
+  });
+
   it('that plays already begins with its format', async () => {
     const sound = playback();
     send(sound, 103, START);

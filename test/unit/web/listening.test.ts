@@ -17,6 +17,7 @@ const PING = 0x84;
 
 const STATE: SoundState = {
   ...{ available: true, codec: 'pcm', microphone: 'off', recording: false },
+  guestVolume: 1,
 };
 const PIECE: SoundMessage = {
   ...{ stream: 3, sequence: 0, atMs: 1000, frames: 2, codec: 'pcm', last: false },

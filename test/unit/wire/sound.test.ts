@@ -78,15 +78,25 @@ describe('a sound message', () => {
 
 describe('a sound state', () => {
   const text =
-    '{"available":false,"codec":"opus","microphone":"off","recording":true,"reason":"a","microphoneReason":"b","rateHz":48000,"channels":2}';
+    '{"available":false,"codec":"opus","microphone":"off","recording":true,"guestVolume":0.25,"reason":"a","microphoneReason":"b","rateHz":48000,"channels":2}';
   const state: SoundState = {
     ...{ available: false, codec: 'opus', microphone: 'off', recording: true },
+    guestVolume: 0.25,
     ...{ reason: 'a', microphoneReason: 'b' },
   };
 
   it('is written and read as drawn', () => {
     expect(encodeSoundState(state)).toEqual(json('13', text));
     expect(decodeSoundState(readEnvelope(json('13', text)))).toEqual(state);
+  });
+
+  it.each([
+    ['"guestVolume":0.25,', ''],
+    ['0.25', '1.5'],
+    ['0.25', '"loud"'],
+  ])('is as loud as can be with %s as %s', (part, other) => {
+    const drawn = json('13', text.replace(part, other));
+    expect(decodeSoundState(readEnvelope(drawn)).guestVolume).toBe(1);
   });
 
   it.each([

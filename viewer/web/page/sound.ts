@@ -61,9 +61,11 @@ export class PageSound {
     const { state, microphone } = sound;
     this.#button.hidden = state === 'none';
     if (state === 'none' && this.#panels.owner === this.#button) this.#panels.close();
-    this.#button.dataset['quiet'] = String(muted || state === 'unavailable');
+    const isSilent = state !== 'unavailable' && sound.guestVolume === 0;
+    this.#button.dataset['quiet'] = String(muted || isSilent || state === 'unavailable');
+    this.#button.title = isSilent ? 'Sound: muted in the guest' : 'Sound';
     this.#button.dataset['captured'] = String(microphone === 'on');
-    setText(this.#note, sentence(sound.reason ?? ''));
+    setText(this.#note, isSilent ? MUTED_THERE : sentence(sound.reason ?? ''));
     this.#volume.disabled = state === 'unavailable';
     if (this.#volume.valueAsNumber !== volume) this.#volume.value = String(volume);
     this.#mute.disabled = state === 'unavailable';
@@ -79,6 +81,8 @@ export class PageSound {
     setText(this.#microphoneNote, why === undefined ? idle : sentence(why));
   }
 }
+
+const MUTED_THERE = 'The guest has muted its sound: its own volume control brings it back.';
 
 const SPEAK = {
   none: 'Speak to the guest',
