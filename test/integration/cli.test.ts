@@ -82,7 +82,10 @@ describe('kvmfr refuses what it does not take, by name, with status 2', () => {
     ['host /tmp/r --source x11:a/b', /a display must be :N, as in :0, but is ":a\/b"/],
     ['host /tmp/r --source x11:0 --format RGBA', /--format is for the pattern; a screen has/],
     ['host /tmp/r --source image:x.png --fps 3', /--fps is for the pattern/],
-    ['host /tmp/r --source fbdev --size 640x480', /--size is for the pattern; a screen has its own/],
+    [
+      'host /tmp/r --source fbdev --size 640x480',
+      /--size is for the pattern; a screen has its own/,
+    ],
     [
       'host /tmp/r --source fbdev:fb0',
       /must be pattern, image:FILE, x11.* or fbdev\[:.*"fbdev:fb0"/,
