@@ -4,23 +4,19 @@ import {
   newFrameHeader,
   type RawFrameHeader,
   type Region,
-  storeU32,
   writeTiming,
 } from '../protocol/index.ts';
 import { type Audience, NewestFor } from './audience.ts';
-import { copyBytes, copyRows } from './copy.ts';
 import { DamageList } from './damage.ts';
 import { type Aim, NO_AIM } from './deadlines.ts';
 import { describeFrame, type FrameInput, formatDiffers } from './frame-input.ts';
+import { FrameSlot } from './frame-slot.ts';
+import { type FrameTampering, OpenFrame } from './open-frame.ts';
 import { OwnerLanes, type Pace } from './owner-lanes.ts';
-import { pixelBytes } from './pack.ts';
 import type { Payload } from './plan.ts';
 import type { HostQueue, PostOptions, PostResult } from './queue.ts';
 import type { HostSession } from './session.ts';
 import type { Wire } from './wire.ts';
-
-/** The write pointer follows in steps of this many bytes, as in the real publishers. */
-export const WRITE_STEP_BYTES: number = 1 << 20;
 
 /** What became of frames. */
 export interface FrameCounters {
@@ -34,85 +30,6 @@ export interface FrameCounters {
   truncated: number;
 }
 
-/** Deviations from a proper frame, for tests of readers. Nothing here is checked. */
-export interface FrameTampering {
-  /** Replaces fields of the header that is written. */
-  readonly header?: Partial<RawFrameHeader> | undefined;
-  /** Replaces the damage rects that are written: x, y, width, height each. */
-  readonly damageRects?: readonly (readonly [number, number, number, number])[] | undefined;
-  /** Replaces the place and size that the message names. */
-  readonly message?: Partial<Payload> | undefined;
-}
-
-interface Slot {
-  readonly place: Payload;
-  /** What changed since this slot last held the newest picture. */
-  readonly backlog: DamageList;
-}
-
-/** A frame that was posted and whose pixels are written step by step. */
-export class OpenFrame {
-  /** The header as it was written, tampering included. */
-  readonly header: RawFrameHeader;
-  readonly result: PostResult;
-  /** Where its header is in the region. */
-  readonly at: number;
-  /** Where its pixels are in the region. */
-  readonly dataAt: number;
-  readonly #region: Region;
-  readonly #frame: FrameInput;
-  readonly #pitchBytes: number;
-  readonly #rows: number;
-  readonly #finish: () => void;
-  #row = 0;
-
-  constructor(
-    region: Region,
-    frame: FrameInput,
-    facts: {
-      readonly header: RawFrameHeader;
-      readonly result: PostResult;
-      readonly at: number;
-      readonly dataAt: number;
-      readonly pitchBytes: number;
-      readonly rows: number;
-      /** Called after the last pixel. */
-      readonly finish: () => void;
-    },
-  ) {
-    this.#region = region;
-    this.#frame = frame;
-    this.header = facts.header;
-    this.result = facts.result;
-    this.at = facts.at;
-    this.dataAt = facts.dataAt;
-    this.#finish = facts.finish;
-    this.#pitchBytes = facts.pitchBytes;
-    this.#rows = facts.rows;
-  }
-
-  /** Copies the next rows and moves the write pointer behind them. */
-  writeRows(count: number): void {
-    const until = Math.min(this.#row + count, this.#rows);
-    const from = this.#row * this.#pitchBytes;
-    const to = Math.min(until * this.#pitchBytes, this.#frame.pixels.byteLength);
-    copyBytes(this.#region, this.dataAt + from, this.#frame.pixels, from, to - from);
-    this.#row = until;
-    this.setWritePointer(until * this.#pitchBytes);
-  }
-
-  /** Stores any number in the write pointer. */
-  setWritePointer(bytes: number): void {
-    storeU32(this.#region, this.dataAt - 4, bytes);
-  }
-
-  /** Writes what is left, and the frame's times where there are some. */
-  end(): void {
-    this.writeRows(this.#rows);
-    this.#finish();
-  }
-}
-
 /**
  * Publishes frames in one session: slots in turn, each brought fully up to date.
  *
@@ -124,7 +41,7 @@ export class FramePublisher {
   readonly #region: Region;
   readonly #wire: Wire;
   readonly #session: HostSession;
-  readonly #slots: readonly Slot[];
+  readonly #slots: readonly FrameSlot[];
   /** Who has had the newest frame; undefined where everybody gets every frame. */
   readonly #newestFor: NewestFor | undefined;
   readonly #lanes: OwnerLanes | undefined;
@@ -164,11 +81,12 @@ export class FramePublisher {
     this.#session = session;
     this.counters = carried.counters;
     this.#serial = carried.serial;
-    this.#slots = session.plan.frames.map((place) => ({ place, backlog: new DamageList() }));
+    this.#slots = session.plan.frames.map(
+      (place) => new FrameSlot(region, place, wire.frameAlignBytes),
+    );
     this.#newestFor = wire.targeted ? new NewestFor(wire.lgmp.maxSubscribers) : undefined;
     this.#lanes = wire.targeted ? new OwnerLanes(session) : undefined;
     this.#frameQueues = [session.frameQueue, ...session.ownerQueues];
-    for (const { backlog } of this.#slots) backlog.addAll();
   }
 
   /** The client that paces the frames. */
@@ -197,7 +115,7 @@ export class FramePublisher {
     this.#writeHeader(slot, this.#header, undefined);
     this.#post(slot.place, nowMs);
     const copyMs = performance.now();
-    this.#copy(slot, frame);
+    slot.copy(frame, this.#header);
     this.#writeTimes(slot, frame, {
       readyMs: copyMs - beganMs,
       copyMs: performance.now() - copyMs,
@@ -226,7 +144,7 @@ export class FramePublisher {
       header,
       result,
       at: slot.place.at,
-      dataAt: slot.place.at + this.#wire.frameAlignBytes,
+      dataAt: slot.dataAt,
       pitchBytes: this.#header.pitch,
       rows: this.#header.dataHeight,
       finish: () =>
@@ -310,7 +228,7 @@ export class FramePublisher {
   }
 
   // Takes the slot that no queued message names, and gives the frame its serial.
-  #claim(nowMs: number): Slot | undefined {
+  #claim(nowMs: number): FrameSlot | undefined {
     let index = this.#freeSlot();
     if (index === undefined) {
       for (const queue of this.#frameQueues) queue.process(nowMs);
@@ -363,7 +281,7 @@ export class FramePublisher {
   }
 
   #writeHeader(
-    slot: Slot,
+    slot: FrameSlot,
     header: RawFrameHeader,
     rects: FrameTampering['damageRects'] | undefined,
   ): void {
@@ -376,7 +294,7 @@ export class FramePublisher {
       for (const [index, value] of rects.flat().slice(0, 256).entries())
         this.#region.view.setUint32(rectsAt + index * 4, value, true);
     this.#owed.clear();
-    storeU32(this.#region, at + this.#wire.frameAlignBytes - 4, 0);
+    slot.setWritePointer(0);
   }
 
   // The ring has room: a slot was free. What fails now is a lock, and is tried again.
@@ -401,7 +319,7 @@ export class FramePublisher {
   }
 
   #writeTimes(
-    slot: Slot,
+    slot: FrameSlot,
     frame: FrameInput,
     measured: {
       readonly readyMs: number;
@@ -421,46 +339,6 @@ export class FramePublisher {
       phaseValid: timing?.phaseValid ?? measured.leadMs !== undefined,
       frameSerial: this.#region.view.getUint32(slot.place.at + 4, true),
     });
-  }
-
-  #copy(slot: Slot, frame: FrameInput): void {
-    const { backlog, place } = slot;
-    const dataAt = place.at + this.#wire.frameAlignBytes;
-    const { pitch, dataHeight } = this.#header;
-    const total = dataHeight * pitch;
-    if (backlog.all) {
-      const end = Math.min(total, frame.pixels.byteLength);
-      for (let at = 0; at < end; at += WRITE_STEP_BYTES) {
-        const bytes = Math.min(WRITE_STEP_BYTES, end - at);
-        copyBytes(this.#region, dataAt + at, frame.pixels, at, bytes);
-        storeU32(this.#region, dataAt - 4, at + bytes);
-      }
-    } else this.#copyRects(backlog, frame, dataAt);
-    // The last row may be given without its padding.
-    storeU32(this.#region, dataAt - 4, total);
-    backlog.clear();
-  }
-
-  // In bands from top to bottom, so that the write pointer can follow.
-  #copyRects(damage: DamageList, frame: FrameInput, dataAt: number): void {
-    const { pitch, dataHeight } = this.#header;
-    const bandRows = Math.max(1, Math.floor(WRITE_STEP_BYTES / pitch));
-    const step = pixelBytes(frame.format);
-    for (let band = 0; band < dataHeight; band += bandRows) {
-      const bandEnd = Math.min(band + bandRows, dataHeight);
-      for (let i = 0; i < damage.count; i++) {
-        const top = Math.max(band, damage.y(i));
-        const rows = Math.min(bandEnd, damage.y(i) + damage.height(i)) - top;
-        if (rows < 1) continue;
-        const at = top * pitch + damage.x(i) * step;
-        copyRows(this.#region, dataAt + at, frame.pixels, at, {
-          pitchBytes: pitch,
-          rowBytes: damage.width(i) * step,
-          rows,
-        });
-      }
-      storeU32(this.#region, dataAt - 4, bandEnd * pitch);
-    }
   }
 }
 

@@ -8,9 +8,9 @@ export type {
 export type { ColorTransformInput } from './color-transform.ts';
 export type { CursorInput, CursorShapeInput } from './cursor.ts';
 export type { FrameInput } from './frame-input.ts';
-export type { FrameTampering, OpenFrame } from './frames.ts';
 export type { HostEvents, HostOptions, HostStats } from './host-facts.ts';
 export type { HostInput, InputCounters } from './input.ts';
+export type { FrameTampering, OpenFrame } from './open-frame.ts';
 export type { Pace } from './owner-lanes.ts';
 export {
   defaultPitchBytes,

@@ -16,16 +16,12 @@ import {
 } from './clipboard-events.ts';
 import { type CursorCounters, type CursorInput, CursorPublisher } from './cursor.ts';
 import type { FrameInput } from './frame-input.ts';
-import {
-  type FrameCounters,
-  FramePublisher,
-  type FrameTampering,
-  type OpenFrame,
-} from './frames.ts';
+import { type FrameCounters, FramePublisher } from './frames.ts';
 import type { HostEvents, HostOptions, HostStats } from './host-facts.ts';
 import { InputPublisher, newInputPast } from './input.ts';
 import { describeMachine, describeSystem } from './machine.ts';
 import { openRegion } from './open.ts';
+import type { FrameTampering, OpenFrame } from './open-frame.ts';
 import type { Pace } from './owner-lanes.ts';
 import { packageVersion } from './package-root.ts';
 import type { HostQueue, QueueCounters } from './queue.ts';
