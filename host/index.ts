@@ -10,6 +10,7 @@ export type { CursorInput, CursorShapeInput } from './cursor.ts';
 export type { FrameInput } from './frame-input.ts';
 export type { HostEvents, HostOptions, HostStats } from './host-facts.ts';
 export type { HostInput, InputCounters } from './input.ts';
+export { createHost } from './open.ts';
 export type { FrameTampering, OpenFrame } from './open-frame.ts';
 export type { Pace } from './owner-lanes.ts';
 export {
@@ -31,7 +32,7 @@ export {
   spawnPattern,
 } from './pattern/process.ts';
 export { regionMibOf } from './plan.ts';
-export { createHost, Host } from './publisher.ts';
+export { Host } from './publisher.ts';
 export type { QueueName } from './session.ts';
 export {
   type FrameSource,

@@ -6,6 +6,7 @@ import {
   FRAME_LAYOUT_V20,
   FRAME_LAYOUT_V34,
   type FrameLayout,
+  KvmfrError,
   LGMP_V5,
   LGMP_V6,
   LGMP_V7,
@@ -86,3 +87,18 @@ export const WIRES: { readonly [K in WireName]: Wire } = {
     recovery: true,
   },
 };
+
+/**
+ * The wire with a name.
+ *
+ * @throws ERR_KVMFR_ARGUMENT when there is none
+ */
+export function wireOf(name: WireName): Wire {
+  const wire = WIRES[name];
+  if (wire === undefined)
+    throw new KvmfrError(
+      'ERR_KVMFR_ARGUMENT',
+      `a wire must be ${Object.keys(WIRES).join(', ')}, but is ${String(name)}`,
+    );
+  return wire;
+}

@@ -1,5 +1,6 @@
 import { FEATURES, KvmfrError } from '../../protocol/index.ts';
-import { createHost, type Host } from '../publisher.ts';
+import { createHost } from '../open.ts';
+import type { Host } from '../publisher.ts';
 import type { GuestFailure, GuestOptions, GuestReply, GuestRequest, GuestStats } from './ipc.ts';
 import { PatternSource } from './source.ts';
 
