@@ -1,15 +1,9 @@
 import {
-  activeBits,
   andU32,
-  badBits,
-  clearSlots,
-  exchangeU32,
   type LgmpLayout,
   loadU32,
-  onBits,
   QUEUE_MAX_TIME_MS,
   type Region,
-  setBad,
   storeU32,
   storeU64,
 } from '../protocol/index.ts';
@@ -17,6 +11,7 @@ import type { Audience } from './audience.ts';
 import { ClientMessages, type SentMessage } from './client-messages.ts';
 import type { Payload, QueuePlan } from './plan.ts';
 import { QueueLock } from './queue-lock.ts';
+import { Subscribers } from './subscribers.ts';
 
 /**
  * How a post ended: `dropped` when nobody listens (a success, as in LGMP), `full` when every slot
@@ -45,7 +40,6 @@ export interface PostOptions {
 }
 
 const TO_EVERYBODY: PostOptions = {};
-const NO_CLIENTS: readonly number[] = [];
 // From here on a message has 64 bits of udata, the newest message is taken back when nobody waits
 // for it, and a client that missed a message is given up on all queues.
 const LGMP_WITH_CLIENT_IDS = 11;
@@ -68,18 +62,16 @@ export class HostQueue {
   readonly #at: number;
   readonly #payloadAt: Uint32Array<ArrayBuffer>;
   readonly #postedTo: Uint32Array<ArrayBuffer>;
-  readonly #badUntil: Float64Array<ArrayBuffer>;
   /** Words that never change, and where: by them clients find the ring. */
   readonly #facts: readonly (readonly [at: number, value: number])[];
   readonly #lock: QueueLock;
   readonly #posted: () => void;
   readonly #messages: ClientMessages;
-  #badKnown = 0;
+  readonly #subscribers: Subscribers;
   #position = 0;
   #start = 0;
   #count = 0;
   #frontDeadline = 0;
-  #invalidated: number[] = [];
 
   /** Writes the queue's header and clears its ring. The session is not visible yet. */
   /** @param posted is called after each message that somebody waits for */
@@ -91,11 +83,11 @@ export class HostQueue {
     this.#at = plan.queueAt;
     this.#payloadAt = new Uint32Array(plan.slots);
     this.#postedTo = new Uint32Array(plan.slots);
-    this.#badUntil = new Float64Array(lgmp.maxSubscribers);
     const { queue } = lgmp;
     const at = this.#at;
     this.#lock = new QueueLock(region, at + queue.lock, lgmp.lockBytes);
     this.#messages = new ClientMessages(region, lgmp, at, this.counters);
+    this.#subscribers = new Subscribers(region, lgmp, at, this.counters);
     region.bytes.fill(0, at, at + queue.sizeBytes);
     region.bytes.fill(0, plan.ringAt, plan.ringAt + plan.slots * lgmp.message.sizeBytes);
     this.#facts = [
@@ -120,17 +112,17 @@ export class HostQueue {
 
   /** How many live subscribers there are. Timed out ones do not count. */
   active(): number {
-    return popCount(this.activeSlots());
+    return this.#subscribers.active();
   }
 
   /** The slots of the live subscribers, a bit for each. */
   activeSlots(): number {
-    return activeBits(this.#region, this.#lgmp, this.#at);
+    return this.#subscribers.activeSlots();
   }
 
   /** The client that has a slot now, as it says. */
   clientAt(slot: number): number {
-    return loadU32(this.#region, this.#at + this.#lgmp.queue.clientID + slot * 4);
+    return this.#subscribers.clientAt(slot);
   }
 
   /** Whether a message in the ring names this place. */
@@ -142,9 +134,7 @@ export class HostQueue {
 
   /** How many clients have subscribed since the last call. */
   newSubscribers(): number {
-    const at = this.#at + this.#lgmp.queue.newSubCount;
-    if (loadU32(this.#region, at) === 0) return 0;
-    return Math.min(exchangeU32(this.#region, at, 0), this.#lgmp.maxSubscribers);
+    return this.#subscribers.takeNew();
   }
 
   /** Puts a message in the ring for every live subscriber, or for an audience among them. */
@@ -210,17 +200,18 @@ export class HostQueue {
    */
   process(nowMs: number): void {
     this.#keepFacts();
-    if (this.#count === 0 && this.#badKnown === 0 && this.#quiet()) {
+    if (this.#count === 0 && this.#quiet()) {
       this.#lock.probe(nowMs);
       return;
     }
     if (!this.#lock.take(nowMs)) return;
     try {
       this.#agree(nowMs);
-      this.#adoptBad(nowMs);
+      this.#subscribers.adoptBad(nowMs);
       if (this.#withClientIds) this.#trimTail();
       this.#freeFront(nowMs);
-      this.#reap(nowMs);
+      const freed = this.#subscribers.reap(nowMs);
+      if (this.#withClientIds && freed !== 0) this.#forget(freed);
     } finally {
       this.#lock.release();
     }
@@ -238,7 +229,7 @@ export class HostQueue {
   #quiet(): boolean {
     const { queue } = this.#lgmp;
     return (
-      badBits(this.#region, this.#lgmp, this.#at) === 0 &&
+      this.#subscribers.isSettled() &&
       loadU32(this.#region, this.#at + queue.count) === 0 &&
       loadU32(this.#region, this.#at + queue.start) === this.#start &&
       loadU32(this.#region, this.#at + queue.position) === this.#position
@@ -247,11 +238,9 @@ export class HostQueue {
 
   // Live subscribers that still have to read a message.
   #waitingFor(slot: number): number {
-    const region = this.#region;
     const pendingAt = this.#slotAt(slot) + this.#lgmp.message.pendingSubs;
-    const on = onBits(region, this.#lgmp, this.#at);
-    const bad = badBits(region, this.#lgmp, this.#at);
-    return (loadU32(region, pendingAt) & (this.#postedTo[slot] ?? 0) & on & ~bad) >>> 0;
+    const active = this.activeSlots();
+    return (loadU32(this.#region, pendingAt) & (this.#postedTo[slot] ?? 0) & active) >>> 0;
   }
 
   /** Takes back the newest messages when nobody waits for them: the position moves back. */
@@ -278,10 +267,8 @@ export class HostQueue {
       const waiting = this.#waitingFor(this.#start);
       if (waiting !== 0) {
         if (nowMs <= this.#frontDeadline) return;
-        if (this.#withClientIds) this.#noteInvalid(waiting);
-        setBad(region, this.#lgmp, this.#at, waiting);
-        this.#noteBad(waiting, nowMs);
-        this.counters.timedOut += popCount(waiting);
+        if (this.#withClientIds) this.#subscribers.invalidate(waiting);
+        this.#subscribers.timeOut(waiting, nowMs);
         storeU32(region, pendingAt, 0);
       }
       this.#start = this.#next(this.#start);
@@ -318,84 +305,29 @@ export class HostQueue {
     }
   }
 
-  // A BAD bit that is not ours would keep its slot for ever.
-  #adoptBad(nowMs: number): void {
-    const unknown = (badBits(this.#region, this.#lgmp, this.#at) & ~this.#badKnown) >>> 0;
-    if (unknown !== 0) this.#noteBad(unknown, nowMs);
-  }
-
-  #noteBad(mask: number, nowMs: number): void {
-    this.#badKnown = (this.#badKnown | mask) >>> 0;
-    const until = nowMs + QUEUE_MAX_TIME_MS;
-    for (let id = 0; id < this.#lgmp.maxSubscribers; id++) {
-      if (((mask >>> id) & 1) === 0) continue;
-      this.#badUntil[id] = until;
-      storeU64(this.#region, this.#at + this.#lgmp.queue.timeout + id * 8, BigInt(until));
-    }
-  }
-
-  #reap(nowMs: number): void {
-    if (this.#badKnown === 0) return;
-    const region = this.#region;
-    const { queue } = this.#lgmp;
-    const bad = badBits(region, this.#lgmp, this.#at);
-    for (let id = 0; id < this.#lgmp.maxSubscribers; id++) {
-      const bit = (1 << id) >>> 0;
-      if ((this.#badKnown & bit) === 0) continue;
-      const still = (bad & bit) !== 0;
-      if (still && nowMs <= (this.#badUntil[id] ?? 0)) continue;
-      // Otherwise a client has done it, and the slot may have a new owner.
-      if (still) {
-        clearSlots(region, this.#lgmp, this.#at, bit);
-        storeU64(region, this.#at + queue.timeout + id * 8, 0n);
-        storeU32(region, this.#at + queue.clientID + id * 4, 0);
-        if (this.#withClientIds) this.#forget(bit);
-        this.counters.reaped++;
-      }
-      this.#badKnown = (this.#badKnown & ~bit) >>> 0;
-    }
-  }
-
-  // Who gets the slot next has not been sent what its last owner did not read.
-  #forget(bit: number): void {
+  // Who gets a slot next has not been sent what its last owner did not read.
+  #forget(freed: number): void {
     const { message } = this.#lgmp;
     for (let i = 0, slot = this.#start; i < this.#count; i++, slot = this.#next(slot)) {
-      this.#postedTo[slot] = ((this.#postedTo[slot] ?? 0) & ~bit) >>> 0;
-      andU32(this.#region, this.#slotAt(slot) + message.pendingSubs, ~bit);
-    }
-  }
-
-  #noteInvalid(mask: number): void {
-    for (let id = 0; id < this.#lgmp.maxSubscribers; id++) {
-      const client = ((mask >>> id) & 1) === 1 ? this.clientAt(id) : 0;
-      if (client !== 0) this.#invalidated.push(client);
+      this.#postedTo[slot] = ((this.#postedTo[slot] ?? 0) & ~freed) >>> 0;
+      andU32(this.#region, this.#slotAt(slot) + message.pendingSubs, ~freed);
     }
   }
 
   /** The ids of clients that were given up since the last call; always none before LGMP 11. */
   takeInvalidated(): readonly number[] {
-    if (this.#invalidated.length === 0) return NO_CLIENTS;
-    const clients = this.#invalidated;
-    this.#invalidated = [];
-    return clients;
+    return this.#subscribers.takeInvalidated();
   }
 
   /** Gives up every live subscriber with this client id, because it was given up elsewhere. */
   invalidate(clientId: number, nowMs: number): void {
     if (!this.#lock.take(nowMs)) {
       // Not forgotten: the next turn gives it up everywhere again.
-      this.#invalidated.push(clientId);
+      this.#subscribers.invalidateClient(clientId);
       return;
     }
     try {
-      const active = this.activeSlots();
-      let gone = 0;
-      for (let id = 0; id < this.#lgmp.maxSubscribers; id++)
-        if (((active >>> id) & 1) === 1 && this.clientAt(id) === clientId) gone |= 1 << id;
-      if (gone === 0) return;
-      setBad(this.#region, this.#lgmp, this.#at, gone);
-      this.#noteBad(gone >>> 0, nowMs);
-      this.counters.timedOut += popCount(gone);
+      this.#subscribers.timeOutClient(clientId, nowMs);
     } finally {
       this.#lock.release();
     }
@@ -411,20 +343,12 @@ export class HostQueue {
 
   /** The ids of the live subscribers, but 0. */
   clients(): ReadonlySet<number> {
-    const active = this.activeSlots();
-    const clients = new Set<number>();
-    for (let id = 0; id < this.#lgmp.maxSubscribers; id++)
-      if (((active >>> id) & 1) === 1) clients.add(this.clientAt(id));
-    clients.delete(0);
-    return clients;
+    return this.#subscribers.clients();
   }
 
   /** Whether a live subscriber has this client id. */
   subscribes(clientId: number): boolean {
-    const active = this.activeSlots();
-    for (let id = 0; id < this.#lgmp.maxSubscribers; id++)
-      if (((active >>> id) & 1) === 1 && this.clientAt(id) === clientId) return true;
-    return false;
+    return this.#subscribers.has(clientId);
   }
 
   /** Tells the clients that one more of their messages was acted on. */
@@ -456,10 +380,4 @@ export class HostQueue {
   #next(slot: number): number {
     return slot + 1 === this.#plan.slots ? 0 : slot + 1;
   }
-}
-
-function popCount(mask: number): number {
-  let bits = 0;
-  for (let rest = mask >>> 0; rest !== 0; rest = (rest & (rest - 1)) >>> 0) bits++;
-  return bits;
 }
