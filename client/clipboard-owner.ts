@@ -7,6 +7,7 @@ import {
   type RawClipboardStatus,
 } from '../protocol/kvmfr/clipboard.ts';
 import { ClipboardPieces } from '../protocol/kvmfr/clipboard-contents.ts';
+import { refuseFiles } from '../protocol/kvmfr/clipboard-files.ts';
 import {
   type ClipboardBody,
   type ClipboardRecord,
@@ -180,13 +181,9 @@ export class ClipboardOwner {
         if (this.#giving?.request.transfer === body.transfer) this.#giving = undefined;
         break;
       case 'fileAcquire':
-        this.#say({ ...body, kind: 'fileAcquired', error: 'notSupported' });
+      case 'fileRequest':
+        this.#say(refuseFiles(body.kind, body));
         break;
-      case 'fileRequest': {
-        const { content, transfer } = body;
-        this.#say({ kind: 'fileCancel', content, transfer, error: 'notSupported' });
-        break;
-      }
       case 'data':
       case 'fileData':
         this.counters.refused++;

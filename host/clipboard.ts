@@ -1,14 +1,11 @@
 import {
-  CLIPBOARD_GUEST_TRANSFER,
   CLIPBOARD_LEASE_MS,
   CLIPBOARD_PIECE_BYTES,
   CLIPBOARD_RECORD_BYTES,
   CLIPBOARD_STREAM,
   type ClipboardBody,
-  ClipboardContents,
   ClipboardPieces,
   type ClipboardRecord,
-  clipboardBit,
   clipboardFormats,
   clipboardMask,
   decodeClipboardRecord,
@@ -16,6 +13,7 @@ import {
   KvmfrError,
   type RawClipboardStatus,
   type Region,
+  refuseFiles,
   STREAM_DIRECTIONS,
 } from '../protocol/index.ts';
 import type {
@@ -26,6 +24,7 @@ import type {
   HostContents,
 } from './clipboard-events.ts';
 import { ClipboardPost } from './clipboard-post.ts';
+import { type ClientOffer, ClipboardReads } from './clipboard-reads.ts';
 import type { Payload } from './plan.ts';
 import type { HostQueue } from './queue.ts';
 import type { HostSession } from './session.ts';
@@ -35,25 +34,13 @@ interface Owner {
   readonly clientId: number;
   readonly generation: number;
   untilMs: number;
-  offer: { readonly content: bigint; readonly formats: number } | undefined;
-}
-
-interface Reading {
-  readonly format: ClipboardContentFormat;
-  readonly settle: (contents: Uint8Array | undefined) => void;
-  transfer: bigint;
-  contents: ClipboardContents;
-  movedMs: number;
+  offer: ClientOffer | undefined;
 }
 
 /** How long the streams of a client that is gone are waited for. Units: milliseconds. */
 const DRAIN_MS = 1000;
-/** How long the guest waits for the next piece. Units: milliseconds. */
-const READ_MS = 20_000;
 /** A pause between two turns that is none of the owner's doing. Units: milliseconds. */
 const STALL_MS = 250;
-/** Reads of the guest that wait for the one before. */
-const MAX_READS = 8;
 
 /**
  * The guest's side of the clipboard: one client owns it at a time; records of it come by the queue,
@@ -81,9 +68,7 @@ export class ClipboardPublisher {
   #sending:
     | { readonly transfer: bigint; readonly body: Sent; readonly pieces: ClipboardPieces }
     | undefined;
-  #reads: Reading[] = [];
-  #reading: Reading | undefined;
-  #transfer = CLIPBOARD_GUEST_TRANSFER;
+  readonly #reads: ClipboardReads = new ClipboardReads((body) => this.#say(body));
   #drainUntilMs = 0;
   #servedMs = Number.POSITIVE_INFINITY;
   repaired = 0;
@@ -128,7 +113,7 @@ export class ClipboardPublisher {
     this.#sending = undefined;
     if (this.#owner !== undefined) {
       this.#owner.offer = undefined;
-      this.#endReading(true);
+      this.#reads.abort();
       this.#offerGuest();
     }
     this.#post.changed();
@@ -136,13 +121,7 @@ export class ClipboardPublisher {
 
   /** Gets what the client has offered; undefined when it has none of it, or gives none. */
   read(format: ClipboardContentFormat, maxBytes: number): Promise<Uint8Array | undefined> {
-    const offered = this.#owner?.offer?.formats ?? 0;
-    if ((offered & clipboardBit(format)) === 0 || this.#reads.length >= MAX_READS)
-      return Promise.resolve(undefined);
-    return new Promise((settle) => {
-      const contents = new ClipboardContents(maxBytes);
-      this.#reads.push({ format, settle, transfer: 0n, contents, movedMs: 0 });
-    });
+    return this.#reads.ask(this.#owner?.offer, format, maxBytes);
   }
 
   /** The next status goes to everybody, because somebody is new. */
@@ -182,7 +161,7 @@ export class ClipboardPublisher {
       this.counters.expired++;
       this.#release();
     }
-    this.#ask(nowMs);
+    this.#reads.advance(this.#owner?.offer, nowMs);
     this.#send();
     this.#drain(nowMs);
     this.#post.serve(nowMs, this.#owner, () => this.#status());
@@ -191,8 +170,7 @@ export class ClipboardPublisher {
 
   /** Whoever waits for contents gets none. */
   end(): void {
-    this.#endReading(true);
-    for (const { settle } of this.#reads.splice(0)) settle(undefined);
+    this.#reads.end();
   }
 
   #claim({ body, generation }: ClipboardRecord, clientId: number, nowMs: number): void {
@@ -263,16 +241,12 @@ export class ClipboardPublisher {
         break;
       case 'cancel':
         if (this.#sending?.transfer === body.transfer) this.#sending = undefined;
-        else if (this.#reading?.transfer === body.transfer) this.#endReading(false);
+        else this.#reads.cancelled(body.transfer);
         break;
       case 'fileAcquire':
-        this.#say({ ...body, kind: 'fileAcquired', error: 'notSupported' });
+      case 'fileRequest':
+        this.#say(refuseFiles(body.kind, body));
         break;
-      case 'fileRequest': {
-        const { content, transfer } = body;
-        this.#say({ kind: 'fileCancel', content, transfer, error: 'notSupported' });
-        break;
-      }
       case 'data':
       case 'fileData':
         // Contents come by the stream.
@@ -284,7 +258,7 @@ export class ClipboardPublisher {
   }
 
   #replace(owner: Owner, body: ClipboardBody & { readonly kind: 'offer' | 'clear' }): void {
-    this.#endReading(true);
+    this.#reads.abort();
     this.#guest = undefined;
     this.#post.changed();
     owner.offer = body.kind === 'offer' ? body : undefined;
@@ -362,53 +336,14 @@ export class ClipboardPublisher {
       if (generation !== owner.generation) return false;
       if (body.kind !== 'data' && body.kind !== 'fileData') return false;
       if (body.piece.bytes !== contents.byteLength) return false;
-      const reading = this.#reading;
-      if (body.kind === 'fileData' || body.transfer !== reading?.transfer) {
-        this.counters.ignored++;
-        return true;
-      }
-      if (body.format !== reading.format) return false;
-      const outcome = reading.contents.take(body.piece, contents);
-      reading.movedMs = nowMs;
-      this.counters.accepted++;
-      if (outcome === 'whole') this.#endReading(false, reading.contents.join());
-      else if (outcome === 'too-large') this.#endReading(true);
-      return true;
+      const outcome = body.kind === 'data' ? this.#reads.take(body, contents, nowMs) : 'over';
+      if (outcome === 'taken') this.counters.accepted++;
+      if (outcome === 'over') this.counters.ignored++;
+      return outcome !== 'wrong';
     } catch (error) {
       if (!KvmfrError.is(error)) throw error;
       return false;
     }
-  }
-
-  /** Asks the owner for what the guest wants next. */
-  #ask(nowMs: number): void {
-    const reading = this.#reading;
-    if (reading !== undefined && nowMs - reading.movedMs > READ_MS) this.#endReading(true);
-    if (this.#reading !== undefined) return;
-    const next = this.#reads.shift();
-    if (next === undefined) return;
-    const offer = this.#owner?.offer;
-    if (offer === undefined || (offer.formats & clipboardBit(next.format)) === 0) {
-      next.settle(undefined);
-      return;
-    }
-    this.#transfer += 1n;
-    next.transfer = this.#transfer;
-    next.movedMs = nowMs;
-    this.#reading = next;
-    const { transfer, format } = next;
-    this.#say({ kind: 'request', content: offer.content, transfer, format });
-  }
-
-  /** What the guest waits for has come, or does not; `isOurs`: the client is to know. */
-  #endReading(isOurs: boolean, contents?: Uint8Array): void {
-    const reading = this.#reading;
-    if (reading === undefined) return;
-    this.#reading = undefined;
-    const { transfer } = reading;
-    if (isOurs)
-      this.#say({ kind: 'cancel', transfer, reason: 'aborted', content: 0n, format: undefined });
-    reading.settle(contents);
   }
 
   #violate(): void {

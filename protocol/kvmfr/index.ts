@@ -6,6 +6,7 @@ import { CURSOR_LAYOUT_V34, FRAME_LAYOUT_V34 } from './v34.ts';
 
 export * from './clipboard.ts';
 export * from './clipboard-contents.ts';
+export * from './clipboard-files.ts';
 export * from './clipboard-message.ts';
 export * from './clipboard-record.ts';
 export * from './color-transform.ts';
