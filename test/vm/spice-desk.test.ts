@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { SpiceCursorState, SpiceFrame, SpiceSession } from '../../client/spice/index.ts';
-import { SpiceSound } from '../../viewer/hands/index.ts';
+import { SpiceMicrophone, SpiceSound } from '../../viewer/hands/index.ts';
 import { launchChromium, openPage } from '../support/page-browser.ts';
 import { heard, soundOf } from '../support/page-sound.ts';
+import { WrittenInput } from '../support/written-input.ts';
 import { Stage } from '../unit/relay/stage.ts';
 import { guestProgram } from './guest-program.ts';
 import { needsGuest } from './needs-guest.ts';
@@ -227,6 +228,34 @@ needsGuest('chromium').describe('screen, pointer, sound and clipboard by SPICE',
       await heard;
       await machine.run('kill $!');
       for await (const event of events) if (event.kind === 'stop') break;
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    'the microphone of a browser is heard in the guest',
+    async () => {
+      const microphone = new SpiceMicrophone(spice);
+      await using stage = await Stage.open({ input: new WrittenInput(), microphone });
+      // The browser's false microphone beeps about once a second.
+      await using browser = await launchChromium([
+        ...['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'],
+      ]);
+      await using open = await openPage(browser, `${stage.door.url}?token=secret`);
+      const { page } = open;
+      const isOn = () =>
+        page.evaluate(() => document.querySelector('kvmfr-view')?.sound.microphone);
+      await expect.poll(isOn, PATIENCE).toBe('off');
+      await machine.run('hear 500 &');
+      await page.getByRole('button', { name: 'Sound', exact: true }).press('Enter');
+      await page.getByRole('button', { name: 'Speak to the guest' }).press('Enter');
+      await expect.poll(isOn, PATIENCE).toBe('on');
+      for (const what of ['loud', 'quiet', 'loud', 'quiet'])
+        await machine.events.take(new RegExp(`^hear ${what}$`));
+      await page.getByRole('button', { name: 'Turn it off' }).press('Enter');
+      await expect.poll(isOn, PATIENCE).toBe('off');
+      await machine.run('kill $!');
+      microphone.close();
     },
     LIMIT_MS,
   );
