@@ -63,8 +63,8 @@ const PROMISED: readonly Promised[] = [
   {
     what: 'age of a key while 10 MB of text go by the clipboard, of its age else',
     figures: [
-      { of: 'to the guest', rows: /^clipboard\/to-guest\/key-ratio$/ },
-      { of: 'from the guest', rows: /^clipboard\/from-guest\/key-ratio$/ },
+      { of: 'to the guest', rows: /^clipboard\/\w+\/to-guest\/key-ratio$/ },
+      { of: 'from the guest', rows: /^clipboard\/\w+\/from-guest\/key-ratio$/ },
     ],
     elsewhere: 'clipboard',
   },

@@ -16,8 +16,8 @@ import type { Seat } from './input-desk.ts';
 export const CLIPBOARD_LIMITS: ClipboardLimits = { text: 16 << 20, png: 32 << 20 };
 /** What goes at once: any text that a person has read. */
 const BURST_BYTES = 256 * 1024;
-/** Between two pieces of what is larger: 10 MB take two seconds, and leave the processors to keys. */
-const PIECE_MS = 6;
+/** Between two pieces of what is larger: 10 MB take four seconds, and leave the processors to keys. */
+const PIECE_MS = 12;
 /** Times that a viewer may begin to get contents, in a second. */
 const MAX_STARTS_PER_TICK = 20;
 

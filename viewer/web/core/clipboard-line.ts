@@ -24,6 +24,10 @@ export interface ClipboardLineOptions {
 /** Bytes that may be on the way to us: as much as a line of some length carries, and no more. */
 const WINDOW_BYTES = 4 * CLIPBOARD_CHUNK_BYTES;
 const LOOK_AGAIN_MS = 4;
+/** What goes at once: any text that a person has read. */
+const BURST_BYTES = 256 * 1024;
+/** Between two pieces of what is larger: 10 MB take four seconds, and leave the processors to keys. */
+const PIECE_MS = 12;
 const TYPES: { readonly [kind in ClipboardKind]: string } = {
   text: 'text/plain',
   png: 'image/png',
@@ -190,15 +194,23 @@ export class ClipboardLine {
     while (outgoing.sent < allowed) {
       // Keys that are pressed meanwhile find one piece before them, and never two.
       if (this.#options.buffered() > 0) {
-        outgoing.isWaiting = true;
-        this.#options.after(LOOK_AGAIN_MS, () => {
-          outgoing.isWaiting = false;
-          this.#pump(outgoing);
-        });
+        this.#wait(outgoing, LOOK_AGAIN_MS);
         return;
       }
       this.#sendPiece(outgoing, bytes, Math.min(allowed, outgoing.sent + CLIPBOARD_CHUNK_BYTES));
+      if (outgoing.sent > BURST_BYTES && outgoing.sent < bytes.length) {
+        this.#wait(outgoing, PIECE_MS);
+        return;
+      }
     }
+  }
+
+  #wait(outgoing: Outgoing, ms: number): void {
+    outgoing.isWaiting = true;
+    this.#options.after(ms, () => {
+      outgoing.isWaiting = false;
+      this.#pump(outgoing);
+    });
   }
 
   #sendPiece(outgoing: Outgoing, all: Uint8Array, end: number): void {

@@ -108,6 +108,24 @@ describe('contents on their way to the relay', () => {
     }
   });
 
+  it('leave pauses when they are large, whatever more is wanted meanwhile', async () => {
+    const burst = 8 * CLIPBOARD_CHUNK_BYTES;
+    const total = burst + 3 * CLIPBOARD_CHUNK_BYTES;
+    line.take(STATE);
+    line.offer(1, { text: textOf(total) });
+    want(request(7, total - 1));
+    // What a person has read goes at once, and a piece more.
+    await pieces(9);
+    for (const count of [10, 11]) {
+      expect(timers).toHaveLength(1);
+      want(request(7, total));
+      expect(await pieces(0)).toHaveLength(count - 1);
+      for (const run of timers.splice(0)) run();
+      expect(await pieces(0)).toHaveLength(count);
+    }
+    expect(timers).toHaveLength(0);
+  });
+
   it('are one piece without bytes when they are empty, and a reason when they are gone', async () => {
     line.take(STATE);
     line.offer(1, { text: textOf(0) });
