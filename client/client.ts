@@ -1,4 +1,3 @@
-import { channel } from 'node:diagnostics_channel';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KvmfrError, type KvmfrErrorCode } from '../protocol/error.ts';
 import type { AssumedWire } from '../protocol/lgmp/detect.ts';
@@ -9,7 +8,14 @@ import { type CursorOptions, CursorStream } from './cursor.ts';
 import type { Frame } from './frame.ts';
 import { FrameStream, type FramesOptions } from './frames.ts';
 import { GuestInputLine, type InputOptions } from './input.ts';
-import { defaultRegionPath, isServed, type OpenRegion, openRegion, reachRegion } from './open.ts';
+import {
+  defaultRegionPath,
+  isAway,
+  isServed,
+  type OpenRegion,
+  openRegion,
+  reachRegion,
+} from './open.ts';
 import { type FrameDeadline, Pace, type Pacing, type ScheduleOptions } from './pace.ts';
 import { GuestPointerLine, type GuestPointerOptions } from './pointer-line.ts';
 import { type QueueInfo, readQueues } from './ring.ts';
@@ -18,13 +24,13 @@ import { type Look, SessionWatch } from './session-watch.ts';
 import {
   type ClientState,
   noHost,
-  sameState,
   showing,
   stale,
   stateOfAttachError,
   stateOfError,
   stateOfOpenError,
 } from './state.ts';
+import { StateBoard } from './state-board.ts';
 import { StateStream } from './states.ts';
 import type { StreamHost, Subscription } from './subscription.ts';
 
@@ -62,8 +68,6 @@ const LASTING: ReadonlySet<KvmfrErrorCode> = new Set([
 const HOST_ENDED = stale('its Looking Glass host has ended');
 const HEART_STOPPED = stale('the heartbeat of its Looking Glass host has stopped');
 
-const states = channel('kvmfr:client:state');
-
 /**
  * A reader of one region. It never gives up by itself: no region yet, no publisher yet, guest
  * started again, region replaced: it says so in {@link state}, waits, and goes on.
@@ -77,9 +81,6 @@ export class Client implements AsyncDisposable {
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort: () => void = () => void this.close();
   readonly #subscriptions: Set<Subscription> = new Set();
-  /** What keeps single streams from giving what they should. */
-  readonly #issues: Map<Subscription, ClientState> = new Map();
-  readonly #waiting: Set<() => void> = new Set();
   readonly #pace: Pace = new Pace();
   readonly #running: Promise<void>;
   #open: OpenRegion | undefined;
@@ -88,8 +89,7 @@ export class Client implements AsyncDisposable {
   readonly #assume: AssumedWire | undefined;
   readonly #looks: 'thread' | 'loop';
   readonly #served: boolean;
-  #base: ClientState;
-  #shown: ClientState;
+  readonly #board: StateBoard;
   #lasting: KvmfrError | undefined;
 
   /** Starts reading; returns at once, in state `waiting`. Most programs want {@link connect}. */
@@ -98,8 +98,7 @@ export class Client implements AsyncDisposable {
     this.#assume = options.assume;
     this.#looks = options.looks ?? 'thread';
     this.#served = isServed(path);
-    this.#base = { name: 'waiting', message: `opening ${path}` };
-    this.#shown = this.#base;
+    this.#board = new StateBoard(path, { name: 'waiting', message: `opening ${path}` });
     this.#signal = options.signal;
     if (this.#signal?.aborted) this.#stop.abort();
     else this.#signal?.addEventListener('abort', this.#onAbort, { once: true });
@@ -108,7 +107,7 @@ export class Client implements AsyncDisposable {
 
   /** What is known of the guest now. */
   get state(): ClientState {
-    return this.#shown;
+    return this.#board.shown;
   }
 
   /** What the publisher told of itself; the last one's while none is alive. */
@@ -145,7 +144,7 @@ export class Client implements AsyncDisposable {
       get closed(): boolean {
         return client.closed;
       },
-      change: (signal: AbortSignal) => this.#change(signal),
+      change: (signal: AbortSignal) => this.#board.change(signal),
     };
     return new StateStream(source, options.signal);
   }
@@ -230,7 +229,7 @@ export class Client implements AsyncDisposable {
         throw new KvmfrError('ERR_KVMFR_CLOSED', `the client of ${this.path} was closed`);
       const session = this.#session;
       if (session?.holds() === true) return session.info;
-      await this.#change(signal);
+      await this.#board.change(signal);
     }
   }
 
@@ -239,7 +238,7 @@ export class Client implements AsyncDisposable {
     if (!this.closed) {
       this.#stop.abort();
       this.#signal?.removeEventListener('abort', this.#onAbort);
-      this.#notify();
+      this.#board.notify();
       await this.#closeStreams();
     }
     await this.#running;
@@ -253,15 +252,11 @@ export class Client implements AsyncDisposable {
     stats: this.stats,
     pace: this.#pace,
     whenSession: (signal) => this.#whenSession(signal),
-    setIssue: (stream, issue) => {
-      if (issue === undefined) this.#issues.delete(stream);
-      else this.#issues.set(stream, issue);
-      this.#show();
-    },
+    setIssue: (stream, issue) => this.#board.setIssue(stream, issue),
     register: (stream) => void this.#subscriptions.add(stream),
     unregister: (stream) => {
       this.#subscriptions.delete(stream);
-      if (this.#issues.delete(stream)) this.#show();
+      this.#board.setIssue(stream, undefined);
     },
   };
 
@@ -279,7 +274,7 @@ export class Client implements AsyncDisposable {
         await this.#watch(open);
       } catch (error) {
         // Whatever a region did to us, the next look starts afresh.
-        this.#setBase(stateOfError(error));
+        this.#board.set(stateOfError(error));
         pauseMs = OPEN_MS;
       } finally {
         await this.#letGo(open);
@@ -292,7 +287,7 @@ export class Client implements AsyncDisposable {
     try {
       return openRegion(this.path, { looks: this.#looks });
     } catch (error) {
-      this.#setBase(this.#stateWithoutRegion(error));
+      this.#board.set(this.#stateWithoutRegion(error));
       return undefined;
     }
   }
@@ -304,7 +299,7 @@ export class Client implements AsyncDisposable {
       if (!this.closed) return open;
       open.mapping.close();
     } catch (error) {
-      if (!this.closed) this.#setBase(this.#stateWithoutRegion(error));
+      if (!this.closed) this.#board.set(this.#stateWithoutRegion(error));
     }
     return undefined;
   }
@@ -314,7 +309,7 @@ export class Client implements AsyncDisposable {
     if (LASTING.has(error.code)) {
       this.#lasting = error;
       // Whoever waits for a publisher need not wait any longer.
-      this.#notify();
+      this.#board.notify();
     }
     // Who has seen a picture keeps it, also while the file is away.
     if (error.code === 'ERR_KVMFR_ABSENT' && this.stats.sessions > 0) return HOST_ENDED;
@@ -352,7 +347,7 @@ export class Client implements AsyncDisposable {
       if (nowMs - presenceMs >= PRESENCE_MS) {
         presenceMs = nowMs;
         if (isAway(open)) {
-          if (this.stats.sessions > 0) this.#setBase(HOST_ENDED);
+          if (this.stats.sessions > 0) this.#board.set(HOST_ENDED);
           return;
         }
       }
@@ -367,23 +362,23 @@ export class Client implements AsyncDisposable {
   #seen(look: Look): void {
     if (look.kind === 'attached') {
       if (look.session !== this.#session) this.#attach(look.session);
-      else this.#setBase(look.pulse === 'alive' ? showing(look.session.info) : HEART_STOPPED);
+      else this.#board.set(look.pulse === 'alive' ? showing(look.session.info) : HEART_STOPPED);
       return;
     }
     this.#session = undefined;
     if (look.kind === 'none')
-      this.#setBase(this.stats.sessions > 0 ? HOST_ENDED : noHost(this.path, look.sighting));
-    else if (look.error !== undefined) this.#setBase(stateOfAttachError(look.error));
+      this.#board.set(this.stats.sessions > 0 ? HOST_ENDED : noHost(this.path, look.sighting));
+    else if (look.error !== undefined) this.#board.set(stateOfAttachError(look.error));
   }
 
   #attach(session: Session): void {
     this.#session = session;
     this.#lastInfo = session.info;
     // What was wrong with the streams was wrong with the session before.
-    this.#issues.clear();
+    this.#board.dropIssues();
     this.stats.sessions += 1;
-    this.#setBase(showing(session.info));
-    this.#notify();
+    this.#board.set(showing(session.info));
+    this.#board.notify();
   }
 
   async #whenSession(signal: AbortSignal | undefined): Promise<Session | undefined> {
@@ -391,41 +386,8 @@ export class Client implements AsyncDisposable {
       if (this.closed || signal?.aborted) return undefined;
       const session = this.#session;
       if (session?.holds() === true) return session;
-      await this.#change(signal);
+      await this.#board.change(signal);
     }
-  }
-
-  #setBase(state: ClientState): void {
-    if (sameState(state, this.#base)) return;
-    this.#base = state;
-    this.#show();
-  }
-
-  #show(): void {
-    // What is wrong with single streams only matters while a publisher is alive.
-    const [issue] = this.#base.name === 'showing' ? this.#issues.values() : [];
-    const state = issue ?? this.#base;
-    if (sameState(state, this.#shown)) return;
-    this.#shown = state;
-    if (states.hasSubscribers) states.publish({ path: this.path, state });
-    this.#notify();
-  }
-
-  #notify(): void {
-    for (const wake of [...this.#waiting]) wake();
-  }
-
-  /** Waits for any change: of state, session, or the end. */
-  #change(signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = (): void => {
-        this.#waiting.delete(wake);
-        signal?.removeEventListener('abort', wake);
-        resolve();
-      };
-      this.#waiting.add(wake);
-      signal?.addEventListener('abort', wake, { once: true });
-    });
   }
 
   async #pause(ms: number): Promise<void> {
@@ -434,44 +396,5 @@ export class Client implements AsyncDisposable {
     } catch {
       // Closed: the loop sees it.
     }
-  }
-}
-
-/** A client that has been attached: it knows a session, be it that of a publisher that is gone. */
-export type ConnectedClient = Client & { readonly session: SessionInfo };
-
-function hasSession(client: Client): client is ConnectedClient {
-  return client.session !== undefined;
-}
-
-/**
- * Opens a region and waits for a live publisher in it.
- *
- * @throws what the signal was aborted with; and what time does not mend: ERR_KVMFR_ARGUMENT,
- *   ERR_KVMFR_NATIVE, ERR_KVMFR_UNSUPPORTED
- */
-export async function connect(
-  path: string = defaultRegionPath(),
-  options: ClientOptions = {},
-): Promise<ConnectedClient> {
-  options.signal?.throwIfAborted();
-  const client = new Client(path, options);
-  try {
-    await client.attached(options.signal);
-    if (hasSession(client)) return client;
-    throw new KvmfrError('ERR_KVMFR_CLOSED', `the client of ${path} was closed`);
-  } catch (error) {
-    await client.close();
-    throw error;
-  }
-}
-
-/** Whether the path no longer names what is mapped. Not to be told is no reason to let go. */
-function isAway({ mapping }: OpenRegion): boolean {
-  try {
-    return mapping.stillThere() !== 'same';
-  } catch (error) {
-    if (KvmfrError.is(error)) return false;
-    throw error;
   }
 }

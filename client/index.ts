@@ -4,7 +4,7 @@ export { KvmfrError, type KvmfrErrorCode } from '../protocol/error.ts';
 export type { PixelFormat } from '../protocol/pixel.ts';
 export type { Rect } from '../protocol/rect.ts';
 export type { StateName } from '../protocol/wire/control.ts';
-export { Client, type ClientOptions, type ConnectedClient, connect } from './client.ts';
+export { Client, type ClientOptions } from './client.ts';
 export { type ClientStats, READER_STAGES, type ReaderStage } from './client-stats.ts';
 export {
   GuestClipboardLine,
@@ -13,6 +13,7 @@ export {
 } from './clipboard.ts';
 export type { ClipboardOwnerCounters, GiveContents } from './clipboard-owner.ts';
 export type { ContentFormat } from './clipboard-reads.ts';
+export { type ConnectedClient, connect } from './connect.ts';
 export { type CursorOptions, type CursorShape, type CursorState, CursorStream } from './cursor.ts';
 export { HeartbeatWatch, type Sighting } from './detect.ts';
 export { Frame } from './frame.ts';

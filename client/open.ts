@@ -74,3 +74,13 @@ function checked(name: string, mapping: Mapping): OpenRegion {
   }
   return { mapping, region: new Region(mapping.buffer) };
 }
+
+/** Whether the path no longer names what is mapped. Not to be told is no reason to let go. */
+export function isAway({ mapping }: OpenRegion): boolean {
+  try {
+    return mapping.stillThere() !== 'same';
+  } catch (error) {
+    if (KvmfrError.is(error)) return false;
+    throw error;
+  }
+}
