@@ -38,8 +38,9 @@ export function needWords(a: number, b: number, c: number, d: number): void {
   throw argument(`expected a whole number from 0 to ${MAX_WORD}, got ${String(found)}`);
 }
 
-function isWord(value: number): boolean {
-  return value >>> 0 === value;
+/** Whether something is a whole number of 32 bits. */
+export function isWord(value: unknown): value is number {
+  return typeof value === 'number' && value >>> 0 === value;
 }
 
 /** Checks that rows lie in their buffer and do not overlap. */
@@ -93,4 +94,10 @@ export function argument(message: string): KvmfrError {
 /** The error for what leaves its buffer. */
 export function bounds(name: string, needed: number, found: number, unit: string): KvmfrError {
   return new KvmfrError('ERR_KVMFR_BOUNDS', `${name} needs ${needed} ${unit}, but has ${found}`);
+}
+
+/** The error for an argument that is something else. */
+export function misfit(name: string, expected: string, found: unknown): KvmfrError {
+  const shown = typeof found === 'string' ? JSON.stringify(found) : String(found);
+  return argument(`expected ${name} to be ${expected}, got ${shown}`);
 }

@@ -21,3 +21,11 @@ export * from './spare-memory.ts';
 export * from './tile-ops.ts';
 export * from './tone-map.ts';
 export { openVfio, type VfioOptions } from './vfio.ts';
+export {
+  type CancellableWaitOptions,
+  MAX_WATCHED_WORDS,
+  type WaitLooks,
+  type WaitOptions,
+  type WaitOutcome,
+  type WatchedWord,
+} from './waits.ts';

@@ -1,15 +1,16 @@
 import { KvmfrError } from '../protocol/error.ts';
 import type { NativeMapping } from './addon.ts';
+import { misfit } from './arguments.ts';
 import type { Doorbell } from './doorbell.ts';
-import {
-  errorName,
-  fileAtDevicePath,
-  isDevicePath,
-  lossError,
-  openError,
-  systemError,
-} from './failure.ts';
+import { fileAtDevicePath, isDevicePath, lossError, openError, systemError } from './failure.ts';
 import { addon } from './load.ts';
+import {
+  type CancellableWaitOptions,
+  type WaitOptions,
+  type WaitOutcome,
+  Waits,
+  type WatchedWord,
+} from './waits.ts';
 
 /** How a mapping may use its region. */
 export interface MappingOptions {
@@ -50,70 +51,7 @@ export interface MappingParts {
 /** What {@link Mapping.stillThere} finds at the path. */
 export type RegionPresence = 'same' | 'replaced' | 'resized' | 'gone' | 'lost';
 
-/** A word of the region that a wait watches: the wait ends when the word is no longer `value`. */
-export interface WatchedWord {
-  /** Offset of the word, a multiple of 4. Units: bytes. */
-  readonly offsetBytes: number;
-  /** The unsigned 32-bit value the caller last saw; or, with `reaches`, the one it needs. */
-  readonly value: number;
-  /** End when the word is at least `value` instead, whatever steps it takes until then. */
-  readonly reaches?: boolean;
-}
-
-/** What a wait tells of its looks. The same object may be used for one wait after the other. */
-export interface WaitLooks {
-  /**
-   * The last look at which no word had changed: what has changed since came later than this. NaN when
-   * there was none: the words differed at the call, or are not looked at because a doorbell tells.
-   *
-   * Units: milliseconds of the clock of `process.hrtime`.
-   */
-  beforeMs: number;
-}
-
-/** How a wait waits. */
-export interface WaitOptions {
-  /** Longest wait; 0 only looks, Infinity never times out. Units: milliseconds. */
-  readonly timeoutMs: number;
-  /**
-   * Learn the rhythm in which these words change, and look closely when the next change is due.
-   * For words that move at a frame rate; others are looked at every two milliseconds.
-   */
-  readonly cadence?: boolean;
-  /**
-   * The change is expected within milliseconds: look closely at first, then less and less, so that
-   * it is seen late by a quarter of the time that it took.
-   */
-  readonly soon?: boolean;
-  /** Whether this wait keeps the process alive, as a timer does; true when left out. */
-  readonly keepAlive?: boolean;
-  /** Is told when the change was not there yet. */
-  readonly looks?: WaitLooks;
-}
-
-/** A wait that can be given up. */
-export interface CancellableWaitOptions extends WaitOptions {
-  /** Ends the wait as `cancelled`; no listener stays on it. */
-  readonly signal: AbortSignal;
-}
-
-/** How a wait ended. */
-export type WaitOutcome = 'changed' | 'timed-out' | 'closed';
-
-/** Most words that one wait can watch. */
-export const MAX_WATCHED_WORDS: number = 32;
-
 const PRESENCES: readonly RegionPresence[] = ['same', 'replaced', 'resized', 'gone', 'lost'];
-const CHANGED = 1;
-const TIMED_OUT = 2;
-const MAX_OFFSET_BYTES = 0xffff_ffff;
-
-interface PendingWait {
-  /** Keeps the mapping from being collected while somebody waits on it. */
-  readonly mapping: Mapping;
-  readonly settle: (outcome: WaitOutcome | 'cancelled') => void;
-  readonly looks: WaitLooks | undefined;
-}
 
 /**
  * One mapping of a region into this process; owned by who opened it, and closed once.
@@ -138,13 +76,7 @@ export class Mapping implements Disposable {
   readonly #native: NativeMapping;
   readonly #presence: (() => RegionPresence) | undefined;
   readonly #buffer: ArrayBuffer;
-  /** Shared with the native waiter; it must not lead from there to this mapping when empty. */
-  readonly #pending: Map<number, PendingWait> = new Map();
-  readonly #words: Uint32Array = new Uint32Array(2 * MAX_WATCHED_WORDS);
-  readonly #inLoop: boolean;
-  #waiterStarted = false;
-  #nextWaitId = 0;
-  #keptAlive = 0;
+  readonly #waits: Waits;
   #closed = false;
 
   private constructor(native: NativeMapping, buffer: ArrayBuffer, made: MappingParts) {
@@ -154,8 +86,8 @@ export class Mapping implements Disposable {
     this.access = made.access;
     this.inode = native.inode;
     this.device = native.device;
-    this.#inLoop = made.looks === 'loop';
     this.#native = native;
+    this.#waits = new Waits(native, made.path, made.looks === 'loop');
     this.#presence = made.presence;
     this.doorbell = made.doorbell;
     this.doorbell?.listen(() => native.rung());
@@ -171,13 +103,13 @@ export class Mapping implements Disposable {
   static open(path: string, options: MappingOptions = {}): Mapping {
     const { access = 'read-write', looks = 'thread' } = options;
     if (typeof path !== 'string' || path === '' || path.includes('\0')) {
-      throw argument('path', 'a path', path);
+      throw misfit('path', 'a path', path);
     }
     if (access !== 'read-write' && access !== 'read-only') {
-      throw argument('access', "'read-write' or 'read-only'", access);
+      throw misfit('access', "'read-write' or 'read-only'", access);
     }
     if (looks !== 'thread' && looks !== 'loop') {
-      throw argument('looks', "'thread' or 'loop'", looks);
+      throw misfit('looks', "'thread' or 'loop'", looks);
     }
     const NativeMapping = addon().Mapping;
     if (NativeMapping === undefined) throw unsupported();
@@ -291,39 +223,7 @@ export class Mapping implements Disposable {
     words: readonly WatchedWord[],
     options: WaitOptions & { readonly signal?: AbortSignal },
   ): Promise<WaitOutcome | 'cancelled'> {
-    const { timeoutMs, cadence = false, soon = false, keepAlive = true, signal, looks } = options;
-    if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0)) {
-      throw argument('timeoutMs', 'a number that is not negative', timeoutMs);
-    }
-    this.#takeWords(words);
-    if (looks !== undefined) looks.beforeMs = Number.NaN;
-    if (this.#closed) return Promise.resolve('closed');
-    if (signal?.aborted) return Promise.resolve('cancelled');
-    this.#startWaiter();
-
-    const id = this.#freeWaitId();
-    const outcome = this.#native.wait(
-      id,
-      this.#words,
-      words.length,
-      timeoutMs,
-      cadence === true,
-      soon === true,
-    );
-    if (outcome === undefined) throw argument('words', 'words of the region', words);
-    if (outcome === CHANGED) return Promise.resolve('changed');
-    if (outcome === TIMED_OUT) return Promise.resolve('timed-out');
-    return new Promise((resolve) => {
-      const cancel = signal === undefined ? undefined : () => this.#cancel(id);
-      const settle = (result: WaitOutcome | 'cancelled'): void => {
-        if (cancel !== undefined) signal?.removeEventListener('abort', cancel);
-        if (keepAlive) this.#keep(-1);
-        resolve(result);
-      };
-      if (cancel !== undefined) signal?.addEventListener('abort', cancel);
-      if (keepAlive) this.#keep(1);
-      this.#pending.set(id, { mapping: this, settle, looks });
-    });
+    return this.#waits.wait(this, words, options);
   }
 
   /**
@@ -335,78 +235,11 @@ export class Mapping implements Disposable {
     this.#closed = true;
     this.doorbell?.close();
     this.#native.close();
-    const waits = [...this.#pending.values()];
-    this.#pending.clear();
-    for (const wait of waits) wait.settle('closed');
+    this.#waits.end();
   }
 
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  #takeWords(words: readonly WatchedWord[]): void {
-    if (!Array.isArray(words) || words.length === 0 || words.length > MAX_WATCHED_WORDS) {
-      throw argument('words', `1 to ${MAX_WATCHED_WORDS} words`, words);
-    }
-    let at = 0;
-    for (const { offsetBytes, value, reaches } of words) {
-      if (!isWord(offsetBytes) || offsetBytes % 4 !== 0 || offsetBytes + 4 > this.byteLength) {
-        throw argument(
-          'offsetBytes',
-          `a multiple of 4 up to ${this.byteLength - 4} (the region has ${this.byteLength} bytes)`,
-          offsetBytes,
-        );
-      }
-      if (!isWord(value)) throw argument('value', 'an unsigned 32-bit number', value);
-      this.#words[at++] = offsetBytes + (reaches === true ? 1 : 0);
-      this.#words[at++] = value;
-    }
-  }
-
-  #startWaiter(): void {
-    if (this.#waiterStarted) return;
-    // This closure is reachable for as long as the native waiter lives, so it holds the table of
-    // waits alone; a mapping that is forgotten without a wait can then be collected.
-    const pending = this.#pending;
-    const errorNumber = this.#native.startWaiter((id, outcome, beforeMs) => {
-      const wait = pending.get(id);
-      if (wait === undefined) return;
-      pending.delete(id);
-      if (wait.looks !== undefined) wait.looks.beforeMs = beforeMs;
-      wait.settle(outcome === CHANGED ? 'changed' : 'timed-out');
-    }, this.#inLoop);
-    if (errorNumber !== 0) {
-      const errno = errorName(errorNumber);
-      const what = this.#inLoop ? 'timer' : 'thread';
-      throw new KvmfrError('ERR_KVMFR_SYSCALL', `no ${what} could be made to wait: ${errno}`, {
-        syscall: this.#inLoop ? 'timerfd_create' : 'pthread_create',
-        errno,
-        path: this.path,
-      });
-    }
-    this.#waiterStarted = true;
-  }
-
-  #freeWaitId(): number {
-    do {
-      this.#nextWaitId = (this.#nextWaitId + 1) >>> 0;
-    } while (this.#pending.has(this.#nextWaitId));
-    return this.#nextWaitId;
-  }
-
-  #cancel(id: number): void {
-    const wait = this.#pending.get(id);
-    if (wait === undefined) return;
-    this.#pending.delete(id);
-    this.#native.cancelWait(id);
-    wait.settle('cancelled');
-  }
-
-  #keep(change: 1 | -1): void {
-    this.#keptAlive += change;
-    if (this.#closed) return;
-    if (change === 1 && this.#keptAlive === 1) this.#native.keepAlive(true);
-    if (change === -1 && this.#keptAlive === 0) this.#native.keepAlive(false);
   }
 
   #closedError(what: string): KvmfrError {
@@ -424,13 +257,4 @@ export function unsupported(): KvmfrError {
     'ERR_KVMFR_UNSUPPORTED',
     `a region can be mapped on Linux only, this is ${process.platform}`,
   );
-}
-
-function isWord(value: unknown): value is number {
-  return typeof value === 'number' && value >>> 0 === value && value <= MAX_OFFSET_BYTES;
-}
-
-function argument(name: string, expected: string, found: unknown): KvmfrError {
-  const shown = typeof found === 'string' ? JSON.stringify(found) : String(found);
-  return new KvmfrError('ERR_KVMFR_ARGUMENT', `expected ${name} to be ${expected}, got ${shown}`);
 }
