@@ -6,7 +6,6 @@ import {
   clipboardBit,
   type RawClipboardStatus,
 } from '../protocol/kvmfr/clipboard.ts';
-import { ClipboardPieces } from '../protocol/kvmfr/clipboard-contents.ts';
 import { refuseFiles } from '../protocol/kvmfr/clipboard-files.ts';
 import {
   type ClipboardBody,
@@ -15,15 +14,13 @@ import {
   encodeClipboardRecord,
 } from '../protocol/kvmfr/clipboard-record.ts';
 import type { StreamEnd, StreamRefusal } from '../protocol/lgmp/stream-end.ts';
+import { ClipboardGives, type ClipboardRequest, type GiveContents } from './clipboard-gives.ts';
 import {
   type ClipboardRead,
   ClipboardReads,
   type ContentFormat,
   NOTHING,
 } from './clipboard-reads.ts';
-
-/** Gives the contents of a format that was offered; undefined when there are none any more. */
-export type GiveContents = (format: ContentFormat) => Promise<Uint8Array | undefined>;
 
 /** What the owner of a clipboard speaks through. */
 export interface ClipboardPath {
@@ -64,11 +61,6 @@ interface Mine {
   readonly give: GiveContents;
 }
 
-interface Giving {
-  readonly request: ClipboardBody & { readonly kind: 'request' };
-  pieces: ClipboardPieces | undefined;
-}
-
 /** Silence after which the owner says that it is still there. Units: milliseconds. */
 export const CLIPBOARD_KEEPALIVE_MS: number = 200;
 /** Between two looks while something is on its way. */
@@ -106,7 +98,7 @@ export class ClipboardOwner {
   #repeats: 'any' | 'clear' | 'none' = 'none';
   #content = randomBytes(6).readUIntBE(0, 6);
   readonly #reads: ClipboardReads = new ClipboardReads((body) => this.#say(body));
-  #giving: Giving | undefined;
+  readonly #gives: ClipboardGives = new ClipboardGives((body) => this.#say(body));
 
   constructor(path: ClipboardPath) {
     this.#path = path;
@@ -150,7 +142,7 @@ export class ClipboardOwner {
 
   /** Says that we have something, instead of what the guest or we had before. No formats: nothing. */
   offer(formats: number, give: GiveContents): void {
-    this.#endGiving('replaced');
+    this.#gives.end('replaced');
     this.#content += 1;
     const content = BigInt(this.#content);
     this.#mine = formats === 0 ? undefined : { content, formats, give };
@@ -178,7 +170,7 @@ export class ClipboardOwner {
         break;
       case 'cancel':
         if (this.#reads.cancelled(body.transfer)) break;
-        if (this.#giving?.request.transfer === body.transfer) this.#giving = undefined;
+        this.#gives.cancelled(body.transfer);
         break;
       case 'fileAcquire':
       case 'fileRequest':
@@ -244,7 +236,7 @@ export class ClipboardOwner {
     const hasGiven = this.#givePieces(streams);
     if (this.#claim === undefined) return BUSY_MS;
     if (hasMoved || hasGiven) return 0;
-    if (this.#reads.isBusy || this.#giving?.pieces !== undefined) return BUSY_MS;
+    if (this.#reads.isBusy || this.#gives.isBusy) return BUSY_MS;
     return Math.max(BUSY_MS, this.#sentMs + CLIPBOARD_KEEPALIVE_MS - nowMs);
   }
 
@@ -264,7 +256,7 @@ export class ClipboardOwner {
     this.#repeats = 'none';
     const isRepeat = repeats === 'any' || (repeats === 'clear' && body.kind === 'clear');
     if (isRepeat && this.#mine !== undefined) return;
-    this.#giving = undefined;
+    this.#gives.drop();
     this.#mine = undefined;
     this.#isMineTold = true;
     this.#reads.replaced(body.content);
@@ -278,44 +270,21 @@ export class ClipboardOwner {
     this.#guest = this.#last;
   }
 
-  #give(request: ClipboardBody & { readonly kind: 'request' }): void {
-    // One at a time: who asks anew has given the one before up.
-    this.#endGiving('replaced');
-    const { content, transfer, format } = request;
+  #give(request: ClipboardRequest): void {
+    const { content, format } = request;
     const mine = this.#mine;
-    if (mine?.content !== content || (mine.formats & clipboardBit(format)) === 0) {
-      this.#say({ kind: 'cancel', transfer, reason: 'unavailable', content, format });
-      return;
-    }
-    const giving: Giving = { request, pieces: undefined };
-    this.#giving = giving;
-    const settle = (contents: Uint8Array | undefined): void => {
-      if (this.#giving !== giving) return;
-      if (contents === undefined) this.#endGiving('unavailable');
-      else giving.pieces = new ClipboardPieces(contents);
-    };
-    mine.give(format).then(settle, () => settle(undefined));
-  }
-
-  #endGiving(reason: 'replaced' | 'unavailable'): void {
-    const giving = this.#giving;
-    if (giving === undefined) return;
-    this.#giving = undefined;
-    const { transfer, content, format } = giving.request;
-    this.#say({ kind: 'cancel', transfer, reason, content, format });
+    const isThere = mine?.content === content && (mine.formats & clipboardBit(format)) !== 0;
+    this.#gives.begin(request, isThere ? mine.give : undefined);
   }
 
   /** Sends pieces until the stream is full. Gives whether one went. */
   #givePieces({ toHost }: ClipboardStreams): boolean {
     let hasGiven = false;
     for (let turn = 0; turn < CLIPBOARD_STREAM.slotCount; turn++) {
-      const giving = this.#giving;
-      const next = giving?.pieces?.next;
-      if (giving === undefined || next === undefined || this.#claim === undefined) break;
-      const { content, transfer, format } = giving.request;
+      const next = this.#gives.next;
+      if (next === undefined || this.#claim === undefined) break;
       const { generation } = this.#claim;
-      const body = { kind: 'data', content, transfer, format, piece: next.piece } as const;
-      this.#slot.set(encodeClipboardRecord({ generation, body }));
+      this.#slot.set(encodeClipboardRecord({ generation, body: next.body }));
       this.#slot.set(next.contents, CLIPBOARD_RECORD_BYTES);
       const bytes = CLIPBOARD_RECORD_BYTES + next.contents.byteLength;
       const status = toHost.write(this.#slot.subarray(0, bytes));
@@ -326,8 +295,7 @@ export class ClipboardOwner {
       }
       hasGiven = true;
       this.counters.bytesGiven += next.contents.byteLength;
-      giving.pieces?.sent();
-      if (giving.pieces?.next === undefined) this.#giving = undefined;
+      this.#gives.sent();
     }
     return hasGiven;
   }
@@ -399,7 +367,7 @@ export class ClipboardOwner {
     this.#claim = undefined;
     this.#streams = undefined;
     this.#outbox = [];
-    this.#giving = undefined;
+    this.#gives.drop();
     this.#guest = undefined;
     this.#isMineTold = this.#mine === undefined;
     this.#reads.end();

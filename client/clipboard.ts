@@ -13,11 +13,11 @@ import {
 import { decodeClipboardRecord } from '../protocol/kvmfr/clipboard-record.ts';
 import { QUEUE_IDS } from '../protocol/kvmfr/index.ts';
 import { StreamEnd } from '../protocol/lgmp/stream-end.ts';
+import type { GiveContents } from './clipboard-gives.ts';
 import {
   ClipboardOwner,
   type ClipboardOwnerCounters,
   type ClipboardStreams,
-  type GiveContents,
 } from './clipboard-owner.ts';
 import type { ContentFormat } from './clipboard-reads.ts';
 import type { Queue } from './queue.ts';

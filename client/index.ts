@@ -11,7 +11,8 @@ export {
   type GuestClipboardOptions,
   type GuestClipboardState,
 } from './clipboard.ts';
-export type { ClipboardOwnerCounters, GiveContents } from './clipboard-owner.ts';
+export type { GiveContents } from './clipboard-gives.ts';
+export type { ClipboardOwnerCounters } from './clipboard-owner.ts';
 export type { ContentFormat } from './clipboard-reads.ts';
 export { type ConnectedClient, connect } from './connect.ts';
 export { type CursorOptions, type CursorShape, type CursorState, CursorStream } from './cursor.ts';
