@@ -6,10 +6,14 @@ export interface LineState {
   readonly delayMs: number;
   /** Whether more is sent than the line carries. */
   readonly congested: boolean;
+  /** Whether it is so quick, and carries all it is given, that small things need no coding. */
+  readonly near: boolean;
 }
 
 /** Delay beyond the line's own at which updates pile up somewhere on the way. */
 const CONGESTED_MS = 60;
+/** There and back in a house, by air too. */
+const NEAR_MS = 8;
 /** How far the quickest round trip may be in the past: lines change. */
 const BASE_KEPT_MS = 20_000;
 /** Weight of a new sample. */
@@ -37,6 +41,7 @@ export class Line {
       kbits: this.#kbits,
       delayMs: this.#delayMs,
       congested: this.#delayMs > CONGESTED_MS,
+      near: this.#baseMs <= NEAR_MS && this.#delayMs <= CONGESTED_MS,
     };
   }
 

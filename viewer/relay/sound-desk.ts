@@ -2,24 +2,23 @@ import {
   encodeSound,
   type MicrophoneMessage,
   SOUND_RATE_HZ,
-  type SoundCodec,
   type SoundState,
   type SoundWish,
   wireError,
 } from '../../protocol/wire/index.ts';
 import {
   SOUND_BLOCK_FRAMES,
-  type SoundBlock,
   type SoundChunk,
   type SoundEncoder,
   type SoundEncoderOptions,
   startSoundEncoder,
 } from '../encode/index.ts';
 import type { GuestMicrophone, GuestSound } from '../hands/index.ts';
-import { SoundBlocks } from './sound-blocks.ts';
+import { SOUND_PIECE_FRAMES, SoundBlocks, SoundPairs, type SoundPiece } from './sound-blocks.ts';
+import { DeskSeat, type SoundSeat, type SoundSeatOptions } from './sound-seat.ts';
 
-/** Pieces that a viewer's socket may still have to write; beyond, it is not sent any: 200 ms. */
-export const MAX_UNWRITTEN_PIECES: number = 10;
+export type { SoundSeat, SoundSeatOptions } from './sound-seat.ts';
+
 /** What a microphone may say in advance. Units: frames. */
 const MICROPHONE_BURST = SOUND_RATE_HZ / 2;
 
@@ -49,35 +48,6 @@ export interface SoundCounts {
   unsaid: number;
 }
 
-/** How a viewer comes to the desk. */
-export interface SoundSeatOptions {
-  /** Whether it may act on the guest, which speaking is. */
-  readonly mayAct: boolean;
-  /** Whether it has the input now. */
-  readonly holdsInput: () => boolean;
-  /** Told when {@link SoundSeat.state} is another one. */
-  readonly changed: () => void;
-  /** Sends a message, and calls back when the socket has written it. */
-  readonly send: (message: Uint8Array, written: () => void) => void;
-}
-
-/** A viewer at the desk. */
-export interface SoundSeat {
-  /** What this viewer is to be told. */
-  readonly state: SoundState;
-  /** It wants to hear the guest, or no more. */
-  wish(wish: SoundWish): void;
-  /** It wants to be heard, or no more. */
-  microphoneWish(on: boolean): void;
-  /** It says something. @throws ERR_KVMFR_WIRE when the pieces do not rise */
-  say(piece: MicrophoneMessage): void;
-  /** Nobody sees the page any more: its microphone goes off. */
-  rest(): void;
-  /** Something has changed, here or at the input's desk. */
-  look(): void;
-  leave(): void;
-}
-
 /**
  * Brings the guest's sound to all who listen, and one microphone to the guest: that of who has the
  * input.
@@ -93,7 +63,10 @@ export class SoundDesk {
   readonly #nowMs: () => number;
   readonly #seats = new Set<DeskSeat>();
   readonly #unwatch: readonly (() => void)[];
-  readonly #blocks = new SoundBlocks((block) => this.#play(block));
+  readonly #blocks = new SoundBlocks((piece) => this.#play(piece));
+  readonly #pairs = new SoundPairs((block) => {
+    if (this.#encoder?.encode(block) !== true) this.counts.uncoded += 1;
+  });
   #encoder: SoundEncoder | undefined;
   #stopListening: (() => void) | undefined;
   #speaker: DeskSeat | undefined;
@@ -128,6 +101,8 @@ export class SoundDesk {
       microphoneWish: (on) => this.#microphoneWish(seat, on),
       say: (piece) => this.#say(seat, piece),
       look: () => this.#look(seat),
+      moved: () => this.#attend(),
+      nowMs: this.#nowMs,
       leave: () => this.#leave(seat),
       counts: this.counts,
     });
@@ -149,6 +124,8 @@ export class SoundDesk {
     const takesOpus = codecs.includes('opus');
     seat.codec = sound ? (takesOpus ? 'opus' : 'pcm') : undefined;
     seat.takesOpus = takesOpus;
+    if (!sound) seat.way = undefined;
+    seat.measure();
     this.#attend();
     seat.look();
   }
@@ -168,7 +145,7 @@ export class SoundDesk {
       // Whoever listens next hears another stream.
       this.#blocks.end();
     }
-    const takesOpus = [...this.#seats].some(({ codec }) => codec === 'opus');
+    const takesOpus = [...this.#seats].some(({ wantsOpus }) => wantsOpus);
     if (takesOpus && sound !== undefined) this.#encoder ??= this.#openEncoder();
     else void this.#closeEncoder();
   }
@@ -191,27 +168,32 @@ export class SoundDesk {
     await encoder?.close();
   }
 
-  #play(block: SoundBlock): void {
+  #play(piece: SoundPiece): void {
     this.counts.played += 1;
-    const isCoding = this.#encoder?.state.kind === 'ready';
+    // Between the halves of a pair nobody comes to another way: it would hear one of them twice.
+    if (piece.sequence % 2 === 0) this.#choose();
     let plain: Uint8Array | undefined;
-    let takesOpus = false;
+    let isCoded = false;
     for (const seat of this.#seats) {
-      if (seat.codec === undefined) continue;
-      if (seat.codec === 'opus' && isCoding) {
-        takesOpus = true;
-        continue;
-      }
-      plain ??= plainMessage(block);
-      seat.play(plain);
+      if (seat.way === 'opus') isCoded = true;
+      if (seat.way !== 'pcm') continue;
+      plain ??= plainMessage(piece);
+      seat.play(plain, 'pcm');
     }
-    if (takesOpus && this.#encoder?.encode(block) !== true) this.counts.uncoded += 1;
+    if (isCoded) this.#pairs.push(piece);
+  }
+
+  #choose(): void {
+    for (const seat of this.#seats) seat.measure();
+    const isCoding = this.#encoder?.state.kind === 'ready';
+    for (const seat of this.#seats)
+      if (seat.codec !== undefined) seat.way = isCoding && seat.wantsOpus ? 'opus' : 'pcm';
   }
 
   #coded({ stream, sequence, atMs, last, bytes: data }: SoundChunk): void {
     const frames = SOUND_BLOCK_FRAMES;
     const message = encodeSound({ stream, sequence, atMs, last, frames, codec: 'opus', data });
-    for (const seat of this.#seats) if (seat.codec === 'opus') seat.play(message);
+    for (const seat of this.#seats) if (seat.way === 'opus') seat.play(message, 'opus');
   }
 
   #microphoneWish(seat: DeskSeat, on: boolean): void {
@@ -268,7 +250,7 @@ export class SoundDesk {
     const mute = this.#whyMute(seat);
     return {
       available: ability.available,
-      codec: seat.takesOpus && !hasFailed ? 'opus' : 'pcm',
+      codec: seat.takesOpus && !seat.isNear && !hasFailed ? 'opus' : 'pcm',
       microphone: this.#speaker === seat ? 'on' : mute.none ? 'none' : 'off',
       recording: microphone?.recording === true,
       guestVolume: Math.round((sound?.loudness ?? 1) * 100) / 100,
@@ -294,96 +276,8 @@ export class SoundDesk {
 
 const NO_SOUND = 'this relay was given no sound';
 
-function plainMessage({ stream, sequence, atMs, last, samples }: SoundBlock): Uint8Array {
+function plainMessage({ stream, sequence, atMs, last, samples }: SoundPiece): Uint8Array {
   const data = new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
-  const frames = SOUND_BLOCK_FRAMES;
+  const frames = SOUND_PIECE_FRAMES;
   return encodeSound({ stream, sequence, atMs, last, frames, codec: 'pcm', data });
-}
-
-/** What a seat asks of its desk. */
-interface Desk {
-  readonly state: () => SoundState;
-  readonly wish: (wish: SoundWish) => void;
-  readonly microphoneWish: (on: boolean) => void;
-  readonly say: (piece: MicrophoneMessage) => void;
-  readonly look: () => void;
-  readonly leave: () => void;
-  readonly counts: SoundCounts;
-}
-
-class DeskSeat implements SoundSeat {
-  readonly mayAct: boolean;
-  readonly holdsInput: () => boolean;
-  /** How it wants to hear the guest; undefined when it does not. */
-  codec: SoundCodec | undefined;
-  takesOpus = true;
-  /** Number of the last piece that it said. */
-  sequence = -1;
-  readonly #options: SoundSeatOptions;
-  readonly #desk: Desk;
-  readonly #written = (): void => {
-    this.#unwritten -= 1;
-  };
-  #unwritten = 0;
-  #told = '';
-  #left = false;
-
-  constructor(options: SoundSeatOptions, desk: Desk) {
-    this.mayAct = options.mayAct;
-    this.holdsInput = options.holdsInput;
-    this.#options = options;
-    this.#desk = desk;
-  }
-
-  get state(): SoundState {
-    const state = this.#desk.state();
-    this.#told = JSON.stringify(state);
-    return state;
-  }
-
-  wish(wish: SoundWish): void {
-    if (!this.#left) this.#desk.wish(wish);
-  }
-
-  microphoneWish(on: boolean): void {
-    if (!this.#left) this.#desk.microphoneWish(on);
-  }
-
-  say(piece: MicrophoneMessage): void {
-    if (!this.#left) this.#desk.say(piece);
-  }
-
-  rest(): void {
-    this.microphoneWish(false);
-  }
-
-  look(): void {
-    if (this.#left) return;
-    this.#desk.look();
-    if (this.#told !== JSON.stringify(this.#desk.state())) this.#options.changed();
-  }
-
-  /** Tells the viewer, whether something has changed or not. */
-  answer(): void {
-    if (!this.#left) this.#options.changed();
-  }
-
-  leave(): void {
-    if (this.#left) return;
-    this.#left = true;
-    this.codec = undefined;
-    this.#desk.leave();
-  }
-
-  /** Sends a piece of sound, unless those before have not been written. */
-  play(message: Uint8Array): void {
-    const { counts } = this.#desk;
-    if (this.#unwritten >= MAX_UNWRITTEN_PIECES) {
-      counts.skipped += 1;
-      return;
-    }
-    this.#unwritten += 1;
-    counts.sent += 1;
-    this.#options.send(message, this.#written);
-  }
 }

@@ -41,6 +41,8 @@ export interface ViewerSeatsOptions extends Desks {
   readonly heardMs: () => number;
   /** Asks it for a sign of life. */
   readonly ask: () => void;
+  /** Whether its line is so good that sound need not be made small for it. */
+  readonly isNear: () => boolean;
   /** Told when {@link ViewerSeats.tell} has something to tell. */
   readonly changed: () => void;
   /** Told when {@link ViewerSeats.nextContents} may give something. */
@@ -78,11 +80,13 @@ export class ViewerSeats {
 
   /** Takes the places that there are for this viewer. */
   sitDown(): void {
-    const { desk, clipboard, soundDesk, mayAct, name, changed, ready, send } = this.#options;
+    const { desk, clipboard, soundDesk, mayAct, name, isNear, changed, ready, send } =
+      this.#options;
     this.#soundDue = true;
     this.#sound = soundDesk?.seat({
       mayAct,
       holdsInput: () => this.#input?.hasInput === true,
+      isNear,
       changed: () => {
         this.#soundDue = true;
         changed();

@@ -102,6 +102,7 @@ export class ViewerSocket implements Attached {
       mayAct,
       name: address,
       heardMs: () => this.#pulse.heardMs,
+      isNear: () => this.#feed.lineState.near,
       ask: () => this.#socket.ping(),
       changed: () => this.#sendNoticesNow(),
       ready: () => this.pump(),

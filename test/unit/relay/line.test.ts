@@ -39,6 +39,25 @@ describe('a line', () => {
     expect(line.state.kbits).toBeLessThan(5500);
   });
 
+  it('is near where answers come at once', () => {
+    const line = new Line();
+    expect(line.state.near).toBe(false);
+    line.acknowledged({ bytes: 1000, sentMs: 0, nowMs: 25, ownMs: 20, busy: false });
+    expect(line.state.near).toBe(true);
+    run(line, { kbits: 100_000, bytes: 200_000, everyMs: 16, count: 100, fromMs: 100 });
+    expect(line.state.near).toBe(true);
+    const far = new Line();
+    far.acknowledged({ bytes: 1000, sentMs: 0, nowMs: 30, ownMs: 20, busy: false });
+    expect(far.state.near).toBe(false);
+  });
+
+  it('that is congested is not near', () => {
+    const line = new Line();
+    line.acknowledged({ bytes: 1000, sentMs: 0, nowMs: 5, ownMs: 0, busy: false });
+    line.waiting(160, 1160);
+    expect(line.state).toMatchObject({ congested: true, near: false });
+  });
+
   it('recovers when it is given less', () => {
     const line = new Line();
     const endMs = run(line, { kbits: 5000, bytes: 20_000, everyMs: 16, count: 20 });

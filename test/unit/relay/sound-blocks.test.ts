@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { SoundBlock } from '../../../viewer/encode/index.ts';
+import { SOUND_BLOCK_FRAMES, type SoundBlock } from '../../../viewer/encode/index.ts';
 import type { SoundPacket } from '../../../viewer/hands/index.ts';
-import { SoundBlocks } from '../../../viewer/relay/sound-blocks.ts';
+import { SoundBlocks, SoundPairs, type SoundPiece } from '../../../viewer/relay/sound-blocks.ts';
 import { frequencyOf } from '../../support/written-sound.ts';
 
 function packet(samples: readonly number[], rest: Partial<SoundPacket> = {}): SoundPacket {
@@ -12,9 +12,9 @@ function packet(samples: readonly number[], rest: Partial<SoundPacket> = {}): So
   };
 }
 
-function made(run: (blocks: SoundBlocks) => void): readonly SoundBlock[] {
-  const made: SoundBlock[] = [];
-  run(new SoundBlocks((block) => made.push(block)));
+function made(run: (blocks: SoundBlocks) => void): readonly SoundPiece[] {
+  const made: SoundPiece[] = [];
+  run(new SoundBlocks((piece) => made.push(piece)));
   return made;
 }
 
@@ -27,20 +27,18 @@ function counted(from: number, frames: number): number[] {
 }
 
 describe('SoundBlocks', () => {
-  it('makes pieces of 960 frames of packets of any size, and loses no sample', () => {
+  it('makes pieces of 480 frames of packets of any size, and loses no sample', () => {
     const blocks = made((to) => {
-      for (let frame = 0; frame < 2000; frame += 100)
+      for (let frame = 0; frame < 1100; frame += 100)
         to.push(packet(counted(frame + 1, 100), { atMs: 10_000 + (frame + 100) / 48 }));
     });
     expect(blocks.map(({ stream, sequence, last }) => [stream, sequence, last])).toEqual([
       [1, 0, false],
       [1, 1, false],
     ]);
-    expect([...(blocks[0]?.samples ?? []), ...(blocks[1]?.samples ?? [])]).toEqual(
-      counted(1, 1920),
-    );
+    expect([...(blocks[0]?.samples ?? []), ...(blocks[1]?.samples ?? [])]).toEqual(counted(1, 960));
     expect(blocks[0]?.atMs).toBeCloseTo(10_000, 6);
-    expect(blocks[1]?.atMs).toBeCloseTo(10_020, 6);
+    expect(blocks[1]?.atMs).toBeCloseTo(10_010, 6);
   });
 
   it('gives out what is left when the guest stops, and begins another stream after it', () => {
@@ -49,20 +47,20 @@ describe('SoundBlocks', () => {
       to.push(packet(counted(1, 10)));
       to.end();
       to.end();
-      to.push(packet(counted(1, 960)));
+      to.push(packet(counted(1, 480)));
       to.end();
     });
     expect(blocks.map(({ stream, sequence, last }) => [stream, sequence, last])).toEqual([
       [1, 0, true],
-      [2, 0, false],
-      [2, 1, true],
+      [3, 0, false],
+      [3, 1, true],
     ]);
-    expect([...(blocks[0]?.samples ?? [])]).toEqual([...counted(1, 10), ...Array(1900).fill(0)]);
+    expect([...(blocks[0]?.samples ?? [])]).toEqual([...counted(1, 10), ...Array(940).fill(0)]);
     expect(blocks[2]?.samples.every((sample) => sample === 0)).toBe(true);
   });
 
   it('keeps time through bursts, and after a pause', () => {
-    const [first, second, third] = made((to) => {
+    const [first, , second, , third] = made((to) => {
       // Two packets of 10 ms at once, twice; then one after a second of nothing.
       for (const atMs of [10_020, 10_020, 10_040, 10_040, 11_040, 11_040])
         to.push(packet(counted(1, 480), { atMs }));
@@ -73,10 +71,10 @@ describe('SoundBlocks', () => {
   });
 
   it('is as loud as the guest has it', () => {
-    const loud = Array<number>(1920).fill(1000);
+    const loud = Array<number>(960).fill(1000);
     const [half, mono, silent] = made((to) => {
       to.push(packet(loud, { volumes: [0.5, 0.25] }));
-      to.push(packet(loud.slice(960), { channels: 1, volumes: [0.5] }));
+      to.push(packet(loud.slice(480), { channels: 1, volumes: [0.5] }));
       to.push(packet(loud, { muted: true }));
     });
     expect(half?.samples.slice(0, 4)).toEqual(Int16Array.of(500, 250, 500, 250));
@@ -85,7 +83,7 @@ describe('SoundBlocks', () => {
   });
 
   it('takes the first two of many channels', () => {
-    const frames = Array.from({ length: 960 * 6 }, (_, index) => index % 6);
+    const frames = Array.from({ length: 480 * 6 }, (_, index) => index % 6);
     const [block] = made((to) => to.push(packet(frames, { channels: 6 })));
     expect(block?.samples.slice(0, 4)).toEqual(Int16Array.of(0, 1, 0, 1));
   });
@@ -100,7 +98,7 @@ describe('SoundBlocks', () => {
         to.push(packet(samples, { rateHz, atMs: 10_000 + (1000 * (at + 100)) / rateHz }));
       }
     });
-    expect(blocks).toHaveLength(50);
+    expect(blocks).toHaveLength(100);
     const left = blocks.flatMap(({ samples }) => [
       ...samples.filter((_, index) => index % 2 === 0),
     ]);
@@ -115,5 +113,51 @@ describe('SoundBlocks', () => {
     ['more channels than samples', { channels: 5000 }],
   ])('passes over packets of %s', (_, rest) => {
     expect(made((to) => to.push(packet(counted(1, 2000), rest)))).toEqual([]);
+  });
+});
+
+describe('SoundPairs', () => {
+  const piece = (sequence: number, rest: Partial<SoundPiece> = {}): SoundPiece => ({
+    ...{ stream: 3, sequence, atMs: 1000 + 10 * sequence, last: false },
+    samples: new Int16Array(960).fill(sequence + 1),
+    ...rest,
+  });
+
+  function paired(...pieces: readonly SoundPiece[]): readonly SoundBlock[] {
+    const blocks: SoundBlock[] = [];
+    const pairs = new SoundPairs((block) => blocks.push(block));
+    for (const one of pieces) pairs.push(one);
+    return blocks;
+  }
+
+  it('joins two pieces to one of a stream that no piece has', () => {
+    const blocks = paired(...[0, 1, 2, 3].map((sequence) => piece(sequence)));
+    expect(
+      blocks.map(({ stream, sequence, atMs, last }) => [stream, sequence, atMs, last]),
+    ).toEqual([
+      [4, 0, 1000, false],
+      [4, 1, 1020, false],
+    ]);
+    expect(blocks.map(({ samples }) => samples.length)).toEqual(
+      Array(2).fill(2 * SOUND_BLOCK_FRAMES),
+    );
+    expect([...(blocks[1]?.samples ?? [])]).toEqual([
+      ...Array<number>(960).fill(3),
+      ...Array<number>(960).fill(4),
+    ]);
+  });
+
+  it('ends its stream with the pieces, in the middle of a pair with silence', () => {
+    const [, half] = paired(piece(0), piece(1), piece(2, { last: true }));
+    expect(half).toMatchObject({ sequence: 1, last: true });
+    expect(half?.samples.slice(958, 962)).toEqual(Int16Array.of(3, 3, 0, 0));
+    const [whole] = paired(piece(0), piece(1, { last: true }));
+    expect(whole).toMatchObject({ sequence: 0, last: true });
+  });
+
+  it('passes over a half whose other half has gone elsewhere', () => {
+    const other = piece(0, { stream: 5 });
+    const blocks = paired(piece(1), piece(2), other, piece(1, { stream: 5 }), piece(3));
+    expect(blocks.map(({ stream, sequence }) => [stream, sequence])).toEqual([[6, 0]]);
   });
 });

@@ -6,9 +6,11 @@ import type {
   SoundEncoderOptions,
   SoundEncoderState,
 } from '../../../viewer/encode/index.ts';
-import { MAX_UNWRITTEN_PIECES, SoundDesk } from '../../../viewer/relay/sound-desk.ts';
+import { SoundDesk } from '../../../viewer/relay/sound-desk.ts';
+import { MAX_UNWRITTEN_MS } from '../../../viewer/relay/sound-seat.ts';
 import { WrittenMicrophone, WrittenSound } from '../../support/written-sound.ts';
 
+/** Frames of a packet of Opus, and of two pieces as they are. */
 const PIECE = 960;
 const OPUS = { sound: true, codecs: ['opus'] } as const;
 const PLAIN = { sound: true, codecs: [] } as const;
@@ -80,10 +82,12 @@ function join(desk: SoundDesk) {
   const sent: SoundMessage[] = [];
   const written: (() => void)[] = [];
   const input = { has: false };
+  const line = { isNear: false };
   let changes = 0;
   const seat = desk.seat({
     mayAct: true,
     holdsInput: () => input.has,
+    isNear: () => line.isNear,
     changed: () => {
       changes += 1;
     },
@@ -92,7 +96,7 @@ function join(desk: SoundDesk) {
       written.push(done);
     },
   });
-  return { seat, sent, written, input, changes: () => changes };
+  return { seat, sent, written, input, line, changes: () => changes };
 }
 
 describe('SoundDesk', () => {
@@ -120,14 +124,79 @@ describe('SoundDesk', () => {
     encoders[0]?.finish();
     encoders[0]?.become({ kind: 'starting' });
     sound.playTone(1000, PIECE);
-    expect(sent.map(({ codec, sequence }) => [codec, sequence])).toEqual([
-      ['pcm', 0],
-      ['opus', 1],
-      ['pcm', 2],
+    // Two pieces as they are for each packet, which is of another stream.
+    expect(sent.map(({ codec, stream, sequence }) => [codec, stream, sequence])).toEqual([
+      ['pcm', 1, 0],
+      ['pcm', 1, 1],
+      ['opus', 2, 1],
+      ['pcm', 1, 4],
+      ['pcm', 1, 5],
+    ]);
+    expect(sent.map(({ frames }) => frames)).toEqual([480, 480, 960, 480, 480]);
+  });
+
+  it('sends samples as they are on a near line, in small pieces and without an encoder', () => {
+    const { sound, encoders, desk } = stage();
+    const { seat, sent, line } = join(desk);
+    line.isNear = true;
+    seat.wish(OPUS);
+    expect([encoders.length, seat.state.codec]).toEqual([0, 'pcm']);
+    for (const frames of [480, 100, 380]) sound.playTone(1000, frames);
+    expect(sent.map(({ codec, sequence, frames }) => [codec, sequence, frames])).toEqual([
+      ['pcm', 0, 480],
+      ['pcm', 1, 480],
     ]);
   });
 
-  it('is sent no more than ten pieces that are not written', () => {
+  it('codes for who was near and is not any more, from the next pair of pieces on', () => {
+    const { sound, encoders, clock, desk } = stage();
+    const { seat, sent, line, changes } = join(desk);
+    line.isNear = true;
+    seat.wish(OPUS);
+    const before = changes();
+    sound.playTone(1000, 480);
+    line.isNear = false;
+    // Half of a pair has gone as it is: so does the other.
+    sound.playTone(1000, 480);
+    expect(encoders).toHaveLength(0);
+    sound.playTone(1000, PIECE);
+    expect([encoders.length, changes() - before, seat.state.codec]).toEqual([1, 1, 'opus']);
+    encoders[0]?.become({ kind: 'ready' });
+    sound.playTone(1000, PIECE);
+    encoders[0]?.finish();
+    // A line that was no good is not trusted at once.
+    line.isNear = true;
+    clock.nowMs += 14_999;
+    sound.playTone(1000, PIECE);
+    encoders[0]?.finish();
+    clock.nowMs += 1;
+    sound.playTone(1000, PIECE);
+    expect(encoders[0]?.closed).toBe(true);
+    expect(sent.map(({ codec, sequence }) => [codec, sequence])).toEqual([
+      ['pcm', 0],
+      ['pcm', 1],
+      ['pcm', 2],
+      ['pcm', 3],
+      ['opus', 2],
+      ['opus', 3],
+      ['pcm', 8],
+      ['pcm', 9],
+    ]);
+  });
+
+  it('is not sent what it does not listen to, from the middle of a pair on', () => {
+    const { sound, desk } = stage();
+    const { seat, sent } = join(desk);
+    const other = join(desk);
+    other.seat.wish(PLAIN);
+    seat.wish(PLAIN);
+    sound.playTone(1000, 480);
+    seat.wish({ sound: false, codecs: [] });
+    sound.playTone(1000, 480);
+    expect([sent.length, other.sent.length]).toEqual([1, 2]);
+  });
+
+  it('is sent no more than 200 ms that are not written', () => {
     const { sound, desk } = stage();
     const slow = join(desk);
     const quick = join(desk);
@@ -137,12 +206,12 @@ describe('SoundDesk', () => {
       sound.playTone(1000, PIECE);
       for (const done of quick.written.splice(0)) done();
     }
-    expect([slow.sent.length, quick.sent.length]).toEqual([MAX_UNWRITTEN_PIECES, 15]);
-    expect(desk.counts).toMatchObject({ sent: 25, skipped: 5 });
+    expect([slow.sent.length * 10, quick.sent.length]).toEqual([MAX_UNWRITTEN_MS, 30]);
+    expect(desk.counts).toMatchObject({ sent: 50, skipped: 10 });
     for (const done of slow.written.splice(0)) done();
     sound.playTone(1000, PIECE);
     // What it was not sent is seen by the numbers.
-    expect(slow.sent.slice(-2).map(({ sequence }) => sequence)).toEqual([9, 15]);
+    expect(slow.sent.slice(-3).map(({ sequence }) => sequence)).toEqual([19, 30, 31]);
   });
 
   it('hears one microphone, as much as time has, and half a second in advance', () => {

@@ -34,8 +34,8 @@ const PLANES: SharedPlanes = {
   u: { offsetBytes: 4096, pitchBytes: 32 },
   v: { offsetBytes: 5120, pitchBytes: 32 },
 };
-const CLEAR: LineState = { kbits: 0, delayMs: 0, congested: false };
-const FULL: LineState = { kbits: 2000, delayMs: 200, congested: true };
+const CLEAR: LineState = { kbits: 0, delayMs: 0, congested: false, near: false };
+const FULL: LineState = { kbits: 2000, delayMs: 200, congested: true, near: false };
 
 /** An encoder whose pictures are made when the test says so. */
 class FakeEncoder implements VideoEncoder {

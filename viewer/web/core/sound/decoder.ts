@@ -7,8 +7,12 @@ const CONFIG: AudioDecoderConfig = { codec: 'opus', sampleRate: 48_000, numberOf
 /** Packets that a decoder may have at a time; one that keeps more does not work. */
 const MAX_DECODING = 50;
 const PACKET_US = 20_000;
-/** What comes out of Opus is so much older than what went in with the same packet. */
+/**
+ * What comes out of Opus is so much older than what went in with the same packet: the first of it is
+ * of a time before the first packet.
+ */
 const OPUS_DELAY_MS = 6.5;
+const OPUS_DELAY_FRAMES = 312;
 
 type Name = Pick<SoundMessage, 'stream' | 'sequence' | 'atMs' | 'last'>;
 
@@ -29,6 +33,8 @@ export class SoundDecoder {
   /** Packets that are being decoded, by their number for the decoder. */
   readonly #decoding = new Map<number, Name>();
   #packets = 0;
+  /** Whether nothing has come out of the decoder. */
+  #isFirst = false;
 
   /** @param piece takes each piece; its samples are its own */
   constructor(piece: (piece: SoundPiece) => void) {
@@ -37,8 +43,13 @@ export class SoundDecoder {
 
   /** Takes a message. A packet that cannot be decoded is left out. */
   take(message: SoundMessage): void {
-    if (message.codec === 'pcm') this.#piece({ ...nameOf(message), ...floatsOf(message.data) });
-    else this.#decode(message);
+    if (message.codec !== 'pcm') {
+      this.#decode(message);
+      return;
+    }
+    // What is decoded still would come after what follows it.
+    this.close();
+    this.#piece({ ...nameOf(message), ...floatsOf(message.data) });
   }
 
   /** Forgets what is on the way. */
@@ -67,6 +78,7 @@ export class SoundDecoder {
       },
     });
     decoder.configure(CONFIG);
+    this.#isFirst = true;
     return decoder;
   }
 
@@ -75,14 +87,16 @@ export class SoundDecoder {
     const packet = Math.round(audio.timestamp / PACKET_US);
     const name = this.#decoding.get(packet);
     this.#decoding.delete(packet);
-    if (name !== undefined) {
+    const from = this.#isFirst ? OPUS_DELAY_FRAMES : 0;
+    this.#isFirst = false;
+    if (name !== undefined && audio.numberOfFrames > from) {
       const plane = (planeIndex: number): Float32Array<ArrayBuffer> => {
         const samples = new Float32Array(audio.numberOfFrames);
         audio.copyTo(samples, { planeIndex, format: 'f32-planar' });
-        return samples;
+        return from === 0 ? samples : samples.slice(from);
       };
       const left = plane(0);
-      const atMs = name.atMs - OPUS_DELAY_MS;
+      const atMs = from > 0 ? name.atMs : name.atMs - OPUS_DELAY_MS;
       this.#piece({
         ...name,
         atMs,
