@@ -19,7 +19,7 @@ export function fuzzed<T>(runs: number): fc.Parameters<T> {
   };
 }
 
-/** How long a test with more runs may take. Units: milliseconds. */
+/** How long a test with more runs may take, on a machine with other work. Units: milliseconds. */
 export function fuzzTimeoutMs(): number {
-  return 60_000 * Math.max(1, Number(process.env[RUNS] ?? 1));
+  return 240_000 * Math.max(1, Number(process.env[RUNS] ?? 1));
 }

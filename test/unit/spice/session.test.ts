@@ -117,10 +117,10 @@ describe('connectSpice', () => {
       'a half link reply',
       'ERR_KVMFR_TIMEOUT',
       { linkReply: (right) => right.subarray(0, 100) },
-      { linkTimeoutMs: 50 },
+      { linkTimeoutMs: 300 },
     ],
-    ['no result', 'ERR_KVMFR_TIMEOUT', { result: () => undefined }, { linkTimeoutMs: 50 }],
-    ['no INIT', 'ERR_KVMFR_TIMEOUT', { silent: true }, { linkTimeoutMs: 50 }],
+    ['no result', 'ERR_KVMFR_TIMEOUT', { result: () => undefined }, { linkTimeoutMs: 300 }],
+    ['no INIT', 'ERR_KVMFR_TIMEOUT', { silent: true }, { linkTimeoutMs: 300 }],
   ];
   it.each(refusals)('is told of %s by %s', async (_, code, fake, options) => {
     await using server = await FakeServer.listen(fake);
@@ -131,9 +131,7 @@ describe('connectSpice', () => {
   });
 
   it('is told when nobody listens', async () => {
-    const server = await FakeServer.listen();
-    const { address } = server;
-    await server[Symbol.asyncDispose]();
+    const address = `127.0.0.1:${await freePort()}`;
     await expect(connectSpice(address)).rejects.toMatchObject({
       code: 'ERR_KVMFR_ABSENT',
       errno: 'ECONNREFUSED',
