@@ -5,7 +5,7 @@ import { type Client, connect, type FrameDeadline, type Pacing } from '../../cli
 import { spawnPattern } from '../../host/index.ts';
 import { encodeView } from '../../protocol/wire/index.ts';
 import { createViewer, listen } from '../../viewer/relay/index.ts';
-import { eventually } from '../unit/relay/stage.ts';
+import { eventually } from '../support/eventually.ts';
 import { TestViewer } from '../unit/relay/test-viewer.ts';
 import { temporaryPath } from './client-guest.ts';
 

@@ -2,9 +2,10 @@ import { once } from 'node:events';
 import { connect as connectSocket, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodeAck } from '../../protocol/wire/index.ts';
+import { eventually } from '../support/eventually.ts';
 import { CERT, KEY } from '../unit/relay/certificate.ts';
 import { answerOf, closeHttpStages, cookieOf, HttpStage, QUERY } from '../unit/relay/http-stage.ts';
-import { eventually, noisy, PING } from '../unit/relay/stage.ts';
+import { noisy, PING } from '../unit/relay/stage.ts';
 import { TestViewer } from '../unit/relay/test-viewer.ts';
 
 const sockets: Socket[] = [];

@@ -8,8 +8,9 @@ import {
   WIRE_TYPES,
 } from '../../protocol/wire/index.ts';
 import { MAX_PRESSES_PER_SECOND } from '../../viewer/relay/input-desk.ts';
+import { eventually } from '../support/eventually.ts';
 import { WrittenInput } from '../support/written-input.ts';
-import { closeStages, eventually, PING, Stage } from '../unit/relay/stage.ts';
+import { closeStages, PING, Stage } from '../unit/relay/stage.ts';
 import type { TestViewer } from '../unit/relay/test-viewer.ts';
 
 afterEach(closeStages);

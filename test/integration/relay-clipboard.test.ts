@@ -10,10 +10,11 @@ import {
   encodeInput,
   encodeInputWish,
 } from '../../protocol/wire/index.ts';
+import { eventually } from '../support/eventually.ts';
 import { parseExposition } from '../support/exposition.ts';
 import { WrittenClipboard } from '../support/written-clipboard.ts';
 import { WrittenInput } from '../support/written-input.ts';
-import { closeStages, eventually, PING, Stage } from '../unit/relay/stage.ts';
+import { closeStages, PING, Stage } from '../unit/relay/stage.ts';
 import type { TestViewer } from '../unit/relay/test-viewer.ts';
 
 afterEach(closeStages);

@@ -8,9 +8,10 @@ import {
   type InputEvent,
   WIRE_TYPES,
 } from '../../protocol/wire/index.ts';
+import { eventually } from '../support/eventually.ts';
 import { parseExposition } from '../support/exposition.ts';
 import { WrittenInput } from '../support/written-input.ts';
-import { closeStages, eventually, noisy, PING, Stage } from '../unit/relay/stage.ts';
+import { closeStages, noisy, PING, Stage } from '../unit/relay/stage.ts';
 import type { TestViewer } from '../unit/relay/test-viewer.ts';
 
 afterEach(closeStages);

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { closeStages, eventually, Stage } from '../unit/relay/stage.ts';
+import { eventually } from '../support/eventually.ts';
+import { closeStages, Stage } from '../unit/relay/stage.ts';
 import type { TestViewer, TestViewerOptions, Update } from '../unit/relay/test-viewer.ts';
 import { Screen } from '../unit/tiles/guest.ts';
 

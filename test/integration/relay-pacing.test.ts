@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodeView } from '../../protocol/wire/index.ts';
-import { closeStages, eventually, noisy, PING, Stage } from '../unit/relay/stage.ts';
+import { eventually } from '../support/eventually.ts';
+import { closeStages, noisy, PING, Stage } from '../unit/relay/stage.ts';
 
 afterEach(closeStages);
 

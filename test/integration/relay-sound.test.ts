@@ -8,10 +8,11 @@ import {
   MAX_MICROPHONE_FRAMES,
 } from '../../protocol/wire/index.ts';
 import type { ViewerOptions } from '../../viewer/relay/index.ts';
+import { eventually } from '../support/eventually.ts';
 import { parseExposition } from '../support/exposition.ts';
 import { WrittenInput } from '../support/written-input.ts';
 import { frequencyOf, WrittenMicrophone, WrittenSound } from '../support/written-sound.ts';
-import { closeStages, eventually, PING, Stage } from '../unit/relay/stage.ts';
+import { closeStages, PING, Stage } from '../unit/relay/stage.ts';
 import { TestViewer } from '../unit/relay/test-viewer.ts';
 
 afterEach(closeStages);

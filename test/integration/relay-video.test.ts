@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodeAck, encodeNeedKey, encodeRefresh, encodeView } from '../../protocol/wire/index.ts';
-import { closeStages, eventually, noisy, PING, Stage } from '../unit/relay/stage.ts';
+import { eventually } from '../support/eventually.ts';
+import { closeStages, noisy, PING, Stage } from '../unit/relay/stage.ts';
 import type { TestViewer } from '../unit/relay/test-viewer.ts';
 import { Screen } from '../unit/tiles/guest.ts';
 

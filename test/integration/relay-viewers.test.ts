@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodeAck, encodeView, WIRE_TYPES } from '../../protocol/wire/index.ts';
+import { eventually } from '../support/eventually.ts';
 import { SESSION, shapeOf } from '../unit/relay/fake-guest.ts';
-import { closeStages, eventually, noisy, PING, Stage } from '../unit/relay/stage.ts';
+import { closeStages, noisy, PING, Stage } from '../unit/relay/stage.ts';
 
 afterEach(closeStages);
 

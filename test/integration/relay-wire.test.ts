@@ -7,8 +7,9 @@ import {
   encodeViewerHello,
   TILE_CODINGS,
 } from '../../protocol/wire/index.ts';
+import { eventually } from '../support/eventually.ts';
 import { shapeOf } from '../unit/relay/fake-guest.ts';
-import { closeStages, eventually, noisy, PING, Stage } from '../unit/relay/stage.ts';
+import { closeStages, noisy, PING, Stage } from '../unit/relay/stage.ts';
 import { Screen } from '../unit/tiles/guest.ts';
 
 afterEach(closeStages);

@@ -3,8 +3,9 @@ import { expect, it } from 'vitest';
 import { LocalReader } from '../../../client/reader/local.ts';
 import { SwitchingReader } from '../../../viewer/boot/index.ts';
 import { fuzzed, fuzzTimeoutMs } from '../../fuzz/runs.ts';
+import { eventually } from '../../support/eventually.ts';
 import { FakeGuest, SESSION } from '../relay/fake-guest.ts';
-import { eventually, noisy } from '../relay/stage.ts';
+import { noisy } from '../relay/stage.ts';
 import type { Screen } from '../tiles/guest.ts';
 
 /** What can happen to the two; the numbers are seeds and sizes of what they show. */

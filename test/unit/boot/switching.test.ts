@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { LocalReader } from '../../../client/reader/local.ts';
 import { SwitchingReader } from '../../../viewer/boot/index.ts';
+import { eventually } from '../../support/eventually.ts';
 import { FakeGuest, SESSION, shapeOf } from '../relay/fake-guest.ts';
-import { closeStages, eventually, noisy, PING, Stage } from '../relay/stage.ts';
+import { closeStages, noisy, PING, Stage } from '../relay/stage.ts';
 import type { TestViewer } from '../relay/test-viewer.ts';
 import type { Screen } from '../tiles/guest.ts';
 

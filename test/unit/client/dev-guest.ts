@@ -124,8 +124,3 @@ export class DevGuest {
     );
   }
 }
-
-/** Waits for something that has no event, turn by turn of the event loop. */
-export async function eventually(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise<void>((resolve) => setImmediate(resolve));
-}

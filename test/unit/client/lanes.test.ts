@@ -3,7 +3,8 @@ import type { Frame } from '../../../client/frame.ts';
 import type { FrameStream } from '../../../client/frames.ts';
 import { Queue } from '../../../client/queue.ts';
 import type { FrameScheduleMessage } from '../../../protocol/kvmfr/messages.ts';
-import { DevGuest, eventually, type Reader } from './dev-guest.ts';
+import { eventually } from '../../support/eventually.ts';
+import { DevGuest, type Reader } from './dev-guest.ts';
 import { picture } from './guest.ts';
 
 const HZ_60 = 1e9 / 60;

@@ -6,6 +6,7 @@ import {
   type Viewer,
   type ViewerOptions,
 } from '../../../viewer/relay/index.ts';
+import { eventually } from '../../support/eventually.ts';
 import { Screen } from '../tiles/guest.ts';
 import { FakeGuest } from './fake-guest.ts';
 import { TestViewer, type TestViewerOptions } from './test-viewer.ts';
@@ -68,11 +69,6 @@ const stages: Stage[] = [];
 /** Closes all that {@link Stage.open} has opened. */
 export async function closeStages(): Promise<void> {
   for (const stage of stages.splice(0)) await stage[Symbol.asyncDispose]();
-}
-
-/** Waits for something in the relay that has no event, turn by turn of the event loop. */
-export async function eventually(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise<void>((resolve) => setImmediate(resolve));
 }
 
 /** A screen full of noise that this seed gives. */

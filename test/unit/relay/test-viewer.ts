@@ -146,8 +146,11 @@ export class TestViewer {
         .finally(() => this.#notify());
     });
     this.socket.on('close', (code) => {
-      this.closeCode = code;
-      this.#notify();
+      // Behind all that came before it.
+      this.#work = this.#work.then(() => {
+        this.closeCode = code;
+        this.#notify();
+      });
     });
   }
 
@@ -178,11 +181,16 @@ export class TestViewer {
     this.send(encodeAck({ ...update, networkUs: 5, boundUs: 1, decodeUs: 10, presentUs: 20 }));
   }
 
-  /** Waits until something holds; fails with the first thing that was wrong on the wire. */
+  /**
+   * Waits until something holds; fails with the first thing that was wrong on the wire, or when nothing
+   * comes any more.
+   */
   async until(holds: (viewer: this) => boolean): Promise<void> {
     for (;;) {
       if (this.#error !== undefined) throw this.#error;
       if (holds(this)) return;
+      if (this.closeCode !== undefined)
+        throw new Error(`the viewer was closed: ${this.closeCode} ${this.bye?.message ?? ''}`);
       await new Promise<void>((resolve) => this.#changed.add(resolve));
     }
   }
