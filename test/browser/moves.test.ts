@@ -3,6 +3,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import type {} from '../../viewer/web/index.ts';
+import { eventually } from '../support/eventually.ts';
 import { needs } from '../support/machine.ts';
 import {
   launchChromium,
@@ -14,7 +15,7 @@ import {
 } from '../support/page-browser.ts';
 import { PageServer } from '../support/page-server.ts';
 import { helloBytes, pictureBytes, stateBytes, tilesBytes } from '../support/page-wire.ts';
-import { closeStages, eventually, Stage } from '../unit/relay/stage.ts';
+import { closeStages, Stage } from '../unit/relay/stage.ts';
 import { Screen } from '../unit/tiles/guest.ts';
 
 let browser: Browser;

@@ -17,6 +17,7 @@ import {
   quarterTurn,
   readBack,
   screenshotOf,
+  snapshotOf,
 } from '../support/page-browser.ts';
 import { type AttachedViewer, DIST_FOLDER, PageServer } from '../support/page-server.ts';
 import {
@@ -255,11 +256,7 @@ needs('chromium').describe('the page in Chromium', () => {
       await show(at.viewer, NOISE, { rotation: 3 });
       expect(pixelsOff(await readBack(at.page), NOISE)).toBe(0);
       const upright = quarterTurn(quarterTurn(quarterTurn(NOISE)));
-      const file = await at.page.evaluate(async () => {
-        const png = await document.querySelector('kvmfr-view')?.snapshot();
-        return [...new Uint8Array((await png?.arrayBuffer()) ?? [])];
-      });
-      expect(pixelsOff(await decodePng(Uint8Array.from(file)), upright)).toBe(0);
+      expect(pixelsOff(await decodePng(await snapshotOf(at.page)), upright)).toBe(0);
       await shows(at.page, upright);
       expect(at.problems).toEqual([]);
     });

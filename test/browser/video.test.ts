@@ -15,6 +15,7 @@ import {
   quarterTurn,
   readBack,
   screenshotOf,
+  snapshotOf,
 } from '../support/page-browser.ts';
 import { type AttachedViewer, PageServer } from '../support/page-server.ts';
 import {
@@ -324,11 +325,7 @@ needs('chromium').describe('video in Chromium', () => {
       await play(at.viewer, 2, h264[0], cover);
       const whole = await readBack(at.page);
       check(whole, pictures[0], cover);
-      const png = await at.page.evaluate(async () => {
-        const file = await document.querySelector('kvmfr-view')?.snapshot();
-        return [...new Uint8Array((await file?.arrayBuffer()) ?? [])];
-      });
-      expect(pixelsOff(await decodePng(Uint8Array.from(png)), whole)).toBe(0);
+      expect(pixelsOff(await decodePng(await snapshotOf(at.page)), whole)).toBe(0);
       await set(at.page, 'rotation', '90');
       await displays(at.page, (shown) => pixelsOff(shown, quarterTurn(whole)) === 0);
       await set(at.page, 'rotation', '0');

@@ -152,13 +152,30 @@ export function encodePng(picture: RgbPicture): Promise<Buffer> {
 
 /** The pixels on the canvas, as the element reads them back. */
 export async function readBack(page: Page): Promise<RgbPicture> {
-  const read = await page.evaluate(async () => {
+  const { base64, ...size } = await page.evaluate(async () => {
     const view = document.querySelector('kvmfr-view');
     if (view === null) throw new Error('there is no view on this page');
     const { widthPx, heightPx, rgba } = await view.readPixels();
-    return { widthPx, heightPx, rgba: [...rgba] };
+    // As text: a list of so many numbers takes seconds to be handed over.
+    let text = '';
+    for (let at = 0; at < rgba.length; at += 8192)
+      text += String.fromCharCode(...rgba.subarray(at, at + 8192));
+    return { widthPx, heightPx, base64: btoa(text) };
   });
-  return fromRgba(read);
+  return fromRgba({ ...size, rgba: Buffer.from(base64, 'base64') });
+}
+
+/** The PNG file that the element makes of its picture. */
+export async function snapshotOf(page: Page): Promise<Buffer> {
+  const base64 = await page.evaluate(async () => {
+    const file = await document.querySelector('kvmfr-view')?.snapshot();
+    const bytes = new Uint8Array((await file?.arrayBuffer()) ?? []);
+    let text = '';
+    for (let at = 0; at < bytes.length; at += 8192)
+      text += String.fromCharCode(...bytes.subarray(at, at + 8192));
+    return btoa(text);
+  });
+  return Buffer.from(base64, 'base64');
 }
 
 /** What the display shows where the picture lies. */
