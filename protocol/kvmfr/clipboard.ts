@@ -1,12 +1,7 @@
-import { KvmfrError } from '../error.ts';
-import {
-  readStreamDescriptor,
-  STREAM_DIRECTIONS,
-  type StreamDescriptor,
-  writeStreamDescriptor,
-} from '../lgmp/stream.ts';
+import { STREAM_DIRECTIONS, type StreamDescriptor, writeStreamDescriptor } from '../lgmp/stream.ts';
 import { type Layout, layout } from '../memory/layout.ts';
-import { Region } from '../memory/region.ts';
+import type { Region } from '../memory/region.ts';
+import { GuestStatus } from './guest-status.ts';
 
 /** The one version of the clipboard's status and records. */
 export const CLIPBOARD_VERSION: number = 4;
@@ -121,20 +116,17 @@ export function readClipboardStatus(
   block: { readonly from: number; readonly to: number },
 ): RawClipboardStatus {
   const S = ClipboardStatus;
-  if (bytes.byteLength < S.$sizeBytes)
-    throw corrupt(
-      `a clipboard status has ${S.$sizeBytes} bytes, but this one has ${bytes.byteLength}`,
-    );
-  const copy = Region.copyOf(bytes.subarray(0, S.$sizeBytes));
+  const read = new GuestStatus('clipboard', bytes, S.$sizeBytes);
+  const { copy } = read;
   const expect = (what: string, found: number, wanted: number): void =>
-    must(found === wanted, what, found);
+    read.must(found === wanted, what, found);
   expect('version', S.version(copy, 0), CLIPBOARD_VERSION);
   expect('slotBytes', S.slotBytes(copy, 0), CLIPBOARD_SLOT_BYTES);
   expect('streamVersion', S.streamVersion(copy, 0), 1);
   expect('streamSlotCount', S.streamSlotCount(copy, 0), CLIPBOARD_STREAM.slotCount);
   for (let i = 0; i < 6; i++) expect('reserved', S.reserved(copy, 0, i), 0);
   const flags = S.flags(copy, 0);
-  must((flags & ~3) === 0, 'flags', flags);
+  read.must((flags & ~3) === 0, 'flags', flags);
   const available = (flags & CLIPBOARD_STATUS_FLAGS.available) !== 0;
   const hasOwner = (flags & CLIPBOARD_STATUS_FLAGS.hasOwner) !== 0;
   const generation = S.generation(copy, 0);
@@ -142,17 +134,16 @@ export function readClipboardStatus(
   const ownerGeneration = S.ownerGeneration(copy, 0);
   const leaseMs = S.lease(copy, 0);
   const formats = S.formats(copy, 0);
-  must(generation !== 0, 'generation', generation);
-  must((ownerClientId !== 0) === hasOwner, 'ownerClientID', ownerClientId);
-  must((ownerGeneration !== 0) === hasOwner, 'ownerGeneration', ownerGeneration);
-  must(available || !hasOwner, 'ownerClientID', ownerClientId);
-  must(leaseMs !== 0, 'lease', leaseMs);
-  must((formats & ~CLIPBOARD_ALL_FORMATS) === 0, 'formats', formats);
-  const hostToClient = readStream(copy, S.hostToClient.offsetBytes, block);
-  const clientToHost = readStream(copy, S.clientToHost.offsetBytes, block);
-  expect('direction', hostToClient.direction, STREAM_DIRECTIONS.hostToClient);
-  expect('direction', clientToHost.direction, STREAM_DIRECTIONS.clientToHost);
-  must(hostToClient.at !== clientToHost.at, 'stream offset', clientToHost.at);
+  read.must(generation !== 0, 'generation', generation);
+  read.mustOwn({ ownerClientId, ownerGeneration }, { has: hasOwner, available });
+  read.must(leaseMs !== 0, 'lease', leaseMs);
+  read.must((formats & ~CLIPBOARD_ALL_FORMATS) === 0, 'formats', formats);
+  const { hostToClient: down, clientToHost: up } = STREAM_DIRECTIONS;
+  const stream = (at: number, direction: number): StreamDescriptor =>
+    read.stream(at, { ...CLIPBOARD_STREAM, block, direction });
+  const hostToClient = stream(S.hostToClient.offsetBytes, down);
+  const clientToHost = stream(S.clientToHost.offsetBytes, up);
+  read.must(hostToClient.at !== clientToHost.at, 'stream offset', clientToHost.at);
   return {
     available,
     generation,
@@ -163,17 +154,6 @@ export function readClipboardStatus(
     hostToClient,
     clientToHost,
   };
-}
-
-function readStream(
-  copy: Region,
-  at: number,
-  block: { readonly from: number; readonly to: number },
-): StreamDescriptor {
-  const stream = readStreamDescriptor(copy, at, block);
-  must(stream.slotCount === CLIPBOARD_STREAM.slotCount, 'slotCount', stream.slotCount);
-  must(stream.slotBytes === CLIPBOARD_STREAM.slotBytes, 'slotSize', stream.slotBytes);
-  return stream;
 }
 
 /** Writes a status into 128 bytes of a region. */
@@ -195,12 +175,4 @@ export function writeClipboardStatus(region: Region, at: number, status: RawClip
   S.streamSlotCount.write(region, at, CLIPBOARD_STREAM.slotCount);
   writeStreamDescriptor(region, at + S.hostToClient.offsetBytes, status.hostToClient);
   writeStreamDescriptor(region, at + S.clientToHost.offsetBytes, status.clientToHost);
-}
-
-function must(holds: boolean, what: string, found: number): void {
-  if (!holds) throw corrupt(`${what} of the guest's clipboard status cannot be ${found}`);
-}
-
-function corrupt(message: string): KvmfrError {
-  return new KvmfrError('ERR_KVMFR_CORRUPT', message);
 }

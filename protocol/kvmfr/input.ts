@@ -1,11 +1,7 @@
-import { KvmfrError } from '../error.ts';
-import {
-  readStreamDescriptor,
-  type StreamDescriptor,
-  writeStreamDescriptor,
-} from '../lgmp/stream.ts';
+import { STREAM_DIRECTIONS, type StreamDescriptor, writeStreamDescriptor } from '../lgmp/stream.ts';
 import { type Layout, layout } from '../memory/layout.ts';
-import { Region } from '../memory/region.ts';
+import type { Region } from '../memory/region.ts';
+import { GuestStatus, type StatusOwner } from './guest-status.ts';
 
 /** Newest version of the input status; 1 and 2 are read as well. */
 export const INPUT_VERSION: number = 3;
@@ -187,42 +183,39 @@ export function readInputStatus(
   block: { readonly from: number; readonly to: number },
 ): RawInputStatus {
   const S = InputStatus;
-  if (bytes.byteLength < S.$sizeBytes)
-    throw corrupt(
-      `an input status has ${S.$sizeBytes} bytes, but this one has ${bytes.byteLength}`,
-    );
-  const copy = Region.copyOf(bytes.subarray(0, S.$sizeBytes));
+  const read = new GuestStatus('input', bytes, S.$sizeBytes);
+  const { copy } = read;
   const version = S.version(copy, 0);
-  must(version >= 1 && version <= INPUT_VERSION, 'version', version);
+  read.must(version >= 1 && version <= INPUT_VERSION, 'version', version);
   const flags = S.flags(copy, 0);
   const capabilities = S.capabilities(copy, 0);
   // The lights came with version 3.
   const known =
     version >= LEDS_VERSION ? KNOWN_FLAGS : KNOWN_FLAGS & ~INPUT_FLAGS.keyboardLedsValid;
-  must((flags & ~known) === 0, 'flags', flags);
-  must((capabilities & ~KNOWN_CAPABILITIES) === 0, 'capabilities', capabilities);
+  read.must((flags & ~known) === 0, 'flags', flags);
+  read.must((capabilities & ~KNOWN_CAPABILITIES) === 0, 'capabilities', capabilities);
   const generation = S.generation(copy, 0);
   const leaseMs = S.lease(copy, 0);
   const maxButtons = S.maxButtons(copy, 0);
   const streamGeneration = S.streamGeneration(copy, 0);
-  must(generation !== 0, 'generation', generation);
-  must(leaseMs !== 0, 'lease', leaseMs);
-  must(maxButtons >= 1 && maxButtons <= INPUT_BUTTONS, 'maxButtons', maxButtons);
-  must(streamGeneration !== 0, 'streamGeneration', streamGeneration);
-  must(S.streamVersion(copy, 0) === 1, 'streamVersion', S.streamVersion(copy, 0));
+  read.must(generation !== 0, 'generation', generation);
+  read.must(leaseMs !== 0, 'lease', leaseMs);
+  read.must(maxButtons >= 1 && maxButtons <= INPUT_BUTTONS, 'maxButtons', maxButtons);
+  read.must(streamGeneration !== 0, 'streamGeneration', streamGeneration);
+  read.must(S.streamVersion(copy, 0) === 1, 'streamVersion', S.streamVersion(copy, 0));
   const count = S.streamEndpointCount(copy, 0);
-  must(count === INPUT_ENDPOINTS, 'streamEndpointCount', count);
+  read.must(count === INPUT_ENDPOINTS, 'streamEndpointCount', count);
   for (let i = 0; i < 3; i++)
-    must(S.statusReserved(copy, 0, i) === 0, 'statusReserved', S.statusReserved(copy, 0, i));
+    read.must(S.statusReserved(copy, 0, i) === 0, 'statusReserved', S.statusReserved(copy, 0, i));
   for (let i = 0; i < 4; i++)
-    must(S.streamReserved(copy, 0, i) === 0, 'streamReserved', S.streamReserved(copy, 0, i));
+    read.must(S.streamReserved(copy, 0, i) === 0, 'streamReserved', S.streamReserved(copy, 0, i));
   const leds = S.keyboardLEDs(copy, 0);
-  must(version >= LEDS_VERSION || leds === 0, 'keyboardLEDs', leds);
+  read.must(version >= LEDS_VERSION || leds === 0, 'keyboardLEDs', leds);
   const available = (flags & INPUT_FLAGS.available) !== 0;
-  const owner = readOwner(copy, flags, available);
-  must(available || capabilities === 0, 'capabilities', capabilities);
+  const owner = readOwner(read, flags, available);
+  read.must(available || capabilities === 0, 'capabilities', capabilities);
   const needed = INPUT_CAPABILITIES.mouseRelative | INPUT_CAPABILITIES.keyboard;
-  must(!available || (capabilities & needed) === needed, 'capabilities', capabilities);
+  read.must(!available || (capabilities & needed) === needed, 'capabilities', capabilities);
   return {
     version,
     capabilities,
@@ -233,49 +226,43 @@ export function readInputStatus(
     maxButtons,
     streamGeneration,
     leds: (flags & INPUT_FLAGS.keyboardLedsValid) === 0 ? undefined : leds & KNOWN_LEDS,
-    endpoints: readEndpoints(copy, block),
+    endpoints: readEndpoints(read, block),
   };
 }
 
-function readOwner(
-  copy: Region,
-  flags: number,
-  available: boolean,
-): { readonly ownerClientId: number; readonly ownerGeneration: number } {
-  const ownerClientId = InputStatus.ownerClientID(copy, 0);
-  const ownerGeneration = InputStatus.ownerGeneration(copy, 0);
-  const hasOwner = (flags & INPUT_FLAGS.hasOwner) !== 0;
-  must((ownerClientId !== 0) === hasOwner, 'ownerClientID', ownerClientId);
-  must((ownerGeneration !== 0) === hasOwner, 'ownerGeneration', ownerGeneration);
-  must(available || !hasOwner, 'ownerClientID', ownerClientId);
-  return { ownerClientId, ownerGeneration };
+function readOwner(read: GuestStatus, flags: number, available: boolean): StatusOwner {
+  const owner = {
+    ownerClientId: InputStatus.ownerClientID(read.copy, 0),
+    ownerGeneration: InputStatus.ownerGeneration(read.copy, 0),
+  };
+  read.mustOwn(owner, { has: (flags & INPUT_FLAGS.hasOwner) !== 0, available });
+  return owner;
 }
 
 function readEndpoints(
-  copy: Region,
+  read: GuestStatus,
   block: { readonly from: number; readonly to: number },
 ): readonly RawInputEndpoint[] {
   const E = InputStreamEndpoint;
+  const { copy } = read;
+  const direction = STREAM_DIRECTIONS.clientToHost;
   const places = new Set<number>();
   const clients = new Set<number>();
   return Array.from({ length: INPUT_ENDPOINTS }, (_, index) => {
     const at = InputStatus.streamEndpoint.offsetBytes + index * E.$sizeBytes;
-    const stream = readStreamDescriptor(copy, at, block);
-    must(stream.direction === 2, 'direction', stream.direction);
-    must(stream.slotCount === INPUT_STREAM.slotCount, 'slotCount', stream.slotCount);
-    must(stream.slotBytes === INPUT_STREAM.slotBytes, 'slotSize', stream.slotBytes);
+    const stream = read.stream(at, { ...INPUT_STREAM, block, direction });
     const flags = E.flags(copy, at);
     const boundClientId = E.boundClientID(copy, at);
     const bindingGeneration = E.bindingGeneration(copy, at);
-    must((flags & ~3) === 0, 'endpoint flags', flags);
-    must((flags & INPUT_ENDPOINT_FLAGS.available) !== 0, 'endpoint flags', flags);
+    read.must((flags & ~3) === 0, 'endpoint flags', flags);
+    read.must((flags & INPUT_ENDPOINT_FLAGS.available) !== 0, 'endpoint flags', flags);
     const isBound = (flags & INPUT_ENDPOINT_FLAGS.bound) !== 0;
-    must((boundClientId !== 0) === isBound, 'boundClientID', boundClientId);
-    must((bindingGeneration !== 0) === isBound, 'bindingGeneration', bindingGeneration);
-    must(E.reserved(copy, at) === 0, 'endpoint reserved', E.reserved(copy, at));
-    must(!places.has(stream.at), 'endpoint offset', stream.at);
+    read.must((boundClientId !== 0) === isBound, 'boundClientID', boundClientId);
+    read.must((bindingGeneration !== 0) === isBound, 'bindingGeneration', bindingGeneration);
+    read.must(E.reserved(copy, at) === 0, 'endpoint reserved', E.reserved(copy, at));
+    read.must(!places.has(stream.at), 'endpoint offset', stream.at);
     places.add(stream.at);
-    must(!isBound || !clients.has(boundClientId), 'boundClientID', boundClientId);
+    read.must(!isBound || !clients.has(boundClientId), 'boundClientID', boundClientId);
     clients.add(boundClientId);
     return { stream, boundClientId, bindingGeneration };
   });
@@ -310,12 +297,4 @@ export function writeInputStatus(region: Region, at: number, status: RawInputSta
     E.bindingGeneration.write(region, endpointAt, endpoint.bindingGeneration);
     E.flags.write(region, endpointAt, INPUT_ENDPOINT_FLAGS.available | bound);
   }
-}
-
-function must(holds: boolean, what: string, found: number): void {
-  if (!holds) throw corrupt(`${what} of the guest's input status cannot be ${found}`);
-}
-
-function corrupt(message: string): KvmfrError {
-  return new KvmfrError('ERR_KVMFR_CORRUPT', message);
 }
