@@ -1,4 +1,5 @@
-import { Picture, type PictureFrame } from '../../client/tiles/picture.ts';
+import { Picture } from '../../client/tiles/picture.ts';
+import type { PictureFrame } from '../../client/tiles/picture-frame.ts';
 import { PATTERN_CONTENTS, type PatternContent } from '../../host/index.ts';
 import { PatternScene } from '../../host/pattern/scene.ts';
 import type { Rect } from '../../protocol/index.ts';

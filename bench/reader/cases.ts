@@ -1,5 +1,6 @@
 import { PictureMemory } from '../../client/tiles/memory.ts';
-import { Picture, type PictureFrame } from '../../client/tiles/picture.ts';
+import { Picture } from '../../client/tiles/picture.ts';
+import type { PictureFrame } from '../../client/tiles/picture-frame.ts';
 import { createRegionFile, Mapping } from '../../native/index.ts';
 import type { Rect } from '../../protocol/index.ts';
 import type { BenchCase, RunOptions } from '../support/bench-case.ts';

@@ -1,7 +1,8 @@
 import { monotonicMs } from '../clock.ts';
 import { producerSpanMs } from '../frame.ts';
 import { type ClientState, stateOfError } from '../state.ts';
-import type { Picture, PictureOutcome } from '../tiles/picture.ts';
+import type { Picture } from '../tiles/picture.ts';
+import type { PictureOutcome } from '../tiles/picture-frame.ts';
 import { keepUp, pause } from './keep-up.ts';
 import type { PictureUpdate } from './reader.ts';
 import type { GuestFrame, GuestSource } from './source.ts';

@@ -1,7 +1,7 @@
 import type { FrameDeadline, ScheduleOptions } from '../pace.ts';
 import type { SessionInfo } from '../session.ts';
 import type { ClientState } from '../state.ts';
-import type { PictureOutcome } from '../tiles/picture.ts';
+import type { PictureOutcome } from '../tiles/picture-frame.ts';
 import type { SharedPlanes } from '../tiles/shared-planes.ts';
 import type { PictureView } from '../tiles/view.ts';
 import type { GuestCursor, GuestSource, StreamOptions } from './source.ts';

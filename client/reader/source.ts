@@ -2,7 +2,7 @@ import type { FrameTiming } from '../../protocol/kvmfr/frame.ts';
 import type { FrameDeadline, ScheduleOptions } from '../pace.ts';
 import type { SessionInfo } from '../session.ts';
 import type { ClientState } from '../state.ts';
-import type { PictureFrame } from '../tiles/picture.ts';
+import type { PictureFrame } from '../tiles/picture-frame.ts';
 
 /** A frame that is lent to who keeps a picture. */
 export interface GuestFrame extends PictureFrame {

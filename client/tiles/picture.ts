@@ -9,7 +9,6 @@ import { KvmfrError } from '../../protocol/error.ts';
 import { sameToneMap, type ToneMap } from '../../protocol/kvmfr/hdr.ts';
 import { TILE_PX } from '../../protocol/limits.ts';
 import type { PixelFormat } from '../../protocol/pixel.ts';
-import type { Rect } from '../../protocol/rect.ts';
 import { monotonicMs } from '../clock.ts';
 import { changedBits, changedTiles, tilesAfter } from './changed.ts';
 import { checkSize, geometryOf, sameGeometry } from './geometry.ts';
@@ -17,38 +16,12 @@ import { bandEnd, type TileGrid, tileGrid } from './grid.ts';
 import { PictureMemory } from './memory.ts';
 import { type MemoryPlace, planesIn } from './memory-layout.ts';
 import { MoveWatch, type WatchedPicture } from './move-watch.ts';
+import { lacks, type PictureFrame, type PictureOutcome } from './picture-frame.ts';
 import type { SharedPlanes } from './shared-planes.ts';
 import type { PictureStep } from './steps.ts';
 import type { PictureGeometry, PictureRead, PictureView } from './view.ts';
 
 export type { PictureGeometry } from './view.ts';
-
-/** What a picture needs to know of a frame; a `Frame` of the client is one. */
-export interface PictureFrame {
-  readonly pixels: Uint8Array;
-  readonly format: PixelFormat;
-  readonly widthPx: number;
-  readonly heightPx: number;
-  readonly dataHeightPx: number;
-  readonly screenWidthPx: number;
-  readonly screenHeightPx: number;
-  readonly pitchBytes: number;
-  readonly rotation: number;
-  /** How HDR pixels become SDR ones; undefined for frames that are SDR. */
-  readonly toneMap?: ToneMap | undefined;
-  readonly damage: readonly Rect[];
-  readonly complete: number;
-  /** Whether what has been read until now was of this frame. */
-  readonly intact: boolean;
-  whenRows(rows: number): Promise<boolean>;
-}
-
-/**
- * What became of a frame: `changed` (the picture has a new serial), `same` (it has no new pixel), or
- * `given-up` (its rows never arrived, or the guest took it back while it was read; the next frame is
- * compared in full).
- */
-export type PictureOutcome = 'changed' | 'same' | 'given-up';
 
 const BYTES_PER_PIXEL = 4;
 const LAST_SERIAL = 0xffff_ffff;
@@ -395,11 +368,6 @@ export class Picture implements PictureView {
     // Tiles that the frame leaves black do not change any more.
     this.keepPlanes(memory.planes !== undefined);
   }
-}
-
-/** Whether rows are still to arrive: only then is there anything to wait for. */
-function lacks(frame: PictureFrame, rows: number): boolean {
-  return frame.complete < rows;
 }
 
 /** Fills with opaque black by doubling what is already there. */

@@ -1,6 +1,7 @@
 import { vi } from 'vitest';
 import { monotonicMs } from '../../../client/clock.ts';
-import { Picture, type PictureFrame } from '../../../client/tiles/picture.ts';
+import { Picture } from '../../../client/tiles/picture.ts';
+import type { PictureFrame } from '../../../client/tiles/picture-frame.ts';
 import { TILE_PX } from '../../../protocol/limits.ts';
 import type { Rect } from '../../../protocol/rect.ts';
 import {

@@ -1,4 +1,4 @@
-import type { PictureFrame } from '../../../client/tiles/picture.ts';
+import type { PictureFrame } from '../../../client/tiles/picture-frame.ts';
 import type { Rect } from '../../../protocol/rect.ts';
 
 /** Pixel formats that the client hands on. */
