@@ -3,18 +3,7 @@ import type { WireName } from '../../../host/index.ts';
 import { Region } from '../../../protocol/index.ts';
 import { countingPicture, hostOnMemory } from './fixture.ts';
 import { FRAME_QUEUE_AT, LgmpClient, POINTER_QUEUE_AT } from './lgmp-client.ts';
-
-function hexAt(region: Region, at: number, bytes: number): string {
-  return Buffer.from(region.bytes.subarray(at, at + bytes)).toString('hex');
-}
-
-function u32(...values: readonly number[]): string {
-  const bytes = Buffer.alloc(values.length * 4);
-  for (const [index, value] of values.entries()) bytes.writeUInt32LE(value >>> 0, index * 4);
-  return bytes.toString('hex');
-}
-
-const zeros = (bytes: number): string => '00'.repeat(bytes);
+import { hexAt, u32, zeros } from './wire-bytes.ts';
 
 // 48 bytes of head; VMInfo: 8 + 51 + 'Unit\0'; OSInfo: 8 + 1 + 'Test\0'.
 const UDATA_BYTES = 48 + 8 + 56 + 8 + 6;
