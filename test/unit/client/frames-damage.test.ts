@@ -5,8 +5,7 @@ import { begun, given, opened, RECT_A, RECT_B } from './frame-reading.ts';
 import { Guest, picture } from './guest.ts';
 
 describe.each(['B6', 'B7'] as const)('FrameStream on %s', (wire) => {
-  const start = (mib?: number): Promise<Guest> =>
-    Guest.start(mib === undefined ? { wire } : { wire, mib });
+  const start = (): Promise<Guest> => Guest.start({ wire });
 
   describe('damage', () => {
     it('is everything at first, and what changed after that', async () => {

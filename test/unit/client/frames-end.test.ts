@@ -5,8 +5,7 @@ import { begun, given, opened } from './frame-reading.ts';
 import { Guest, picture } from './guest.ts';
 
 describe.each(['B6', 'B7'] as const)('FrameStream on %s', (wire) => {
-  const start = (mib?: number): Promise<Guest> =>
-    Guest.start(mib === undefined ? { wire } : { wire, mib });
+  const start = (): Promise<Guest> => Guest.start({ wire });
 
   describe('the end', () => {
     it('comes with break: frame and slot are given back', async () => {

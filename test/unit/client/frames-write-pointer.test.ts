@@ -3,8 +3,7 @@ import { begun, expectSame, given, opened, RECT_A } from './frame-reading.ts';
 import { Guest, picture } from './guest.ts';
 
 describe.each(['B6', 'B7'] as const)('FrameStream on %s', (wire) => {
-  const start = (mib?: number): Promise<Guest> =>
-    Guest.start(mib === undefined ? { wire } : { wire, mib });
+  const start = (): Promise<Guest> => Guest.start({ wire });
 
   describe('the write pointer', () => {
     it('lets partial frames be read as far as they are written', async () => {

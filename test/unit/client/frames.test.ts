@@ -6,8 +6,7 @@ import { begun, expectSame, given, opened, RECT_A } from './frame-reading.ts';
 import { Guest, picture } from './guest.ts';
 
 describe.each(['B6', 'B7'] as const)('FrameStream on %s', (wire) => {
-  const start = (mib?: number): Promise<Guest> =>
-    Guest.start(mib === undefined ? { wire } : { wire, mib });
+  const start = (): Promise<Guest> => Guest.start({ wire });
 
   describe('a frame', () => {
     it('is the picture that was published, with all that its header says', async () => {
