@@ -1,3 +1,12 @@
+/** Writes pixels B, G, R, A from one place in another format at another place. */
+export type PackRow = (
+  from: Uint8Array,
+  at: number,
+  to: Uint8Array,
+  out: number,
+  pixels: number,
+) => void;
+
 /** Nits of SDR white in what is packed here as RGBA16F. */
 export const SCRGB_WHITE_NITS = 203;
 /** Nits of 1.0 in scRGB. */
@@ -44,13 +53,7 @@ function roundHalfToEven(value: number): number {
 }
 
 /** Writes pixels B, G, R, A as RGBA10: R in the lowest ten bits, A in the highest two. */
-export function packTenBitRow(
-  from: Uint8Array,
-  at: number,
-  to: Uint8Array,
-  out: number,
-  pixels: number,
-): void {
+export const packTenBitRow: PackRow = (from, at, to, out, pixels) => {
   for (let end = at + pixels * 4, i = at, o = out; i < end; i += 4, o += 4) {
     const b = TEN_BITS[from[i] ?? 0] ?? 0;
     const g = TEN_BITS[from[i + 1] ?? 0] ?? 0;
@@ -61,19 +64,13 @@ export function packTenBitRow(
     to[o + 2] = (g >>> 6) | ((b & 0xf) << 4);
     to[o + 3] = (b >>> 4) | (a << 6);
   }
-}
+};
 
 /**
  * Writes pixels B, G, R, A as RGBA16F: scRGB, linear light in which 1.0 is 80 nits, with the white of
  * the picture at 203 nits: `srgbToLinear(v / 255) * 203 / 80`, rounded to the nearest half float.
  */
-export function packHalfRow(
-  from: Uint8Array,
-  at: number,
-  to: Uint8Array,
-  out: number,
-  pixels: number,
-): void {
+export const packHalfRow: PackRow = (from, at, to, out, pixels) => {
   const put = (o: number, half: number): void => {
     to[o] = half & 0xff;
     to[o + 1] = half >>> 8;
@@ -84,4 +81,4 @@ export function packHalfRow(
     put(o + 4, LINEAR_HALVES[from[i] ?? 0] ?? 0);
     put(o + 6, ALPHA_HALVES[from[i + 3] ?? 0] ?? 0);
   }
-}
+};

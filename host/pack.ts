@@ -1,5 +1,5 @@
 import { KvmfrError, type PixelFormat, rowBytes, unitBytes } from '../protocol/index.ts';
-import { packHalfRow, packTenBitRow } from './pack-deep.ts';
+import { type PackRow, packHalfRow, packTenBitRow } from './pack-deep.ts';
 
 /** The pixel formats this publisher can send. */
 export type PublishedFormat = PixelFormat;
@@ -79,29 +79,11 @@ export interface PackRequest {
 export function packPixels(request: PackRequest): void {
   const { source, target, format, width } = request;
   const step = pixelBytes(format);
+  const pack = PACK_ROW[format];
   for (let row = request.y; row < request.y + request.height; row++) {
     const from = row * request.sourcePitchBytes + request.x * 4;
     const to = row * request.targetPitchBytes + request.x * step;
-    switch (format) {
-      case 'BGRA':
-        target.set(source.subarray(from, from + width * 4), to);
-        break;
-      case 'RGBA10':
-        packTenBitRow(source, from, target, to, width);
-        break;
-      case 'RGBA16F':
-        packHalfRow(source, from, target, to, width);
-        break;
-      case 'RGBA':
-        swapRow(source, from, target, to, width);
-        break;
-      case 'BGR_32':
-        tripleRow(source, from, target, to, width);
-        break;
-      case 'RGB_24':
-        swappedTripleRow(source, from, target, to, width);
-        break;
-    }
+    pack(source, from, target, to, width);
   }
 }
 
@@ -135,39 +117,40 @@ export function packPicture(picture: {
   return { pixels, pitchBytes };
 }
 
-function swapRow(from: Uint8Array, at: number, to: Uint8Array, out: number, pixels: number): void {
+const copyRow: PackRow = (from, at, to, out, pixels) => {
+  to.set(from.subarray(at, at + pixels * 4), out);
+};
+
+const swapRow: PackRow = (from, at, to, out, pixels) => {
   for (let end = at + pixels * 4, i = at, o = out; i < end; i += 4, o += 4) {
     to[o] = from[i + 2] ?? 0;
     to[o + 1] = from[i + 1] ?? 0;
     to[o + 2] = from[i] ?? 0;
     to[o + 3] = from[i + 3] ?? 0;
   }
-}
+};
 
-function tripleRow(
-  from: Uint8Array,
-  at: number,
-  to: Uint8Array,
-  out: number,
-  pixels: number,
-): void {
+const tripleRow: PackRow = (from, at, to, out, pixels) => {
   for (let end = at + pixels * 4, i = at, o = out; i < end; i += 4, o += 3) {
     to[o] = from[i] ?? 0;
     to[o + 1] = from[i + 1] ?? 0;
     to[o + 2] = from[i + 2] ?? 0;
   }
-}
+};
 
-function swappedTripleRow(
-  from: Uint8Array,
-  at: number,
-  to: Uint8Array,
-  out: number,
-  pixels: number,
-): void {
+const swappedTripleRow: PackRow = (from, at, to, out, pixels) => {
   for (let end = at + pixels * 4, i = at, o = out; i < end; i += 4, o += 3) {
     to[o] = from[i + 2] ?? 0;
     to[o + 1] = from[i + 1] ?? 0;
     to[o + 2] = from[i] ?? 0;
   }
-}
+};
+
+const PACK_ROW: { readonly [K in PublishedFormat]: PackRow } = {
+  BGRA: copyRow,
+  RGBA: swapRow,
+  RGBA10: packTenBitRow,
+  RGBA16F: packHalfRow,
+  BGR_32: tripleRow,
+  RGB_24: swappedTripleRow,
+};
