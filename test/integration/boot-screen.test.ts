@@ -10,6 +10,7 @@ import {
   SpiceSource,
   type Viewer,
 } from '../../viewer/relay/index.ts';
+import { eventually } from '../support/eventually.ts';
 import { SpiceScreen, setCursor } from '../unit/boot/spice-screen.ts';
 import { FakeGuest, SESSION } from '../unit/relay/fake-guest.ts';
 import { closeStages, Stage } from '../unit/relay/stage.ts';
@@ -70,8 +71,7 @@ async function start(housekeepingMs?: number): Promise<Host> {
 
 async function publish(host: Host, screen: Screen): Promise<void> {
   const { pixels, format, pitchBytes, widthPx, heightPx, rotation } = screen.frame();
-  while (!host.publish({ pixels, format, pitchBytes, widthPx, heightPx, rotation }))
-    await new Promise<void>((resolve) => setImmediate(resolve));
+  await eventually(() => host.publish({ pixels, format, pitchBytes, widthPx, heightPx, rotation }));
 }
 
 function noisy(seed: number, widthPx = 640, heightPx = 360): Screen {

@@ -8,6 +8,7 @@ import { FEATURES } from '../../protocol/kvmfr/session.ts';
 import type { LgmpLayout } from '../../protocol/lgmp/index.ts';
 import { Region } from '../../protocol/memory/region.ts';
 import { storeU64 } from '../../protocol/memory/word.ts';
+import { eventually } from '../support/eventually.ts';
 import { recordWrites } from '../support/write-recorder.ts';
 import { zeros } from './client-guest.ts';
 
@@ -152,13 +153,13 @@ const MESSAGE_KINDS = ['cMsgAvail', 'cMsgLock', 'cMsgWPos', 'cMsgWSerial', 'cMsg
 /** Uses keyboard and pointer for a while; gives where that client might write. */
 async function typeAndPoint(client: Client, host: Host, region: Region): Promise<readonly Span[]> {
   const input = client.input();
-  while (!input.state.available) await turn();
+  await eventually(() => input.state.available);
   const spans = streamSpans(region);
   for (let i = 0; i < 200; i++) {
     input.keyboard({ modifiers: i & 1, keys: [4 + (i % 8)] });
     input.move({ buttons: i & 1, deltaX: i, deltaY: -i });
     const before = host.stats.input?.accepted ?? 0;
-    while ((host.stats.input?.accepted ?? 0) === before) await turn();
+    await eventually(() => (host.stats.input?.accepted ?? 0) > before);
   }
   await input.close();
   return spans;
@@ -167,7 +168,7 @@ async function typeAndPoint(client: Client, host: Host, region: Region): Promise
 /** Has the clipboard for a while, and contents both ways; gives where that client might write. */
 async function copyAndPaste(client: Client, host: Host, region: Region): Promise<readonly Span[]> {
   const clipboard = client.clipboard();
-  while (!clipboard.state.available) await turn();
+  await eventually(() => clipboard.state.available);
   const spans = streamSpans(region);
   const contents = new Uint8Array(300_000).fill(7);
   host.setClipboard(new Map([['text', contents]]));
@@ -241,7 +242,7 @@ it.each(['B6', 'B7', 'dev7', 'dev10', 'dev12'] as const)(
       await frame?.whenRows(frame.dataHeightPx);
       await cursor.next();
     }
-    while (!cursor.moveTo({ x: 5, y: 6 })) await turn();
+    await eventually(() => cursor.moveTo({ x: 5, y: 6 }));
     const isDev12 = wire === 'dev12';
     const streams: Span[] = [];
     if (isDev12)

@@ -2,11 +2,11 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connect } from '../../client/index.ts';
 import { createHost } from '../../host/index.ts';
 import type { KvmfrClientMessage } from '../../protocol/index.ts';
+import { eventually } from '../support/eventually.ts';
 
 let folder = '';
 beforeAll(async () => {
@@ -67,7 +67,7 @@ describe.each(WIRES)('places of the pointer of a %s guest', (wire) => {
     await using client = await connect(region);
     await using pointer = client.pointer();
     const rests = async (): Promise<void> => {
-      while (pointer.isBusy) await turn();
+      await eventually(() => !pointer.isBusy);
     };
     pointer.moveTo({ x: 1, y: 1 });
     await rests();
@@ -93,7 +93,7 @@ it('places of the pointer come to nothing where they are not taken, and nobody w
   const pointer = client.pointer();
   expect(() => pointer.moveTo({ x: 0.5, y: 0 })).toThrow(/must be a whole number/);
   pointer.moveTo({ x: 1, y: 1 });
-  while (pointer.isBusy) await turn();
+  await eventually(() => !pointer.isBusy);
   expect(pointer.counters).toEqual({ sent: 0, dropped: 1 });
   pointer.moveTo({ x: 2, y: 2 });
   const settled = new Promise<void>((resolve) => pointer.whenSettled(resolve));

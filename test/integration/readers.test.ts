@@ -17,6 +17,7 @@ import {
   Mapping,
   openSharedMemory,
 } from '../../native/index.ts';
+import { eventually } from '../support/eventually.ts';
 import { Screen } from '../unit/tiles/guest.ts';
 
 let folder = '';
@@ -58,7 +59,7 @@ function inItsOwnThread(options: ThreadReaderOptions = {}): ThreadReader {
 /** Publishes a screen as soon as a slot is free. */
 async function publish(host: Host, screen: Screen): Promise<void> {
   const { pixels, format, widthPx, heightPx } = screen.frame();
-  while (!host.publish({ pixels, format, widthPx, heightPx })) await turn();
+  await eventually(() => host.publish({ pixels, format, widthPx, heightPx }));
 }
 
 function noisy(seed: number, widthPx = 640, heightPx = 360): Screen {
@@ -142,10 +143,10 @@ for (const { name, open } of READERS)
       const pictures = reader.pictures();
       const pointer = reader.cursor()[Symbol.asyncIterator]();
       void pointer.next();
-      while (watched().some((count) => count !== 1)) await turn();
+      await eventually(() => watched().every((count) => count === 1));
       await pictures[Symbol.asyncIterator]().return?.();
       await pointer.return?.();
-      while (watched().some((count) => count !== 0)) await turn();
+      await eventually(() => watched().every((count) => count === 0));
     });
 
     it('gives the pointer, its shape the same object until there is another', async () => {
@@ -233,7 +234,7 @@ for (const { name, open } of READERS)
       await host.close();
       host = await start();
       const screen = noisy(9, 65, 1);
-      while (reader.session === session) await turn();
+      await eventually(() => reader.session !== session);
       await publish(host, screen);
       await until(pictures, () => shows(reader, screen));
       expect(reader.picture.epoch).toBeGreaterThan(epoch);
@@ -250,14 +251,14 @@ for (const { name, open } of READERS)
       await until(iterated, () => shows(reader, screen));
       expect(reader.planes).toBeUndefined();
       reader.setI420(true);
-      while (reader.planes === undefined) await turn();
+      await eventually(() => reader.planes !== undefined);
       expect(planesShow(reader, screen)).toBe(true);
       screen.noise(4);
       await publish(host, screen);
       await until(iterated, () => shows(reader, screen));
       expect(planesShow(reader, screen)).toBe(true);
       reader.setI420(false);
-      while (reader.planes !== undefined) await turn();
+      await eventually(() => reader.planes === undefined);
     });
 
     it('ends its streams when it closes, and leaves no subscriber', async () => {
@@ -269,7 +270,7 @@ for (const { name, open } of READERS)
       void pointer.next();
       await publish(host, noisy(1));
       await pictures.next();
-      while (host.cursorWatchers === 0) await turn();
+      await eventually(() => host.cursorWatchers > 0);
       await states.next();
       const waiting = [pictures.next(), pictures.next()];
       await reader.close();
@@ -365,7 +366,7 @@ describe('What goes wrong in the thread of a reader', () => {
     await until(reader.pictures(), () => shows(reader, screen));
     raise(3);
     const word = Mapping.open(`${region}.fault`);
-    while (new Int32Array(word.buffer, 0, 1)[0] !== 0) await turn();
+    await eventually(() => new Int32Array(word.buffer, 0, 1)[0] === 0);
     word.close();
     expect(shows(reader, screen)).toBe(true);
     reader.setI420(true);
@@ -415,7 +416,7 @@ describe('A reader in a thread of its own, once closed', () => {
     // The rest of the process has its own, which come and go; a leak would be as many as there were readers.
     expect(threads - before.threads).toBeLessThan(count / 2);
     expect(files - before.files).toBeLessThan(count / 2);
-    while (host.watchers !== 0) await turn();
+    await eventually(() => host.watchers === 0);
   });
 
   it('closes at any moment of its start', async () => {

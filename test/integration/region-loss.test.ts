@@ -1,7 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { renameSync, rmSync, statSync, truncateSync } from 'node:fs';
-import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Client, type ClientState, inspectRegion } from '../../client/index.ts';
 import { LocalReader } from '../../client/reader/local.ts';
@@ -10,6 +9,7 @@ import { ThreadReader } from '../../client/reader/thread.ts';
 import { createHost, type Host } from '../../host/index.ts';
 import { createRegionFile } from '../../native/index.ts';
 import type { KvmfrError } from '../../protocol/error.ts';
+import { eventually } from '../support/eventually.ts';
 import { Screen } from '../unit/tiles/guest.ts';
 import { belongings, inState, zeros } from './client-guest.ts';
 
@@ -39,7 +39,7 @@ function noisy(seed: number, widthPx = 640, heightPx = 360): Screen {
 
 async function publish(host: Host, screen: Screen): Promise<void> {
   const { pixels, format, widthPx, heightPx } = screen.frame();
-  while (!host.publish({ pixels, format, widthPx, heightPx })) await turn();
+  await eventually(() => host.publish({ pixels, format, widthPx, heightPx }));
 }
 
 function opaque(value: number, index: number): number {
@@ -304,7 +304,7 @@ describe('a region that is lost', () => {
     const frames = client.frames();
     const first = frames.next();
     await client.attached();
-    while (host.watchers === 0) await turn();
+    await eventually(() => host.watchers > 0);
     await publish(host, noisy(1));
     const kept = (await first).value;
     expect(kept?.intact).toBe(true);
@@ -317,7 +317,7 @@ describe('a region that is lost', () => {
     mend(path);
     const second = await hostOf(path);
     const screen = noisy(4);
-    while (second.host.watchers === 0) await turn();
+    await eventually(() => second.host.watchers > 0);
     await publish(second.host, screen);
     const frame = (await next).value;
     const { pixels } = screen.frame();

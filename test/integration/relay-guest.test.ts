@@ -11,6 +11,7 @@ import {
   type Viewer,
   type ViewerOptions,
 } from '../../viewer/relay/index.ts';
+import { eventually } from '../support/eventually.ts';
 import { TestViewer } from '../unit/relay/test-viewer.ts';
 import { FORMATS, type FrameOptions, Screen } from '../unit/tiles/guest.ts';
 
@@ -57,8 +58,7 @@ async function publish(host: Host, screen: Screen, options: FrameOptions = {}): 
   const { pixels, format, pitchBytes, widthPx, heightPx, rotation } = screen.frame(options);
   const { damage } = options;
   const frame = { pixels, format, pitchBytes, widthPx, heightPx, rotation };
-  while (!host.publish(damage === undefined ? frame : { ...frame, damage }))
-    await new Promise<void>((resolve) => setImmediate(resolve));
+  await eventually(() => host.publish(damage === undefined ? frame : { ...frame, damage }));
 }
 
 function noisy(seed: number, widthPx = 640, heightPx = 360): Screen {
@@ -263,6 +263,6 @@ describe('a relay', () => {
     const taken = (): boolean[] => other.queues().map((queue) => queue.subscribers !== 0);
     expect(taken()).toEqual([true, true]);
     await viewer.close();
-    while (taken().includes(true)) await new Promise<void>((resolve) => setImmediate(resolve));
+    await eventually(() => !taken().includes(true));
   });
 });
