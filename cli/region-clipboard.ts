@@ -21,6 +21,18 @@ export class RegionClipboard implements GuestClipboard {
   /** The number of the offer at the line that is open. */
   #lineSerial = 0;
   #serial = 0;
+  #isWanted = false;
+  readonly #wantedChanged: () => void;
+
+  /** @param wantedChanged called when {@link isWanted} is another */
+  constructor(wantedChanged: () => void) {
+    this.#wantedChanged = wantedChanged;
+  }
+
+  /** Whether somebody is there who may use it. */
+  get isWanted(): boolean {
+    return this.#isWanted;
+  }
 
   get availability(): ClipboardAvailability {
     const reason = 'this Looking Glass host shares no clipboard by the region';
@@ -42,6 +54,11 @@ export class RegionClipboard implements GuestClipboard {
   offer(kinds: readonly ClipboardKind[], provide: ProvideContents): void {
     this.#ours = kinds.length === 0 ? undefined : { kinds, provide };
     this.#inner?.offer(kinds, provide);
+  }
+
+  attend(isWanted: boolean): void {
+    this.#isWanted = isWanted;
+    this.#wantedChanged();
   }
 
   watch(changed: () => void): () => void {

@@ -44,13 +44,13 @@ interface Open {
   readonly client: Client;
   readonly line: GuestInputLine | undefined;
   readonly hands: LgmpInput | undefined;
-  readonly clipboard: GuestClipboardLine | undefined;
 }
 
 /**
  * Keyboard, pointer and clipboard of a guest by its region, for as long as its publisher takes them:
  * opened when one does, by a client beside the one that reads the picture, and given back when another
- * publisher comes that does not.
+ * publisher comes that does not. The clipboard, which only one client of a guest can have, is claimed
+ * while somebody may use it.
  */
 export class RegionHands implements GuestInput, AsyncDisposable {
   readonly #place: RegionPlace;
@@ -59,6 +59,7 @@ export class RegionHands implements GuestInput, AsyncDisposable {
   /** Undefined when nobody wants it. */
   readonly clipboard: RegionClipboard | undefined;
   #open: Open | undefined;
+  #clipboardLine: GuestClipboardLine | undefined;
   #closing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #tell: Tell | undefined;
@@ -66,7 +67,9 @@ export class RegionHands implements GuestInput, AsyncDisposable {
 
   constructor(place: RegionPlace) {
     this.#place = place;
-    this.clipboard = place.clipboard ? new RegionClipboard() : undefined;
+    this.clipboard = place.clipboard
+      ? new RegionClipboard(() => this.#lookAtClipboard())
+      : undefined;
   }
 
   /** Uses what the guest offers from now on, and tells a person of it. */
@@ -132,22 +135,46 @@ export class RegionHands implements GuestInput, AsyncDisposable {
     const line = (features & FEATURES.input) === 0 ? undefined : client.input();
     const hands = line === undefined ? undefined : new LgmpInput(line);
     hands?.watch(() => this.#notify());
-    const clipboard = (features & FEATURES.clipboard) === 0 ? undefined : client.clipboard();
-    this.#open = { features, client, line, hands, clipboard };
-    if (clipboard !== undefined) this.clipboard?.use(new LgmpClipboard(clipboard));
+    this.#open = { features, client, line, hands };
+    this.#lookAtClipboard();
+  }
+
+  #lookAtClipboard(): void {
+    const { features = 0, client } = this.#open ?? {};
+    const isShared = (features & FEATURES.clipboard) !== 0;
+    if (!isShared || this.clipboard?.isWanted !== true) this.#giveClipboardBack();
+    else if (this.#clipboardLine === undefined && client !== undefined) {
+      this.#clipboardLine = client.clipboard();
+      this.clipboard.use(new LgmpClipboard(this.#clipboardLine));
+    }
+  }
+
+  #giveClipboardBack(): void {
+    const line = this.#clipboardLine;
+    if (line === undefined) return;
+    this.#clipboardLine = undefined;
+    this.clipboard?.use(undefined);
+    this.#closeAfter(() => line.close());
   }
 
   #shut(): void {
     const open = this.#open;
     if (open === undefined) return;
     this.#open = undefined;
-    this.clipboard?.use(undefined);
+    this.#giveClipboardBack();
     open.hands?.close();
+    this.#closeAfter(async () => {
+      await open.line?.close();
+      await open.client.close();
+    });
+  }
+
+  /** One after the other, in the order in which they were let go. */
+  #closeAfter(close: () => Promise<void>): void {
     const before = this.#closing;
     this.#closing = (async () => {
       await before;
-      await Promise.all([open.line?.close(), open.clipboard?.close()]);
-      await open.client.close();
+      await close();
     })();
   }
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as turn } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { connect } from '../../client/index.ts';
 import type { HostOptions } from '../../host/index.ts';
 import { keyOfCode } from '../../protocol/keys.ts';
 import {
@@ -151,6 +152,27 @@ it('what was offered is offered again to the guest that comes after', async () =
   const second = await guestOf(path);
   await second.clipboards('offer');
   expect(Buffer.compare(await second.pasteGiven('text'), words)).toBe(0);
+});
+
+it('is left to other programs for as long as no viewer may use it', async () => {
+  const guest = await guestOf(temporaryPath());
+  await using view = run(['view', guest.path]);
+  await view.says(/the guest takes them by its region/);
+  const client = await connect(guest.path);
+  const patience = { timeout: 60_000 };
+  const gets = async (): Promise<void> => {
+    await using other = client.clipboard();
+    await expect.poll(() => other.state.owner, patience).toBe('us');
+  };
+  try {
+    await gets();
+    // Given up by then, it is there for a viewer, and again for others when that has gone.
+    const viewer = await attend(view);
+    viewer.socket.close();
+    await gets();
+  } finally {
+    await client.close();
+  }
 });
 
 it('with --clipboard off nobody takes it from the guest', async () => {

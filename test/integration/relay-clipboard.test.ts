@@ -29,7 +29,11 @@ interface Open {
 }
 
 async function open(
-  options: { readonly policy?: ClipboardPolicy | 'off'; readonly viewOnly?: boolean } = {},
+  options: {
+    readonly policy?: ClipboardPolicy | 'off';
+    readonly viewOnly?: boolean;
+    readonly idleGraceMs?: number;
+  } = {},
 ): Promise<Open> {
   const guest = new WrittenClipboard();
   const { policy = 'both', ...rest } = options;
@@ -287,6 +291,31 @@ describe('the clipboard through the relay', () => {
       expect(other.bye?.code).toBe('ERR_KVMFR_DENIED');
     }
     expect([...looking.guest.offers, ...looking.guest.reads]).toEqual([]);
+    expect(looking.guest.attended).toEqual([]);
+  });
+
+  it('is had from the guest while there is a viewer, and given back after the last', async () => {
+    const { guest, stage } = await open();
+    expect(guest.attended).toEqual([]);
+    const [first, second] = [await join(stage), await join(stage)];
+    first.socket.terminate();
+    await eventually(() => stage.relay.viewers.length === 1);
+    expect(guest.attended).toEqual([true]);
+    second.socket.terminate();
+    await eventually(() => guest.attended.length === 2);
+    await join(stage);
+    expect(guest.attended).toEqual([true, false, true]);
+  });
+
+  it('is kept over a viewer that comes back', async () => {
+    const { guest, stage } = await open({ idleGraceMs: 60_000 });
+    const viewer = await join(stage);
+    viewer.socket.terminate();
+    await eventually(() => stage.relay.viewers.length === 0);
+    await join(stage);
+    expect(guest.attended).toEqual([true]);
+    await stage.relay.close();
+    expect(guest.attended).toEqual([true, false]);
   });
 
   it.each([

@@ -15,6 +15,8 @@ export class WrittenClipboard implements GuestClipboard {
   readonly offers: (readonly ClipboardKind[])[] = [];
   /** Kinds that were read, in their order. */
   readonly reads: ClipboardKind[] = [];
+  /** Whether somebody was there who may use it, each time that this became another. */
+  readonly attended: boolean[] = [];
   #contents: { readonly [kind in ClipboardKind]?: Uint8Array | undefined } = {};
   #provide: ProvideContents | undefined;
   #serial = 0;
@@ -31,6 +33,10 @@ export class WrittenClipboard implements GuestClipboard {
     this.#provide = kinds.length > 0 ? provide : undefined;
     if (this.holdsOurs) this.offered = undefined;
     this.#tell();
+  }
+
+  attend(isWanted: boolean): void {
+    this.attended.push(isWanted);
   }
 
   watch(changed: () => void): () => void {

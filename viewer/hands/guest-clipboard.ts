@@ -47,6 +47,11 @@ export interface GuestClipboard {
    * It holds until the guest copies something, also over a loss of the connection.
    */
   offer(kinds: readonly ClipboardKind[], provide: ProvideContents): void;
+  /**
+   * Somebody who may use it is there from now on, or nobody any more. A clipboard that others want as
+   * well is claimed only meanwhile; where this is left out it is there for us at any time.
+   */
+  attend?(isWanted: boolean): void;
   /** Calls back when availability, {@link offered} or {@link holdsOurs} is another. The answer ends it. */
   watch(changed: () => void): () => void;
 }

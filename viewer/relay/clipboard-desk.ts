@@ -28,6 +28,8 @@ export interface ClipboardDeskOptions {
   readonly limits: ClipboardLimits;
   /** Calls back whenever the input is somebody else's. The answer ends it. */
   readonly watchHolder: (changed: () => void) => () => void;
+  /** How long the guest's clipboard is kept after the last viewer has left. */
+  readonly idleGraceMs: number;
   /** Units: milliseconds of any clock that does not jump. */
   readonly nowMs?: () => number;
 }
@@ -86,12 +88,16 @@ export class ClipboardDesk {
   readonly #ends: readonly (() => void)[];
   #given: Given | undefined;
   #wasHeld = false;
+  readonly #idleGraceMs: number;
+  #isWanted = false;
+  #graceTimer: NodeJS.Timeout | undefined;
 
   constructor(options: ClipboardDeskOptions) {
     this.#guest = options.guest;
     this.policy = options.policy;
     this.limits = options.limits;
     this.#nowMs = options.nowMs ?? (() => performance.now());
+    this.#idleGraceMs = options.idleGraceMs;
     this.#ends = [
       options.guest.watch(() => this.#guestChanged()),
       options.watchHolder(() => this.#holderChanged()),
@@ -115,9 +121,13 @@ export class ClipboardDesk {
       leave: (of) => {
         this.#seats.delete(of);
         if (this.#given?.seat === of) this.#withdraw();
+        if (this.#seats.size === 0)
+          this.#graceTimer = setTimeout(() => this.#attend(false), this.#idleGraceMs);
       },
     });
     this.#seats.add(seat);
+    clearTimeout(this.#graceTimer);
+    this.#attend(true);
     return seat;
   }
 
@@ -126,6 +136,14 @@ export class ClipboardDesk {
     this.#withdraw();
     for (const end of this.#ends) end();
     for (const seat of [...this.#seats]) seat.leave();
+    clearTimeout(this.#graceTimer);
+    this.#attend(false);
+  }
+
+  #attend(isWanted: boolean): void {
+    if (isWanted === this.#isWanted) return;
+    this.#isWanted = isWanted;
+    this.#guest.attend?.(isWanted);
   }
 
   #give(seat: ClipboardSeat, offer: ClipboardOffer): void {

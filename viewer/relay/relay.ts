@@ -164,6 +164,7 @@ class Relay implements Viewer {
         ? undefined
         : new ClipboardDesk({
             ...settings.clipboard,
+            idleGraceMs: settings.idleGraceMs,
             watchHolder: (changed) => desk.watchHolder(changed),
           });
     const { sound, microphone } = settings;
