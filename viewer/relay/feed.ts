@@ -8,13 +8,14 @@ import {
 import type { EncodedUpdate } from '../encode/index.ts';
 import { type Acknowledged, Flight, type OnTheWay } from './flight.ts';
 import type { Hub } from './hub.ts';
+import { LaneStay } from './lane-stay.ts';
 import type { LineState } from './line.ts';
 import { MoveBase } from './move-base.ts';
 import { type MovePlan, tilesOfBits } from './move-log.ts';
 import type { Outlet } from './outlet.ts';
 import { Screen } from './screen.ts';
 import { type FeedAbilities, Taste, type Way, type Wish } from './taste.ts';
-import type { LaneMember, LanePicture, VideoLane } from './video-lane.ts';
+import type { LaneMember, LanePicture } from './video-lane.ts';
 import type { ViewerTotals } from './viewer-info.ts';
 
 /** What a feed is made with. */
@@ -43,11 +44,7 @@ const REST_MS = 250;
 /** Tiles repaired in one update while others move; and while all is still. */
 const REPAIR_MOVING = 24;
 const REPAIR_STILL = 96;
-/** Times a viewer may fall out of the stream in a while before it is given a slower one. */
-const MAX_FALLS = 2;
-const FALLS_KEPT_MS = 10_000;
-/** How long a viewer that has kept up stays in the slower stream. */
-const SLOW_LANE_MS = 15_000;
+
 /**
  * What one viewer is sent of the picture. It is pulled: when there is room and credit, whatever is
  * owed now is coded and sent; between two such moments nothing is kept but what the screen shows.
@@ -66,15 +63,20 @@ export class Feed implements LaneMember {
   #generation = 0;
   #sending = false;
   #waiting: LanePicture[] = [];
-  #lane: VideoLane | undefined;
+  readonly #lane: LaneStay;
   #stream = 0;
-  #falls = 0;
-  #fallsSinceMs = 0;
-  #slowUntilMs = 0;
 
   constructor(options: FeedOptions) {
     this.#options = options;
     this.#taste = new Taste(options.hub.coding);
+    this.#lane = new LaneStay({
+      member: this,
+      coding: options.hub.coding,
+      left: () => {
+        // Sent now they would come between the messages of another update; who comes back gets a key.
+        this.#waiting = [];
+      },
+    });
   }
 
   /** What the viewer can decode, the one it likes best first. */
@@ -85,7 +87,7 @@ export class Feed implements LaneMember {
   /** How the viewer wants to be served from now on. */
   wish(wish: Wish): void {
     this.#taste.wish = wish;
-    if (this.#taste.way !== 'video') this.#leaveLane();
+    if (this.#taste.way !== 'video') this.#lane.leave();
   }
 
   /** Epoch of the picture that the viewer was told. */
@@ -127,7 +129,7 @@ export class Feed implements LaneMember {
     // Nobody is blamed for what was left lying while hidden.
     const nowMs = performance.now();
     if (visible) this.forgive(nowMs);
-    else this.#leaveLane();
+    else this.#lane.leave();
   }
 
   /** Nobody could acknowledge anything until now. */
@@ -151,7 +153,7 @@ export class Feed implements LaneMember {
   forget(): void {
     this.#epoch = 0;
     this.#flight.looks();
-    this.#leaveLane();
+    this.#lane.leave();
   }
 
   /** Stops sending what is being sent. */
@@ -167,7 +169,7 @@ export class Feed implements LaneMember {
   end(): void {
     this.#visible = false;
     this.void();
-    this.#leaveLane();
+    this.#lane.leave();
   }
 
   /** Sends whatever is owed and there is room for. */
@@ -175,8 +177,8 @@ export class Feed implements LaneMember {
     if (!this.#current) return;
     const { hub, outlet, credit } = this.#options;
     const way = this.#taste.way;
-    if (way === 'video') this.#joinLane();
-    else this.#leaveLane();
+    if (way === 'video') this.#lane.join(this.#taste);
+    else this.#lane.leave();
     if (this.#sending || !outlet.hasRoom || this.#flight.count >= credit) return;
     if (!hub.presentable) return;
     try {
@@ -185,7 +187,7 @@ export class Feed implements LaneMember {
     } catch (error) {
       this.#options.failed(error);
     }
-    this.#lane?.pump();
+    this.#lane.pump();
   }
 
   takeVideo(picture: LanePicture): boolean {
@@ -196,7 +198,8 @@ export class Feed implements LaneMember {
       this.#waiting.length >= MAX_WAITING ||
       !outlet.hasRoom
     ) {
-      this.#fell();
+      this.#options.totals.falls++;
+      this.#lane.fell();
       return false;
     }
     if (this.#sending) this.#waiting.push(picture);
@@ -209,12 +212,12 @@ export class Feed implements LaneMember {
   }
 
   slowDown(): void {
-    this.#slowUntilMs = performance.now() + SLOW_LANE_MS;
+    this.#lane.slowDown();
   }
 
   /** The viewer's decoder needs a key picture of a stream. */
   needKey(stream: number): void {
-    if (stream === this.#stream) this.#lane?.needKey(this);
+    if (stream === this.#stream) this.#lane.needKey();
   }
 
   /**
@@ -234,7 +237,7 @@ export class Feed implements LaneMember {
   /** About a second has passed. */
   tick(nowMs: number): void {
     if (this.#visible) this.#flight.tick(nowMs);
-    if (nowMs - this.#fallsSinceMs > FALLS_KEPT_MS) this.#falls = 0;
+    this.#lane.tick(nowMs);
   }
 
   get #current(): boolean {
@@ -375,33 +378,5 @@ export class Feed implements LaneMember {
     this.#flight.handedOver(update, { ...times, stages });
     const sentMs = performance.timeOrigin + update.sentMs;
     this.#options.send(encodeTimes({ epoch: this.#epoch, serial, stages, sentMs }));
-  }
-
-  #joinLane(): void {
-    const { codec, takesPart } = this.#taste;
-    if (codec === undefined) return;
-    const tier = performance.now() < this.#slowUntilMs ? 'slow' : 'full';
-    const part = takesPart && tier === 'full';
-    const lane = this.#options.hub.coding.lane({ codec, tier, part });
-    if (lane === this.#lane) return;
-    this.#leaveLane();
-    this.#lane = lane;
-    lane?.join(this);
-  }
-
-  #leaveLane(): void {
-    this.#lane?.leave(this);
-    this.#lane = undefined;
-    // Sent now they would come between the messages of another update; who comes back gets a key.
-    this.#waiting = [];
-  }
-
-  /** It did not keep up with its lane: after a few times it is given a slower one. */
-  #fell(): void {
-    const nowMs = performance.now();
-    if (this.#falls === 0) this.#fallsSinceMs = nowMs;
-    this.#falls++;
-    this.#options.totals.falls++;
-    if (this.#falls > MAX_FALLS) this.slowDown();
   }
 }

@@ -1,7 +1,8 @@
 import { STAGE_BUCKETS_US, type StageHistograms } from '../../client/stage-histograms.ts';
 import { SOURCES, STATES } from '../../protocol/wire/index.ts';
 import type { Encoder } from '../encode/index.ts';
-import type { ClipboardCounts, ClipboardDesk } from './clipboard-desk.ts';
+import type { ClipboardDesk } from './clipboard-desk.ts';
+import type { ClipboardCounts } from './clipboard-seat.ts';
 import type { Hub } from './hub.ts';
 import type { InputCounts } from './input-desk.ts';
 import type { LatencyStage } from './latency.ts';

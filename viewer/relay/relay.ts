@@ -10,7 +10,6 @@ import {
   type Bye,
   CODECS,
   type Encoding,
-  encodeBye,
   type Hello,
   WIRE_SUBPROTOCOL,
   WIRE_VERSION,
@@ -27,6 +26,7 @@ import type { MetricsSource } from './metrics.ts';
 import { type Settings, settle, type ViewerOptions } from './options.ts';
 import { Page } from './page.ts';
 import type { Pass } from './passes.ts';
+import { refuse, turnAway } from './refusals.ts';
 import type { Role } from './role.ts';
 import { HttpFace, splitTarget } from './server.ts';
 import { SoundDesk } from './sound-desk.ts';
@@ -389,21 +389,4 @@ function offer(settings: Settings, hub: Hub): Pick<Hello, 'encodings' | 'codecs'
   const order: readonly Encoding[] =
     settings.encode === 'video' ? ['video', 'lossless', 'jpeg'] : ['lossless', 'video', 'jpeg'];
   return { encodings: order.filter((encoding) => has.has(encoding)), codecs };
-}
-
-/** Answers a socket that is not let in. Says nothing about why a token did not do. */
-function refuse(socket: Duplex, status: string): void {
-  const close = 'Connection: close\r\nContent-Length: 0\r\n\r\n';
-  socket.end(`HTTP/1.1 ${status}\r\n${close}`, () => socket.destroy());
-}
-
-/** A browser cannot read why an upgrade was refused, so one too many is let in to be told. */
-function turnAway(socket: WebSocket, maxViewers: number): void {
-  socket.on('error', () => socket.terminate());
-  const message = `this relay has ${maxViewers} viewers, which is all it takes`;
-  socket.send(encodeBye({ code: 'ERR_KVMFR_BUSY', message, retry: true }), () => {
-    socket.close(1013, 'ERR_KVMFR_BUSY');
-    // It was told; whoever does not close is not waited for.
-    setTimeout(() => socket.terminate(), CLOSE_WAIT_MS).unref();
-  });
 }

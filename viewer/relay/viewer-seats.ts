@@ -16,7 +16,8 @@ import {
   WIRE_TYPES,
   wireError,
 } from '../../protocol/wire/index.ts';
-import type { ClipboardDesk, ClipboardSeat } from './clipboard-desk.ts';
+import type { ClipboardDesk } from './clipboard-desk.ts';
+import type { ClipboardSeat } from './clipboard-seat.ts';
 import { HeldWatch } from './held-watch.ts';
 import type { InputDesk, Seat } from './input-desk.ts';
 import type { SoundDesk, SoundSeat } from './sound-desk.ts';
