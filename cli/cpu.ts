@@ -1,9 +1,9 @@
 import { parseCpuList, pinProcess } from '../native/index.ts';
 import { KvmfrError } from '../protocol/error.ts';
-import { type FlagSpec, type ParsedCommand, usageError } from './spec.ts';
+import { type FlagSpecs, type ParsedCommand, usageError } from './spec.ts';
 
 /** The flag `--cpu`, for commands that read or write a region all the time. */
-export const CPU_FLAG: { readonly [flag: string]: FlagSpec } = {
+export const CPU_FLAG: FlagSpecs = {
   cpu: { value: 'LIST', help: 'run on these processors only, for example 0-3 (kvmfr info: which)' },
 };
 

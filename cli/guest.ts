@@ -1,11 +1,11 @@
 import type { PatternContent, PublishedFormat, WireName } from '../host/index.ts';
-import { choiceFlag, type FlagSpec, numberFlag, type ParsedCommand, sizeFlag } from './spec.ts';
+import { choiceFlag, type FlagSpecs, numberFlag, type ParsedCommand, sizeFlag } from './spec.ts';
 
 const FORMATS = ['BGRA', 'RGBA', 'RGBA10', 'RGBA16F', 'BGR_32', 'RGB_24'] as const;
 const WIRES = ['B6', 'B7', 'dev10', 'dev12'] as const;
 
 /** Flags of every command that publishes a synthetic guest. */
-export const GUEST_FLAGS: { readonly [flag: string]: FlagSpec } = {
+export const GUEST_FLAGS: FlagSpecs = {
   size: { value: 'WxH', help: 'size of the pattern (default 1920x1080)' },
   fps: { value: 'N', help: 'frames a second of the pattern, or looks at a screen (default 60)' },
   content: { value: 'WHAT', help: 'demo, desk, scroll or game (default demo)' },

@@ -21,32 +21,36 @@ import {
 } from '../viewer/hands/index.ts';
 import { type GuestSight, RegionHands, type RegionPlace, tellUnused } from './region-hands.ts';
 import { RegionPointer } from './region-pointer.ts';
-import { choiceFlag, type FlagSpec, type ParsedCommand, usageError } from './spec.ts';
+import { choiceFlag, type FlagSpecs, grouped, type ParsedCommand, usageError } from './spec.ts';
 import { SPICE_TLS_FLAGS, spiceTls } from './spice-tls.ts';
 import { say } from './terminal.ts';
 
 /** Flags of commands that bring keys and pointer to a guest. */
-export const HANDS_FLAGS: { readonly [flag: string]: FlagSpec } = {
-  spice: {
-    value: 'HOST:PORT',
-    help: 'hands, boot screen (or unix:PATH); --spice-password-file, --spice-ca FILE',
-  },
-  'spice-password-file': {
-    value: 'FILE',
-    help: 'the password is the line in FILE (KVMFR_SPICE_PASSWORD works too)',
-    toldBeside: 'spice',
-  },
-  ...SPICE_TLS_FLAGS,
-  microphone: { help: 'who has keyboard and mouse may speak to the guest, by SPICE' },
-  qmp: {
-    value: 'unix:PATH',
-    help: 'hands while there is no SPICE; --clipboard both|to-guest|from-guest|off',
-  },
-  clipboard: {
-    value: 'WAY',
-    help: 'what is copied goes both, to-guest, from-guest or off (default: both)',
-    toldBeside: 'qmp',
-  },
+export const HANDS_FLAGS: FlagSpecs = {
+  ...grouped('Keyboard, mouse and boot screen', {
+    spice: {
+      value: 'HOST:PORT',
+      help: "the guest's SPICE server (or unix:PATH), for clipboard and sound too",
+    },
+    'spice-password-file': {
+      value: 'FILE',
+      help: 'its password is a line in FILE (KVMFR_SPICE_PASSWORD works too)',
+    },
+    ...SPICE_TLS_FLAGS,
+    qmp: {
+      value: 'unix:PATH',
+      help: "keyboard and mouse by QEMU's control socket while there is no SPICE",
+    },
+  }),
+  ...grouped('Sound', {
+    microphone: { help: 'who has keyboard and mouse may speak to the guest, by SPICE' },
+  }),
+  ...grouped('Clipboard', {
+    clipboard: {
+      value: 'WAY',
+      help: 'what is copied goes both, to-guest, from-guest or off (default: both)',
+    },
+  }),
 };
 
 /** By which way keys and pointer get into the guest. */

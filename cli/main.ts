@@ -8,7 +8,8 @@ import * as latency from './commands/latency.ts';
 import * as password from './commands/password.ts';
 import * as snapshot from './commands/snapshot.ts';
 import * as view from './commands/view.ts';
-import { type CommandSpec, commandHelp, type ParsedCommand, parseCommand } from './spec.ts';
+import { commandHelp } from './help.ts';
+import { type CommandSpec, type ParsedCommand, parseCommand } from './spec.ts';
 import { EXIT, errorJson, errorText, exitStatus, interruptSignal, print, say } from './terminal.ts';
 import { packageVersion } from './version.ts';
 

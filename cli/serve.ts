@@ -13,6 +13,7 @@ import {
   type Viewer,
   type ViewerOptions,
 } from '../viewer/relay/index.ts';
+import { CPU_FLAG } from './cpu.ts';
 import {
   clipboardPolicy,
   type Hands,
@@ -25,7 +26,8 @@ import { cookieKey, readSecrets, type Secrets } from './secrets.ts';
 import {
   addressFlag,
   choiceFlag,
-  type FlagSpec,
+  type FlagSpecs,
+  grouped,
   numberFlag,
   type ParsedCommand,
   usageError,
@@ -42,50 +44,56 @@ const DEFAULT_ADDRESS = { host: '127.0.0.1', port: 8400 };
 const RENEWAL_CHECK_MS = 12 * 60 * 60_000;
 
 /** Flags of every command that relays to browsers. */
-export const SERVE_FLAGS: { readonly [flag: string]: FlagSpec } = {
-  listen: {
-    value: 'HOST:PORT',
-    help: 'where browsers connect (default 127.0.0.1:8400; port 0: any free)',
-  },
-  token: {
-    value: 'TOKEN',
-    help: 'the secret in the address (default: random; KVMFR_TOKEN works too)',
-  },
-  'allow-origin': {
-    value: 'ORIGIN',
-    help: 'let pages of this origin connect; may be repeated',
-    multiple: true,
-  },
-  encode: {
-    value: 'HOW',
-    help: 'auto, lossless, video or jpeg (auto: exact at rest, video in motion)',
-  },
-  bitrate: { value: 'KBITS', help: 'most kilobits a second of video (default: by the size)' },
-  'tls-cert': {
-    value: 'FILE',
-    help: 'certificate chain, --tls-key FILE its key (PEM); off loopback one is made',
-  },
-  'tls-key': { value: 'FILE', help: 'its key (PEM)', toldBeside: 'tls-cert' },
-  'max-fps': {
-    value: 'N',
-    help: 'take at most N frames a second; --cpu LIST: stay on these processors',
-  },
-  cpu: { value: 'LIST', help: 'stay on these processors', toldBeside: 'max-fps' },
+export const SERVE_FLAGS: FlagSpecs = {
+  ...grouped('Region', {
+    'max-fps': { value: 'N', help: 'take at most N frames a second' },
+    ...CPU_FLAG,
+  }),
+  ...grouped('Listening', {
+    listen: {
+      value: 'HOST:PORT',
+      help: 'where browsers connect (default 127.0.0.1:8400; port 0: any free)',
+    },
+    'tls-cert': {
+      value: 'FILE',
+      help: 'certificate chain (PEM); off loopback one is made where none is given',
+    },
+    'tls-key': { value: 'FILE', help: 'its key (PEM)' },
+    'allow-origin': {
+      value: 'ORIGIN',
+      help: 'let pages of this origin connect; may be repeated',
+      multiple: true,
+    },
+  }),
+  ...grouped('Access', {
+    token: {
+      value: 'TOKEN',
+      help: 'the secret in the address (default: random; KVMFR_TOKEN works too)',
+    },
+  }),
+  ...grouped('Video', {
+    encode: {
+      value: 'HOW',
+      help: 'auto, lossless, video or jpeg (auto: exact at rest, video in motion)',
+    },
+    bitrate: { value: 'KBITS', help: 'most kilobits a second of video (default: by the size)' },
+  }),
 };
 
 /** Flags of commands that go on serving, besides {@link SERVE_FLAGS}. */
-export const DOOR_FLAGS: { readonly [flag: string]: FlagSpec } = {
-  'token-file': {
-    value: 'FILE',
-    help: 'the token is a line in FILE; --view-token-file: of who may only look',
-  },
-  'view-token-file': { value: 'FILE', help: 'of who may only look', toldBeside: 'token-file' },
-  'password-file': {
-    value: 'FILE',
-    help: 'people sign in: a password, or what kvmfr password prints',
-  },
-  'view-only': { help: 'nobody can act on the guest, all can only look' },
-  'trust-proxy': { help: 'believe X-Forwarded-For of a proxy on this machine' },
+export const DOOR_FLAGS: FlagSpecs = {
+  ...grouped('Listening', {
+    'trust-proxy': { help: 'believe X-Forwarded-For of a proxy on this machine' },
+  }),
+  ...grouped('Access', {
+    'token-file': { value: 'FILE', help: 'the token is a line in FILE' },
+    'view-token-file': { value: 'FILE', help: 'so is the token of who may only look' },
+    'password-file': {
+      value: 'FILE',
+      help: 'people sign in: a password, or what kvmfr password prints',
+    },
+    'view-only': { help: 'nobody can act on the guest, all can only look' },
+  }),
 };
 
 /** What a relay was told on the command line. */

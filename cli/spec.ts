@@ -8,8 +8,18 @@ export interface FlagSpec {
   readonly help: string;
   readonly multiple?: boolean;
   readonly short?: string;
-  /** The flag whose line of the help tells of this one too. */
-  readonly toldBeside?: string;
+  /** The heading of the help that it stands below. */
+  readonly group?: string;
+}
+
+/** Flags by their names. */
+export type FlagSpecs = { readonly [flag: string]: FlagSpec };
+
+/** Flags that stand below one heading of the help. */
+export function grouped(group: string, flags: FlagSpecs): FlagSpecs {
+  return Object.fromEntries(
+    Object.entries(flags).map(([name, flag]) => [name, { ...flag, group }]),
+  );
 }
 
 /** What a command takes, and how it says so. */
@@ -20,7 +30,7 @@ export interface CommandSpec {
   readonly args: string;
   /** Names of the positional arguments, and whether each must be there. */
   readonly positionals: readonly { readonly name: string; readonly required: boolean }[];
-  readonly flags: { readonly [flag: string]: FlagSpec };
+  readonly flags: FlagSpecs;
   /** Flags that exist in the plan of this product and not in this version: refused by name. */
   readonly later?: { readonly [flag: string]: string };
   readonly example: string;
@@ -120,30 +130,6 @@ function checkPositionals(spec: CommandSpec, found: readonly string[]): void {
   if (missing !== undefined) throw usageError(`kvmfr ${spec.name} needs ${missing.name}`);
 }
 
-/** The help of a command: fits a screen, ends with an example. */
-export function commandHelp(spec: CommandSpec): string {
-  const told = Object.entries(spec.flags).filter(([, flag]) => flag.toldBeside === undefined);
-  const rows = told.map(([name, flag]): [string, string] => {
-    const short = flag.short === undefined ? '' : `-${flag.short}, `;
-    return [`${short}--${name}${flag.value === undefined ? '' : ` ${flag.value}`}`, flag.help];
-  });
-  rows.push(['--help', 'this text']);
-  const width = Math.max(...rows.map(([flag]) => flag.length));
-  const head = `kvmfr ${spec.name}${spec.args === '' ? '' : ` ${spec.args}`}`;
-  return [
-    `${head}: ${spec.summary}`,
-    '',
-    ...rows.map(([flag, help]) => `  ${flag.padEnd(width)}  ${help}`),
-    ...(spec.positionals.some((arg) => arg.name === 'REGION') ? ['', REGION_HELP] : []),
-    '',
-    `Example: ${spec.example}`,
-    '',
-  ].join('\n');
-}
-
-const REGION_HELP = `REGION: a file, /dev/kvmfrN, ivshmem:unix:SOCKET, or inside a guest pci:[ADDR] or vfio:[ADDR].
-Left out where it may be: /dev/kvmfr0 if it exists, else /dev/shm/looking-glass.`;
-
 /** A flag's whole number within bounds. @throws ERR_KVMFR_USAGE */
 export function numberFlag(
   command: ParsedCommand,
@@ -179,7 +165,7 @@ export function choiceFlag<Choice extends string>(
 }
 
 /** The flag `--assume`, for commands that read a region. */
-export const ASSUME_FLAG: { readonly [flag: string]: FlagSpec } = {
+export const ASSUME_FLAG: FlagSpecs = {
   assume: {
     value: 'dev12',
     help: "read an unknown newer wire as if it were dev12, at one's own risk",

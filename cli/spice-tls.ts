@@ -3,16 +3,12 @@ import { readFileSync } from 'node:fs';
 import type { SpiceTls } from '../client/spice/index.ts';
 import { KvmfrError } from '../protocol/error.ts';
 import { unreadable } from './reasons.ts';
-import type { FlagSpec, ParsedCommand } from './spec.ts';
+import type { FlagSpecs, ParsedCommand } from './spec.ts';
 
 /** Flags by which a SPICE server is reached by TLS. */
-export const SPICE_TLS_FLAGS: { readonly [flag: string]: FlagSpec } = {
-  'spice-tls': { help: 'the address is that of the TLS port', toldBeside: 'spice' },
-  'spice-ca': {
-    value: 'FILE',
-    help: "certificates that signed the SPICE server's, or its own (PEM)",
-    toldBeside: 'spice',
-  },
+export const SPICE_TLS_FLAGS: FlagSpecs = {
+  'spice-tls': { help: 'the address is that of its TLS port' },
+  'spice-ca': { value: 'FILE', help: "what signed the server's certificate, or that itself (PEM)" },
 };
 
 /** How the SPICE server proves itself; undefined where it need not. @throws ERR_KVMFR_USAGE */

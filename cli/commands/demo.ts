@@ -5,7 +5,7 @@ import { type GuestProcess, spawnPattern } from '../../host/index.ts';
 import { keepToCpus } from '../cpu.ts';
 import { GUEST_FLAGS, guestOptions } from '../guest.ts';
 import { DOOR_FLAGS, SERVE_FLAGS, serve, serveOptions } from '../serve.ts';
-import type { CommandSpec, ParsedCommand } from '../spec.ts';
+import { type CommandSpec, grouped, type ParsedCommand } from '../spec.ts';
 import { EXIT, errorText, say } from '../terminal.ts';
 
 /** What `kvmfr demo` takes. */
@@ -17,8 +17,13 @@ export const spec: CommandSpec = {
   flags: {
     ...SERVE_FLAGS,
     ...DOOR_FLAGS,
-    ...GUEST_FLAGS,
-    wire: { value: 'NAME', help: 'B6, B7, dev10 or dev12, which one can type in (default dev12)' },
+    ...grouped('Synthetic guest', {
+      ...GUEST_FLAGS,
+      wire: {
+        value: 'NAME',
+        help: 'B6, B7, dev10 or dev12, which one can type in (default dev12)',
+      },
+    }),
   },
   example: 'kvmfr demo --size 1280x720 --content scroll',
 };

@@ -6,7 +6,7 @@ import { aborted, EXIT, print, say } from '../terminal.ts';
 /** What `kvmfr doorbell` takes. */
 export const spec: CommandSpec = {
   name: 'doorbell',
-  summary: 'an ivshmem-server: memory for a guest and its viewers, and a doorbell between them',
+  summary: 'an ivshmem-server: shared memory, and a doorbell beside it',
   args: '',
   positionals: [],
   flags: {

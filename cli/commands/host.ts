@@ -9,7 +9,7 @@ import { EXIT, errorText, say } from '../terminal.ts';
 /** What `kvmfr host` takes. */
 export const spec: CommandSpec = {
   name: 'host',
-  summary: "be the guest's side: publish frames as a Looking Glass host does",
+  summary: "be the guest's side: publish as a Looking Glass host does",
   args: 'REGION',
   positionals: [{ name: 'REGION', required: true }],
   flags: {

@@ -8,7 +8,7 @@ import { EXIT, errorJson, errorText, print, say } from '../terminal.ts';
 /** What `kvmfr info` takes. */
 export const spec: CommandSpec = {
   name: 'info',
-  summary: 'what is in a region: versions, session, queues, readers, frame, cursor',
+  summary: 'what a region holds: versions, session, queues, readers',
   args: '[REGION]',
   positionals: [{ name: 'REGION', required: false }],
   flags: {

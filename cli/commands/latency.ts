@@ -14,6 +14,7 @@ import {
   ASSUME_FLAG,
   type CommandSpec,
   choiceFlag,
+  grouped,
   numberFlag,
   type ParsedCommand,
   usageError,
@@ -23,7 +24,7 @@ import { EXIT, print } from '../terminal.ts';
 /** What `kvmfr latency` takes. */
 export const spec: CommandSpec = {
   name: 'latency',
-  summary: 'how long frames take, stage by stage: percentiles, live and at the end',
+  summary: 'how long frames take, stage by stage, live and at the end',
   args: '[REGION]',
   positionals: [{ name: 'REGION', required: false }],
   flags: {
@@ -35,8 +36,10 @@ export const spec: CommandSpec = {
       help: 'measure from input to picture too; the guest must be a pattern',
     },
     ...SERVE_FLAGS,
-    listen: { value: 'HOST:PORT', help: 'let browsers take part (port 0: any free)' },
-    ...ASSUME_FLAG,
+    ...grouped('Listening', {
+      listen: { value: 'HOST:PORT', help: 'let browsers take part (port 0: any free)' },
+    }),
+    ...grouped('Region', ASSUME_FLAG),
   },
   example: 'kvmfr latency --duration 60 --listen 127.0.0.1:8400 --html latency.html',
 };

@@ -2,7 +2,7 @@ import { keepToCpus } from '../cpu.ts';
 import { HANDS_FLAGS } from '../hands.ts';
 import { regionOf } from '../region.ts';
 import { DOOR_FLAGS, SERVE_FLAGS, serve, serveOptions } from '../serve.ts';
-import { ASSUME_FLAG, type CommandSpec, choiceFlag, type ParsedCommand } from '../spec.ts';
+import { ASSUME_FLAG, type CommandSpec, choiceFlag, grouped, type ParsedCommand } from '../spec.ts';
 import { EXIT } from '../terminal.ts';
 
 /** What `kvmfr view` takes. */
@@ -11,7 +11,12 @@ export const spec: CommandSpec = {
   summary: "relay a guest's screen to browsers",
   args: '[REGION]',
   positionals: [{ name: 'REGION', required: false }],
-  flags: { ...SERVE_FLAGS, ...DOOR_FLAGS, ...HANDS_FLAGS, ...ASSUME_FLAG },
+  flags: {
+    ...SERVE_FLAGS,
+    ...DOOR_FLAGS,
+    ...HANDS_FLAGS,
+    ...grouped('Region', ASSUME_FLAG),
+  },
   example: 'kvmfr view /dev/shm/looking-glass --listen 127.0.0.1:8400',
 };
 
