@@ -79,6 +79,26 @@ class Arguments {
     return plane;
   }
 
+  // The pixels of a picture, their pitch, width and height; `bytes` is what they lie in.
+  TiledPicture Picture(Span<std::uint8_t>* bytes) {
+    *bytes = Bytes();
+    TiledPicture picture{};
+    picture.pixels = {bytes->at, Word()};
+    picture.width = Word();
+    picture.height = Word();
+    return picture;
+  }
+
+  // A part of a picture.
+  PixelRect Rect() {
+    PixelRect rect{};
+    rect.x = Word();
+    rect.y = Word();
+    rect.width = Word();
+    rect.height = Word();
+    return rect;
+  }
+
   I420Spans Planes() {
     // In this order.
     const PlaneSpan y = Plane();

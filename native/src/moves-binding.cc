@@ -19,10 +19,8 @@ struct TwoStates {
 // Returns false when an argument is refused.
 bool Take(Arguments& arguments, TwoStates* states) {
   TiledPicture& picture = states->picture;
-  const auto pixels = arguments.Bytes();
-  picture.pixels = {pixels.at, arguments.Word()};
-  picture.width = arguments.Word();
-  picture.height = arguments.Word();
+  Span<std::uint8_t> pixels;
+  picture = arguments.Picture(&pixels);
   picture.tile = arguments.Word();
   const auto serials = arguments.Words();
   picture.serials = serials.at;

@@ -80,22 +80,15 @@ Napi::Value ConvertRowsOf(const Napi::CallbackInfo& info) {
 
 Napi::Value UpdateTilesOf(const Napi::CallbackInfo& info) {
   Arguments arguments(info);
-  const auto pixels = arguments.Bytes();
-  TiledPicture picture{};
-  picture.pixels = {pixels.at, arguments.Word()};
-  picture.width = arguments.Word();
-  picture.height = arguments.Word();
+  Span<std::uint8_t> pixels;
+  auto picture = arguments.Picture(&pixels);
   picture.tile = arguments.Word();
   const auto serials = arguments.Words();
   picture.serials = serials.at;
   const auto serial = arguments.Word();
   const auto from = arguments.Plane();
   const auto format = arguments.Format();
-  PixelRect rect{};
-  rect.x = arguments.Word();
-  rect.y = arguments.Word();
-  rect.width = arguments.Word();
-  rect.height = arguments.Word();
+  auto rect = arguments.Rect();
   const auto variant = arguments.WhichVariant();
   const auto tone_map = arguments.ToneMapFor(format);
   const bool also = !arguments.Absent();
@@ -118,17 +111,10 @@ Napi::Value UpdateTilesOf(const Napi::CallbackInfo& info) {
 
 Napi::Value ConvertToI420Of(const Napi::CallbackInfo& info) {
   Arguments arguments(info);
-  const auto pixels = arguments.Bytes();
-  TiledPicture picture{};
-  picture.pixels = {pixels.at, arguments.Word()};
-  picture.width = arguments.Word();
-  picture.height = arguments.Word();
+  Span<std::uint8_t> pixels;
+  auto picture = arguments.Picture(&pixels);
   picture.tile = 1;
-  PixelRect rect{};
-  rect.x = arguments.Word();
-  rect.y = arguments.Word();
-  rect.width = arguments.Word();
-  rect.height = arguments.Word();
+  auto rect = arguments.Rect();
   const auto variant = arguments.WhichVariant();
   const auto spans = arguments.Planes();
   if (!arguments.good() || !PictureFits(pixels, picture) || !PlanesFit(spans, picture)) {
@@ -159,11 +145,8 @@ Napi::Value PackTilesOf(const Napi::CallbackInfo& info) {
   Arguments arguments(info);
   const auto to = arguments.Bytes();
   const auto to_offset = arguments.Offset();
-  const auto pixels = arguments.Bytes();
-  TiledPicture picture{};
-  picture.pixels = {pixels.at, arguments.Word()};
-  picture.width = arguments.Word();
-  picture.height = arguments.Word();
+  Span<std::uint8_t> pixels;
+  auto picture = arguments.Picture(&pixels);
   picture.tile = arguments.Word();
   const auto tiles = arguments.Words();
   const auto count = arguments.Word();
