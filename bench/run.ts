@@ -18,6 +18,7 @@ import { RELAY_CASES, RELAY_LONG_CASES } from './relay/cases.ts';
 import { SCREEN_CASES } from './screen/cases.ts';
 import { SOUND_CASES } from './sound/cases.ts';
 import type { BenchCase } from './support/bench-case.ts';
+import { readFlags, refuse } from './support/flags.ts';
 import { machineFacts } from './support/machine.ts';
 import { promiseText } from './support/promises.ts';
 import { type Row, reportText } from './support/report.ts';
@@ -61,29 +62,31 @@ npm run bench:all [-- FLAGS]    everything, with more samples
   --quick         fewer samples (npm run bench has it)
   --list          name the cases and run none
 
-Exit status 0 when everything could be measured, whatever the limits say; 1 when not.
+Exit status 0 when everything could be measured, whatever the limits say; 1 when not; 2 for wrong flags.
 `;
 
-const { values: flags } = parseArgs({
-  options: {
-    json: { type: 'string' },
-    only: { type: 'string' },
-    all: { type: 'boolean', default: false },
-    quick: { type: 'boolean', default: false },
-    list: { type: 'boolean', default: false },
-    help: { type: 'boolean', short: 'h', default: false },
-  },
-});
+const { values: flags } = readFlags(() =>
+  parseArgs({
+    options: {
+      json: { type: 'string' },
+      only: { type: 'string' },
+      all: { type: 'boolean', default: false },
+      quick: { type: 'boolean', default: false },
+      list: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  }),
+);
 
 if (flags.help) process.stdout.write(HELP);
 else if (flags.list) for (const { name } of [...SHORT, ...LONG]) process.stdout.write(`${name}\n`);
 else await main();
 
 async function main(): Promise<void> {
-  const pattern = new RegExp(flags.only ?? '');
+  const pattern = readFlags(() => new RegExp(flags.only ?? ''));
   const cases = flags.all || flags.only !== undefined ? [...SHORT, ...LONG] : SHORT;
   const chosen = cases.filter(({ name }) => pattern.test(name));
-  if (chosen.length === 0) throw new Error(`no case matches ${flags.only}; see --list`);
+  if (chosen.length === 0) refuse(`no case matches ${flags.only}; see --list`);
   const facts = machineFacts();
   const rows: Row[] = [];
   for (const each of chosen) {

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { readFlags, refuse } from '../support/flags.ts';
 import { accountText, promises } from './account.ts';
 import { Soak } from './soak.ts';
 
@@ -11,19 +12,21 @@ const HELP = `npm run soak [-- FLAGS]    a guest at 60 Hz, a relay, viewers that
   --only FAULT    this fault and no other, one soon after the other; may be given several times
   --json FILE     write what was found
 
-Ctrl+C ends it early and tells what was found. Exit status 0 when every promise was kept; 1 when not.
+Ctrl+C ends it early and tells what was found. Exit status 0 when every promise was kept; 1 when not; 2 for wrong flags.
 `;
 
-const { values: flags } = parseArgs({
-  options: {
-    minutes: { type: 'string', default: '2' },
-    seed: { type: 'string' },
-    browser: { type: 'boolean', default: false },
-    only: { type: 'string', multiple: true, default: [] },
-    json: { type: 'string' },
-    help: { type: 'boolean', short: 'h', default: false },
-  },
-});
+const { values: flags } = readFlags(() =>
+  parseArgs({
+    options: {
+      minutes: { type: 'string', default: '2' },
+      seed: { type: 'string' },
+      browser: { type: 'boolean', default: false },
+      only: { type: 'string', multiple: true, default: [] },
+      json: { type: 'string' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  }),
+);
 
 if (flags.help) process.stdout.write(HELP);
 else process.exitCode = await main();
@@ -32,7 +35,7 @@ async function main(): Promise<number> {
   const minutes = Number(flags.minutes);
   const seed = Number(flags.seed ?? Math.floor(Math.random() * 2 ** 31));
   if (!(minutes > 0) || !Number.isInteger(seed))
-    throw new Error('--minutes takes a number above 0, and --seed a whole number');
+    refuse('--minutes takes a number above 0, and --seed a whole number');
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort());
   process.once('SIGTERM', () => stop.abort());

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { readFlags, refuse } from '../../bench/support/flags.ts';
 import type { Campaign, CampaignRow } from './campaigns/campaign.ts';
 import { NATIVE_CAMPAIGNS } from './campaigns/natives.ts';
 import { PARSER_CAMPAIGNS } from './campaigns/parsers.ts';
@@ -23,28 +24,30 @@ const HELP = `npm run fuzz [-- FLAGS]         everything that reads what others 
   --json FILE     write the rows as [{target, unit, executions, seconds, variety, seed, findings}]
   --list          name the targets and run none
 
-Exit status 0 when nothing was found, 1 when something was.
+Exit status 0 when nothing was found, 1 when something was; 2 for wrong flags.
 `;
 
-const { values: flags } = parseArgs({
-  options: {
-    minutes: { type: 'string', default: '10' },
-    only: { type: 'string', default: '' },
-    seed: { type: 'string' },
-    json: { type: 'string' },
-    list: { type: 'boolean', default: false },
-    help: { type: 'boolean', short: 'h', default: false },
-  },
-});
+const { values: flags } = readFlags(() =>
+  parseArgs({
+    options: {
+      minutes: { type: 'string', default: '10' },
+      only: { type: 'string', default: '' },
+      seed: { type: 'string' },
+      json: { type: 'string' },
+      list: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  }),
+);
 
 if (flags.help) process.stdout.write(HELP);
 else if (flags.list) for (const { name } of CAMPAIGNS) process.stdout.write(`${name}\n`);
 else await main();
 
 async function main(): Promise<void> {
-  const pattern = new RegExp(flags.only);
+  const pattern = readFlags(() => new RegExp(flags.only));
   const chosen = CAMPAIGNS.filter(({ name }) => pattern.test(name));
-  if (chosen.length === 0) throw new Error(`no target matches ${flags.only}; see --list`);
+  if (chosen.length === 0) refuse(`no target matches ${flags.only}; see --list`);
   const seconds = numberOf('minutes', flags.minutes) * 60;
   const seed = flags.seed === undefined ? randomInt(2 ** 31) : numberOf('seed', flags.seed);
   const shares = chosen.reduce((sum, { share }) => sum + share, 0);
@@ -62,6 +65,6 @@ async function main(): Promise<void> {
 
 function numberOf(flag: string, text: string): number {
   const value = Number(text);
-  if (!(value >= 0)) throw new Error(`--${flag} takes a number, not ${text}`);
+  if (!(value >= 0)) refuse(`--${flag} takes a number, not ${text}`);
   return value;
 }
