@@ -2,9 +2,10 @@ import { channel } from 'node:diagnostics_channel';
 import type { SharedPlanes } from '../../../client/tiles/shared-planes.ts';
 import { KvmfrError } from '../../../protocol/error.ts';
 import type { Codec } from '../../../protocol/wire/index.ts';
+import { CodecProcess } from '../codec-process.ts';
+import { Restarts } from '../restarts.ts';
 import { Bitrate } from './bitrate.ts';
 import { monotonicNs } from './clock.ts';
-import { CodecProcess } from './codec-process.ts';
 import type {
   VideoEncoder,
   VideoFormat,
@@ -16,9 +17,8 @@ import type {
 } from './encoder.ts';
 import { codecFits, DEFAULT_LIBRARY } from './library.ts';
 import { LastLines } from './lines.ts';
-import type { CodedReply, VideoReply } from './messages.ts';
+import type { CodedReply, VideoCommand, VideoReply } from './messages.ts';
 import { checkPlanes, codedSize } from './planes.ts';
-import { Restarts } from './restarts.ts';
 
 /** How a video encoder is made. */
 export interface VideoEncoderOptions extends VideoSettings {
@@ -41,6 +41,8 @@ const printed = channel('kvmfr:video:printed');
 const DEADLINE_MS = 2000;
 const DEADLINE_MS_PER_MEGAPIXEL = 500;
 const START_DEADLINE_MS = 10_000;
+/** Each picture is garbage at once: a small young generation keeps 30 MB of it from piling up. */
+const MEMORY_FLAGS = ['--max-semi-space-size=2', '--max-old-space-size=64'];
 const KEPT_LINES = 32;
 const MAX_BITRATE_KBITS = 1_000_000;
 const MAX_FRAMES_PER_SECOND = 1000;
@@ -61,7 +63,7 @@ class VideoProcess implements VideoEncoder {
   readonly #restarts = new Restarts();
   readonly #lines: LastLines;
   #state: VideoState = { kind: 'starting' };
-  #process: CodecProcess | undefined;
+  #process: CodecProcess<VideoCommand, VideoReply> | undefined;
   /** Settles when the processes before this one have ended. */
   #gone: Promise<unknown> = Promise.resolve();
   #running: Pending | undefined;
@@ -150,8 +152,10 @@ class VideoProcess implements VideoEncoder {
     const { codec, library = DEFAULT_LIBRARY } = this.#options;
     try {
       this.#process = new CodecProcess({
-        library,
-        codec,
+        program: 'video',
+        memoryFlags: MEMORY_FLAGS,
+        standsBack: true,
+        start: { do: 'start', library, codec },
         startDeadlineMs: START_DEADLINE_MS,
         onReply: (reply) => this.#hear(reply),
         onEnd: (reason) => this.#startAgain(reason),
@@ -196,18 +200,16 @@ class VideoProcess implements VideoEncoder {
     this.#owesKeyFrame = false;
     const { codec, framesPerSecond, deadlineMs = deadlineOf(next.planes) } = this.#options;
     this.#bitrateKbits = this.#bitrate.at(performance.now());
-    this.#process?.encode(
-      {
-        do: 'encode',
-        id: this.#nextId++,
-        planes: next.planes,
-        keyFrame: next.keyFrame,
-        codec,
-        framesPerSecond,
-        bitrateKbits: this.#bitrateKbits,
-      },
-      deadlineMs,
-    );
+    this.#process?.tell({
+      do: 'encode',
+      id: this.#nextId++,
+      planes: next.planes,
+      keyFrame: next.keyFrame,
+      codec,
+      framesPerSecond,
+      bitrateKbits: this.#bitrateKbits,
+    });
+    this.#process?.expect(deadlineMs);
   }
 
   #finish(reply: CodedReply): void {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Restarts } from '../../../../viewer/encode/video/restarts.ts';
+import { Restarts } from '../../../viewer/encode/restarts.ts';
 
 describe('Restarts', () => {
   it('starts again at once, then less and less soon, and gives up at the sixth fault', () => {

@@ -2,20 +2,25 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { KvmfrError } from '../../../protocol/error.ts';
-import type { Codec } from '../../../protocol/wire/index.ts';
-import type { VideoCommand, VideoJob, VideoReply } from './messages.ts';
+import { KvmfrError } from '../../protocol/error.ts';
 
 /** How a process is started, and who hears of it. */
-export interface CodecProcessOptions {
-  readonly library: string;
-  readonly codec: Codec;
-  /** Longest time until it is ready. */
+export interface CodecProcessOptions<Command extends object, Reply> {
+  /** Which of the programs beside this file it runs. */
+  readonly program: 'video' | 'sound';
+  /** What node is told about memory. */
+  readonly memoryFlags: readonly string[];
+  /** Whether it stands back a little where cores are few. */
+  readonly standsBack: boolean;
+  /** What it is told first. */
+  readonly start: Command;
+  /** Longest time until it answers that. */
   readonly startDeadlineMs: number;
-  readonly onReply: (reply: VideoReply) => void;
+  readonly onReply: (reply: Reply) => void;
   /** Called once, when the process has ended or is of no use any more. */
   readonly onEnd: (reason: string) => void;
-  readonly onPrinted: (text: Buffer) => void;
+  /** Takes what the codec library prints; nobody does if left out. */
+  readonly onPrinted?: (text: Buffer) => void;
 }
 
 /**
@@ -24,15 +29,12 @@ export interface CodecProcessOptions {
  */
 const NICENESS = 2;
 const CLOSE_MS = 1000;
-/** Each picture is garbage at once: a small young generation keeps 30 MB of it from piling up. */
-const MEMORY_FLAGS = ['--max-semi-space-size=2', '--max-old-space-size=64'];
-
 /**
- * A process that loads a codec library and codes one picture at a time.
+ * A process that loads a codec library and answers what it is told.
  *
  * Ownership: ends with {@link close} or {@link kill}, and with this process, however that ends.
  */
-export class CodecProcess {
+export class CodecProcess<Command extends object, Reply> {
   readonly #child: ChildProcess;
   readonly #onEnd: (reason: string) => void;
   readonly #exited: Promise<void>;
@@ -40,13 +42,15 @@ export class CodecProcess {
   #ended = false;
 
   /** @throws ERR_KVMFR_ABSENT when the package has not been built */
-  constructor(options: CodecProcessOptions) {
+  constructor(options: CodecProcessOptions<Command, Reply>) {
     this.#onEnd = options.onEnd;
-    const child = fork(entryPoint(), {
-      execArgv: MEMORY_FLAGS,
+    const { program, memoryFlags, standsBack, onPrinted, onReply } = options;
+    const output = onPrinted === undefined ? 'ignore' : 'pipe';
+    const child = fork(entryPoint(program), {
+      execArgv: [...memoryFlags],
       env: { NODE_WEBCODECS_FORCE: 'static', ...process.env },
       serialization: 'advanced',
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      stdio: ['ignore', output, output, 'ipc'],
     });
     this.#child = child;
     this.#exited = new Promise((resolve) => {
@@ -59,16 +63,18 @@ export class CodecProcess {
         if (child.pid === undefined) resolve();
       });
     });
-    child.stdout?.on('data', options.onPrinted);
-    child.stderr?.on('data', options.onPrinted);
-    child.on('message', (reply: VideoReply) => {
+    if (onPrinted !== undefined) {
+      child.stdout?.on('data', onPrinted);
+      child.stderr?.on('data', onPrinted);
+    }
+    child.on('message', (reply: Reply) => {
       if (this.#ended) return;
       this.#expectNothing();
-      options.onReply(reply);
+      onReply(reply);
     });
-    lowerPriority(child.pid);
-    this.#send({ do: 'start', library: options.library, codec: options.codec });
-    this.#expect(options.startDeadlineMs);
+    if (standsBack) lowerPriority(child.pid);
+    this.tell(options.start);
+    this.expect(options.startDeadlineMs);
   }
 
   /** Its number; undefined when there is none. */
@@ -76,10 +82,22 @@ export class CodecProcess {
     return this.#child.pid;
   }
 
-  /** Gives it a picture to code, for which it has so much time. */
-  encode(job: VideoJob, deadlineMs: number): void {
-    this.#send(job);
-    this.#expect(deadlineMs);
+  /** Tells it something. */
+  tell(command: Command): void {
+    // What cannot be sent is not answered either, and the process has ended or is about to.
+    this.#child.send(command, () => undefined);
+  }
+
+  /** It has so much time for its next answer, whatever it had before. */
+  expect(deadlineMs: number): void {
+    this.#expectNothing();
+    const deadline = setTimeout(() => {
+      // When we were kept from our messages ourselves, the answer may be here already.
+      setImmediate(() => {
+        if (this.#deadline === deadline) this.kill(`it did not answer in ${deadlineMs} ms`);
+      });
+    }, deadlineMs);
+    this.#deadline = deadline;
   }
 
   /** Ends it at once and says so. */
@@ -98,22 +116,6 @@ export class CodecProcess {
     clearTimeout(impatient);
   }
 
-  #send(command: VideoCommand): void {
-    // What cannot be sent is not answered either, and the process has ended or is about to.
-    this.#child.send(command, () => undefined);
-  }
-
-  #expect(deadlineMs: number): void {
-    this.#expectNothing();
-    const deadline = setTimeout(() => {
-      // When we were kept from our messages ourselves, the answer may be here already.
-      setImmediate(() => {
-        if (this.#deadline === deadline) this.kill(`it did not answer in ${deadlineMs} ms`);
-      });
-    }, deadlineMs);
-    this.#deadline = deadline;
-  }
-
   #expectNothing(): void {
     clearTimeout(this.#deadline);
     this.#deadline = undefined;
@@ -128,15 +130,15 @@ export class CodecProcess {
 }
 
 /** Where the program of the process lies, seen from the sources and from what they are built to. */
-function entryPoint(): string {
-  const paths = ['./child.js', '../../../dist/viewer/encode/video/child.js'].map((path) =>
-    fileURLToPath(new URL(path, import.meta.url)),
+function entryPoint(program: string): string {
+  const paths = [`./${program}/child.js`, `../../dist/viewer/encode/${program}/child.js`].map(
+    (path) => fileURLToPath(new URL(path, import.meta.url)),
   );
   const found = paths.find((path) => existsSync(path));
   if (found !== undefined) return found;
   throw new KvmfrError(
     'ERR_KVMFR_ABSENT',
-    `the program of the video encoder must be one of ${paths.join(', ')}, but none exists`,
+    `the program of the ${program} encoder must be one of ${paths.join(', ')}, but none exists`,
     { hint: 'Build the package: npm run build.' },
   );
 }
