@@ -1,6 +1,7 @@
 import { hashPassword } from '../../viewer/relay/index.ts';
 import { type CommandSpec, type ParsedCommand, usageError } from '../spec.ts';
 import { EXIT, print } from '../terminal.ts';
+import { typedPassword } from '../typed-password.ts';
 
 /** What `kvmfr password` takes. */
 export const spec: CommandSpec = {
@@ -12,9 +13,6 @@ export const spec: CommandSpec = {
   example: 'kvmfr password > ~/.config/kvmfr-password',
 };
 
-const CTRL_C = '\u0003';
-const CTRL_D = '\u0004';
-const BACKSPACES: readonly string[] = ['\u007f', '\b'];
 const MAX_INPUT_BYTES = 4096;
 
 /** Runs `kvmfr password`: one line of standard input, or what is typed unseen, becomes its hash. */
@@ -36,22 +34,16 @@ async function firstLine(): Promise<string> {
   return text.split(/\r?\n/)[0] ?? '';
 }
 
-/** Reads a line from the terminal without showing it. */
+/** What is typed in the terminal, unseen. */
 async function typed(signal: AbortSignal): Promise<string | undefined> {
   const { stdin, stderr } = process;
   // First this: what is typed early must not be shown either.
   stdin.setRawMode(true);
-  stderr.write('Password: ');
   try {
-    const letters: string[] = [];
-    for await (const chunk of stdin.setEncoding('utf8'))
-      for (const letter of String(chunk)) {
-        if (letter === CTRL_C || signal.aborted) return undefined;
-        if (letter === '\r' || letter === '\n' || letter === CTRL_D) return letters.join('');
-        if (BACKSPACES.includes(letter)) letters.pop();
-        else letters.push(letter);
-      }
-    return letters.join('');
+    return await typedPassword(stdin.setEncoding('utf8'), {
+      signal,
+      say: (text) => stderr.write(text),
+    });
   } finally {
     stdin.setRawMode(false);
     stderr.write('\n');
