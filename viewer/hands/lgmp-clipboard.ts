@@ -68,7 +68,7 @@ export class LgmpClipboard implements GuestClipboard {
     const limit = { maxBytes: MAX_CLIPBOARD_CONTENTS_BYTES };
     const bytes = await this.#line.read(kind, limit).catch(() => undefined);
     if (bytes === undefined || contentsFault(kind, bytes) !== undefined) return undefined;
-    return kind === 'text' ? linesToLf(bytes) : bytes;
+    return kind === 'text' ? await linesToLf(bytes) : bytes;
   }
 
   offer(kinds: readonly ClipboardKind[], provide: ProvideContents): void {

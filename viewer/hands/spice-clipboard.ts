@@ -194,7 +194,7 @@ export class SpiceClipboard implements GuestClipboard {
     cancel();
     if (bytes === undefined || this.#offered !== offer) return undefined;
     if (contentsFault(kind, bytes) !== undefined) return undefined;
-    return kind === 'text' && agent.lineEnding === 'crlf' ? linesToLf(bytes) : bytes;
+    return kind === 'text' && agent.lineEnding === 'crlf' ? await linesToLf(bytes) : bytes;
   }
 
   /** Answers a request. Who asks waits for an answer, also when it is that there is none. */
@@ -214,7 +214,8 @@ export class SpiceClipboard implements GuestClipboard {
     const contents = await ours.provide(kind).catch(() => undefined);
     this.#waitingRequests--;
     if (contents === undefined || this.#ours !== ours) return undefined;
-    return this.#inGuestLines(kind, contents);
+    const lines = await this.#inGuestLines(kind, contents);
+    return this.#ours === ours ? lines : undefined;
   }
 
   /** The answer is whether there was room for it on the way to the guest. */
@@ -226,10 +227,10 @@ export class SpiceClipboard implements GuestClipboard {
     }
   }
 
-  #inGuestLines(kind: ClipboardKind, contents: Uint8Array): Uint8Array {
+  async #inGuestLines(kind: ClipboardKind, contents: Uint8Array): Promise<Uint8Array> {
     const { lineEnding } = this.#session.agent;
     if (kind !== 'text' || lineEnding === undefined) return contents;
-    return lineEnding === 'crlf' ? linesToCrlf(contents) : linesToLf(contents);
+    return await (lineEnding === 'crlf' ? linesToCrlf(contents) : linesToLf(contents));
   }
 
   #look(): void {
