@@ -228,12 +228,13 @@ export class ClipboardOwner {
   }
 
   #work(streams: ClipboardStreams, nowMs: number): number {
-    const hasMoved = this.#takePieces(streams, nowMs);
+    // One each way: what else there is to do gets its turn after each.
+    const hasMoved = this.#readPiece(streams, nowMs);
     if (this.#claim === undefined) return BUSY_MS;
     this.#sayMine();
     this.#reads.advance(this.#guest?.content, nowMs);
     if (!this.#flush(nowMs)) return BUSY_MS;
-    const hasGiven = this.#givePieces(streams);
+    const hasGiven = this.#givePiece(streams);
     if (this.#claim === undefined) return BUSY_MS;
     if (hasMoved || hasGiven) return 0;
     if (this.#reads.isBusy || this.#gives.isBusy) return BUSY_MS;
@@ -277,41 +278,35 @@ export class ClipboardOwner {
     this.#gives.begin(request, isThere ? mine.give : undefined);
   }
 
-  /** Sends pieces until the stream is full. Gives whether one went. */
-  #givePieces({ toHost }: ClipboardStreams): boolean {
-    let hasGiven = false;
-    for (let turn = 0; turn < CLIPBOARD_STREAM.slotCount; turn++) {
-      const next = this.#gives.next;
-      if (next === undefined || this.#claim === undefined) break;
-      const { generation } = this.#claim;
-      this.#slot.set(encodeClipboardRecord({ generation, body: next.body }));
-      this.#slot.set(next.contents, CLIPBOARD_RECORD_BYTES);
-      const bytes = CLIPBOARD_RECORD_BYTES + next.contents.byteLength;
-      const status = toHost.write(this.#slot.subarray(0, bytes));
-      if (status === 'full') break;
-      if (status !== 'ok') {
-        this.#breakOff(status);
-        break;
-      }
-      hasGiven = true;
-      this.counters.bytesGiven += next.contents.byteLength;
-      this.#gives.sent();
+  /** Sends the next piece, if the stream takes it. Gives whether it went. */
+  #givePiece({ toHost }: ClipboardStreams): boolean {
+    const { next } = this.#gives;
+    if (next === undefined || this.#claim === undefined) return false;
+    const { generation } = this.#claim;
+    this.#slot.set(encodeClipboardRecord({ generation, body: next.body }));
+    this.#slot.set(next.contents, CLIPBOARD_RECORD_BYTES);
+    const bytes = CLIPBOARD_RECORD_BYTES + next.contents.byteLength;
+    const status = toHost.write(this.#slot.subarray(0, bytes));
+    if (status === 'full') return false;
+    if (status !== 'ok') {
+      this.#breakOff(status);
+      return false;
     }
-    return hasGiven;
+    this.counters.bytesGiven += next.contents.byteLength;
+    this.#gives.sent();
+    return true;
   }
 
-  /** Takes what the stream holds. Gives whether something came. */
-  #takePieces({ toClient }: ClipboardStreams, nowMs: number): boolean {
-    for (let turn = 0; turn < CLIPBOARD_STREAM.slotCount; turn++) {
-      const found = toClient.read(this.#slot);
-      if (found === 'empty') return turn > 0;
-      if (typeof found === 'string') {
-        this.#breakOff(found);
-        return false;
-      }
-      this.#takePiece(this.#slot.subarray(0, found), nowMs);
-      toClient.release();
+  /** Takes a piece, if the stream holds one. Gives whether it came. */
+  #readPiece({ toClient }: ClipboardStreams, nowMs: number): boolean {
+    const found = toClient.read(this.#slot);
+    if (found === 'empty') return false;
+    if (typeof found === 'string') {
+      this.#breakOff(found);
+      return false;
     }
+    this.#takePiece(this.#slot.subarray(0, found), nowMs);
+    toClient.release();
     return true;
   }
 
