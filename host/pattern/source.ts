@@ -7,6 +7,7 @@ import type { Host } from '../publisher.ts';
 import type { FrameSource, SourceOptions } from '../source.ts';
 import { SourceRun } from '../source-run.ts';
 import type { WireName } from '../wire.ts';
+import { DrawTime } from './draw-time.ts';
 import type { PatternContent } from './layout.ts';
 import { PointerPath } from './pointer.ts';
 import { makePointerShapes, type PointerShapeName } from './pointer-shapes.ts';
@@ -36,9 +37,6 @@ const MAX_SHAPE_SCALE = 3;
 const HELD_INPUT_MS = 60_000;
 // More than fits the task bar.
 const MAX_PASTE_BYTES = 2 ** 20;
-// Timers fire up to so much late.
-const TIMER_LATE_MS = 1;
-const DRAW_SHARE = 1 / 8;
 
 /**
  * Publishes the {@link PatternScene}: frames with true damage while somebody looks, and the pointer
@@ -63,10 +61,7 @@ export class PatternSource implements FrameSource {
   #timer: NodeJS.Timeout | undefined;
   #startedAt = 0;
   #frame = -1;
-  /** Whether the frame of the last turn was left out. */
-  #waits = false;
-  /** How long drawing took lately. */
-  #drawMs = 0;
+  readonly #drawTime: DrawTime = new DrawTime();
   #paused = false;
   #pausedAt = 0;
   #shape: PointerShapeName | undefined;
@@ -225,7 +220,8 @@ export class PatternSource implements FrameSource {
     if (host === undefined || this.#paused) return;
     try {
       const watched = host.watchers > 0 || host.cursorWatchers > 0;
-      if (always || (watched && !this.#missed(host))) this.#publish(host, performance.now());
+      if (always || (watched && !this.#drawTime.leavesOut(host.pace?.dueInMs ?? 0)))
+        this.#publish(host, performance.now());
       const delayMs = watched ? this.#untilNextFrame(host) : IDLE_MS;
       this.#timer = setTimeout(() => this.#tick(false), delayMs);
     } catch (error) {
@@ -234,17 +230,9 @@ export class PatternSource implements FrameSource {
     }
   }
 
-  /** Woken too late for a deadline: what is drawn for the next one is newer. Not twice in a row. */
-  #missed(host: Host): boolean {
-    const dueInMs = host.pace?.dueInMs ?? 0;
-    this.#waits = !this.#waits && dueInMs > this.#drawMs + 2 * TIMER_LATE_MS;
-    return this.#waits;
-  }
-
   #untilNextFrame(host: Host): number {
     const { pace } = host;
-    if (pace !== undefined)
-      return Math.max(0, Math.floor(pace.dueInMs - this.#drawMs - TIMER_LATE_MS));
+    if (pace !== undefined) return this.#drawTime.untilNextMs(pace.dueInMs);
     const nextAt = this.#startedAt + ((Math.floor(this.#frame) + 1) * 1000) / this.#fps;
     return Math.max(0, nextAt - performance.now());
   }
@@ -252,7 +240,9 @@ export class PatternSource implements FrameSource {
   #publish(host: Host, nowMs: number): void {
     const moment = Math.max(0, ((nowMs - this.#startedAt) * this.#fps) / 1000);
     // Paced, it is drawn as it is at the moment, which lies between two frames of its own rate.
-    const frame = host.pace === undefined ? Math.floor(moment) : moment;
+    const { pace } = host;
+    const frame = pace === undefined ? Math.floor(moment) : moment;
+    const periodMs = pace === undefined ? 1000 / this.#fps : pace.periodNs / 1e6;
     if (this.#held !== undefined && nowMs > this.#held.untilMs) this.#held = undefined;
     this.#movePointer(host, frame);
     // Woken within the same frame: there is nothing new to show, unless nothing was shown yet.
@@ -263,7 +253,7 @@ export class PatternSource implements FrameSource {
     const { widthPx, heightPx, pixels } = this.#scene;
     const picture = this.#packed ?? pixels;
     if (this.#packed !== undefined) this.#pack(this.#packed, damage);
-    this.#drawMs += (performance.now() - nowMs - this.#drawMs) * DRAW_SHARE;
+    this.#drawTime.drew(performance.now() - nowMs, periodMs);
     const published = host.publish({
       pixels: picture,
       format: this.#format,
