@@ -16,7 +16,7 @@ import { READER_CASES } from './reader/cases.ts';
 import { ABUSE_CASES } from './relay/abuse.ts';
 import { RELAY_CASES, RELAY_LONG_CASES } from './relay/cases.ts';
 import { SCREEN_CASES } from './screen/cases.ts';
-import { SOUND_CASES } from './sound/cases.ts';
+import { SOUND_CASES, SOUND_STEADY_CASES } from './sound/cases.ts';
 import type { BenchCase } from './support/bench-case.ts';
 import { readFlags, refuse } from './support/flags.ts';
 import { machineFacts } from './support/machine.ts';
@@ -51,6 +51,7 @@ const LONG: readonly BenchCase[] = [
   ...RELAY_LONG_CASES,
   ...INPUT_GUEST_CASES,
   ...SCREEN_CASES,
+  ...SOUND_STEADY_CASES,
 ];
 
 const HELP = `npm run bench [-- FLAGS]        what the design promises, in less than 5 minutes

@@ -22,24 +22,40 @@ const EAR = `registerProcessor('ear', class extends AudioWorkletProcessor {
 })`;
 const LISTEN = `(async () => {
   const view = document.querySelector('kvmfr-view');
-  const { context } = view.soundOutput;
+  globalThis.heard = { clicks: [], sound: [], outputs: 0 };
+  let output;
+  const attach = async () => {
+    if (view.soundOutput === undefined || view.soundOutput === output) return;
+    output = view.soundOutput;
+    globalThis.heard.outputs += 1;
+    await listenTo(output);
+  };
+  view.addEventListener('soundchange', attach);
+  view.addEventListener('stats', () => globalThis.heard.sound.push(view.stats.sound));
+  await attach();
+})();
+async function listenTo(output) {
+  const { context } = output;
   await context.audioWorklet.addModule('data:text/javascript,' + encodeURIComponent(${JSON.stringify(EAR)}));
   const ear = new AudioWorkletNode(context, 'ear', { numberOfOutputs: 0 });
-  globalThis.heard = { clicks: [], sound: [] };
   ear.port.onmessage = ({ data }) => {
     const { contextTime, performanceTime } = context.getOutputTimestamp();
     globalThis.heard.clicks.push(
       performance.timeOrigin + performanceTime + (data - contextTime) * 1000,
     );
   };
-  view.soundOutput.connect(ear);
-  view.addEventListener('stats', () => globalThis.heard.sound.push(view.stats.sound));
-})()`;
+  output.connect(ear);
+}`;
+
+/** Takes away what tells of an output that runs out: the page asks for a steady one then. */
+const STEADY = 'delete AudioContext.prototype.playbackStats';
 
 /** What one has heard who listened at a page. */
 export interface Heard {
   /** When each click came out. Units: milliseconds since 1970. */
   readonly clicks: readonly number[];
+  /** Outputs that were listened to: each but the first took the place of one that ran out too often. */
+  readonly outputs: number;
   /** What the page told of its sound, once a second. */
   readonly sound: readonly {
     readonly codec: string;
@@ -62,8 +78,12 @@ export class Listener implements AsyncDisposable {
     this.#page = page;
   }
 
-  /** Opens the page and does what browsers want to be done before they play; done when it plays. */
-  static async open(url: string): Promise<Listener> {
+  /**
+   * Opens the page and does what browsers want to be done before they play; done when it plays.
+   *
+   * @param steady whether its output is to keep as much in advance as the browser holds to be safe
+   */
+  static async open(url: string, steady: boolean): Promise<Listener> {
     const executablePath = chromiumPath();
     if (executablePath === undefined)
       throw new Error('this case needs a Chromium in PATH (Debian: apt install chromium)');
@@ -73,6 +93,7 @@ export class Listener implements AsyncDisposable {
       const page = await browser.newPage({
         ...{ viewport: { width: 1280, height: 720 }, bypassCSP: true },
       });
+      if (steady) await page.addInitScript(STEADY);
       await page.goto(url);
       await page.mouse.click(640, 360);
       const limit = performance.now() + READY_MS;

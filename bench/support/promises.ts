@@ -48,6 +48,11 @@ const PROMISED: readonly Promised[] = [
     elsewhere: 'browser/1080p60',
   })),
   {
+    what: 'sound heard beside the picture of its moment',
+    figures: [{ of: 'p50', rows: /^sound\/(steady\/)?apart\/p50$/ }],
+    elsewhere: '^sound',
+  },
+  {
     what: 'key pressed in the page, until',
     figures: [
       { of: "SPICE server's socket, p50", rows: /^input\/(guest\/)?key\/p50$/ },

@@ -6,7 +6,7 @@ export interface LineState {
   readonly delayMs: number;
   /** Whether more is sent than the line carries. */
   readonly congested: boolean;
-  /** Whether it is so quick, and carries all it is given, that small things need no coding. */
+  /** Whether it is so quick, and carries so much, that small things need no coding. */
   readonly near: boolean;
 }
 
@@ -14,6 +14,8 @@ export interface LineState {
 const CONGESTED_MS = 60;
 /** There and back in a house, by air too. */
 const NEAR_MS = 8;
+/** A line that is full and carries less has better uses for it; one that carries more is full of pictures. */
+const NEAR_KBITS = 5000;
 /** How far the quickest round trip may be in the past: lines change. */
 const BASE_KEPT_MS = 20_000;
 /** Weight of a new sample. */
@@ -41,7 +43,9 @@ export class Line {
       kbits: this.#kbits,
       delayMs: this.#delayMs,
       congested: this.#delayMs > CONGESTED_MS,
-      near: this.#baseMs <= NEAR_MS && this.#delayMs <= CONGESTED_MS,
+      near:
+        this.#baseMs <= NEAR_MS &&
+        (this.#delayMs <= CONGESTED_MS || this.#kbits === 0 || this.#kbits >= NEAR_KBITS),
     };
   }
 

@@ -51,11 +51,13 @@ describe('a line', () => {
     expect(far.state.near).toBe(false);
   });
 
-  it('that is congested is not near', () => {
-    const line = new Line();
-    line.acknowledged({ bytes: 1000, sentMs: 0, nowMs: 5, ownMs: 0, busy: false });
-    line.waiting(160, 1160);
-    expect(line.state).toMatchObject({ congested: true, near: false });
+  it('that is full is near only where it carries much', () => {
+    for (const kbits of [3000, 20_000]) {
+      const line = new Line();
+      line.acknowledged({ bytes: 100, sentMs: 0, nowMs: 5, ownMs: 0, busy: false });
+      run(line, { kbits, bytes: kbits * 4, everyMs: 16, count: 20, fromMs: 100 });
+      expect(line.state).toMatchObject({ congested: true, near: kbits === 20_000 });
+    }
   });
 
   it('recovers when it is given less', () => {

@@ -161,6 +161,36 @@ describe('JitterBuffer', () => {
     expect(pull(buffer, 512).some((sample) => Math.abs(sample) > 0.5)).toBe(true);
   });
 
+  it('goes on with the newest where it broke off, and hears a beginning whole', () => {
+    const buffer = new JitterBuffer(48_000);
+    for (let sequence = 0; sequence < 5; sequence++) buffer.push(piece(sequence));
+    pull(buffer, QUANTUM);
+    expect(buffer.report).toMatchObject({ skipped: 0, playedAtMs: expect.closeTo(1002.7, 1) });
+    pull(buffer, 6 * FRAMES);
+    for (let sequence = 5; sequence < 10; sequence++) buffer.push(piece(sequence));
+    pull(buffer, QUANTUM);
+    // 40 ms are wanted now.
+    expect(buffer.report).toMatchObject({ underruns: 1, skipped: 3, targetMs: 40 });
+    expect(buffer.report.playedAtMs).toBeCloseTo(1000 + 8 * 20 + 2.7, 0);
+  });
+
+  it('leaves out what was held up, too, when it comes a moment after the rest', () => {
+    const buffer = new JitterBuffer(48_000);
+    for (let sequence = 0; sequence < 2; sequence++) buffer.push(piece(sequence));
+    pull(buffer, 3 * FRAMES);
+    for (let sequence = 2; sequence < 4; sequence++) buffer.push(piece(sequence));
+    pull(buffer, QUANTUM);
+    for (let sequence = 4; sequence < 7; sequence++) buffer.push(piece(sequence));
+    expect(buffer.report).toMatchObject({ underruns: 1, targetMs: 40 });
+    expect(buffer.report.bufferMs).toBeLessThan(60);
+    // A moment later what comes at once is made up for by playing it faster.
+    play(buffer, 20, 7);
+    const { skipped } = buffer.report;
+    for (let sequence = 27; sequence < 30; sequence++) buffer.push(piece(sequence));
+    expect(buffer.report.skipped).toBe(skipped);
+    expect(buffer.report.bufferMs).toBeGreaterThan(70);
+  });
+
   it('wants as little again as at first after a minute without running out', () => {
     const buffer = new JitterBuffer(48_000);
     for (let stream = 1; stream <= 8; stream++) {

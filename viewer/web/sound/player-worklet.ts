@@ -20,6 +20,9 @@ const CALM_MS = 5000;
 const STEP_DOWN = 0.2;
 /** As much beyond the target is too late to be made up for by playing faster. */
 const EXCESS_MS = 80;
+/** The same for so long after it broke off: what was held up comes by and by, and is late. */
+const MENDED_EXCESS_MS = 10;
+const MENDING_MS = 200;
 /** The longest gap that is filled with silence; a longer one is left out. */
 const MOST_GAP_MS = 200;
 /** The most that sound is played faster or slower, which nobody hears. */
@@ -69,6 +72,8 @@ export class JitterBuffer {
   #pieceMs = 0;
   #marginMs = FIRST_MARGIN_MS;
   readonly #needs = new Needs();
+  /** How long it still is that it broke off only just before. */
+  #mendingMs = 0;
   #calmMs = 0;
   #levelMs = 0;
   #gain = 0;
@@ -110,7 +115,8 @@ export class JitterBuffer {
     this.#stream = piece.stream;
     this.#next = piece.sequence + 1;
     this.#append(piece);
-    if (this.#bufferMs > this.#targetMs + EXCESS_MS) this.#skip();
+    const excessMs = this.#mendingMs > 0 ? MENDED_EXCESS_MS : EXCESS_MS;
+    if (this.#bufferMs > this.#targetMs + excessMs) this.#skip();
   }
 
   /** Writes what is to be played next. Shape: both of one length. */
@@ -130,6 +136,10 @@ export class JitterBuffer {
   /** How much should wait when a piece has just come. */
   get #targetMs(): number {
     return this.#pieceMs + this.#marginMs;
+  }
+
+  get #firstMs(): number {
+    return ((this.#pieces[0]?.left.length ?? 0) - this.#at) * FRAME_MS;
   }
 
   get #bufferMs(): number {
@@ -158,10 +168,10 @@ export class JitterBuffer {
       });
   }
 
-  /** Leaves out the oldest until no more waits than should. */
+  /** Leaves out the oldest, as long as enough is left. */
   #skip(): void {
     this.#needs.begin();
-    while (this.#pieces.length > 1 && this.#bufferMs > this.#targetMs) {
+    while (this.#pieces.length > 1 && this.#bufferMs - this.#firstMs >= this.#targetMs) {
       this.#drop();
       this.#at = 0;
       this.#skipped += 1;
@@ -181,6 +191,9 @@ export class JitterBuffer {
       this.#waitedMs += pulledMs;
       return;
     }
+    // Where sound broke off it goes on with the newest: the rest is late. A beginning is heard whole.
+    this.#mendingMs = this.#pieces[0]?.sequence === 0 ? 0 : MENDING_MS;
+    if (this.#mendingMs > 0) this.#skip();
     this.#playing = true;
     this.#waitedMs = 0;
     this.#needs.begin();
@@ -240,6 +253,7 @@ export class JitterBuffer {
   }
 
   #rest(pulledMs: number, beforeMs: number): void {
+    this.#mendingMs -= pulledMs;
     this.#needs.look(pulledMs, beforeMs, this.#bufferMs);
     const neededMs = this.#needs.dipMs + SPARE_MS - this.#pieceMs / 2;
     const leastMs = Math.min(MOST_MARGIN_MS, Math.max(LEAST_MARGIN_MS, neededMs));
