@@ -71,8 +71,8 @@ describe('JitterBuffer', () => {
 
   it('keeps hardly more than a piece where pieces come evenly', () => {
     const buffer = new JitterBuffer(48_000);
-    play(buffer, 1500);
-    expect(buffer.report.targetMs).toBeLessThan(27);
+    play(buffer, 600);
+    expect(buffer.report.targetMs).toBeLessThan(30);
     expect(buffer.report).toMatchObject({ underruns: 0, skipped: 0, concealed: 0 });
   });
 
@@ -93,14 +93,14 @@ describe('JitterBuffer', () => {
       }
       return most;
     };
-    bursts(0, 1000, 12);
+    bursts(0, 500, 12);
     const { underruns, targetMs } = buffer.report;
     // 32 ms at once, of pieces of 20 ms.
     expect(targetMs).toBeGreaterThan(35);
     expect(targetMs).toBeLessThan(60);
-    // A sine of 1000 Hz has steps of 0.131 at most, played half a percent faster too.
-    expect(bursts(1000, 1000, 12)).toBeLessThan(0.133);
-    expect(bursts(2000, 3000, 1)).toBeLessThan(0.133);
+    // A sine of 1000 Hz has steps of 0.131 at most, and 0.132 played as fast as it may be.
+    expect(bursts(500, 500, 12)).toBeLessThan(0.133);
+    expect(bursts(1000, 2500, 1)).toBeLessThan(0.133);
     expect(buffer.report).toMatchObject({ underruns, skipped: 0, concealed: 0 });
     expect(buffer.report.targetMs).toBeLessThan(30);
   });
@@ -119,7 +119,7 @@ describe('JitterBuffer', () => {
     for (let sequence = 0; sequence < 5; sequence++) buffer.push(piece(sequence));
     // It is in a hurry, as more waits than should.
     const hz = frequencyOf(pull(buffer, 3000).slice(100), 44_100);
-    expect(Math.abs(hz - 1000)).toBeLessThan(6);
+    expect(Math.abs(hz - 1000)).toBeLessThan(12);
   });
 
   it('fills what is missing with silence, and goes on in time', () => {
@@ -191,20 +191,40 @@ describe('JitterBuffer', () => {
     expect(buffer.report.bufferMs).toBeGreaterThan(70);
   });
 
+  it('forgets what it needed while a page began', () => {
+    const buffer = new JitterBuffer(48_000);
+    for (let stream = 1; stream <= 4; stream++) {
+      for (let sequence = 0; sequence < 3; sequence++) buffer.push(piece(sequence, { stream }));
+      pull(buffer, 5 * FRAMES);
+    }
+    expect(buffer.report).toMatchObject({ underruns: 4, targetMs: 70 });
+    const stream = 5;
+    for (let sequence = 0; sequence < 250; sequence++) {
+      buffer.push(piece(sequence, { stream }));
+      pull(buffer, sequence < 4 ? 0 : (sequence % 2 === 0 ? 7 : 8) * QUANTUM);
+    }
+    expect(buffer.report.underruns).toBe(4);
+    expect(buffer.report.targetMs).toBeLessThan(35);
+    expect(buffer.report.bufferMs).toBeLessThan(60);
+  });
+
   it('wants as little again as at first after a minute without running out', () => {
     const buffer = new JitterBuffer(48_000);
-    for (let stream = 1; stream <= 8; stream++) {
+    play(buffer, 150);
+    pull(buffer, 5 * FRAMES);
+    for (let stream = 2; stream <= 9; stream++) {
       for (let sequence = 0; sequence < 5; sequence++) buffer.push(piece(sequence, { stream }));
       pull(buffer, 8 * FRAMES);
     }
-    expect(buffer.report).toMatchObject({ underruns: 8, targetMs: 110 });
-    for (let sequence = 5; sequence < 11; sequence++) buffer.push(piece(sequence, { stream: 8 }));
+    expect(buffer.report.underruns).toBe(9);
+    expect(buffer.report.targetMs).toBeGreaterThan(100);
+    for (let sequence = 5; sequence < 11; sequence++) buffer.push(piece(sequence, { stream: 9 }));
     for (let sequence = 11; sequence < 3000; sequence++) {
-      buffer.push(piece(sequence, { stream: 8 }));
+      buffer.push(piece(sequence, { stream: 9 }));
       // A little more than comes at times, and a little less.
       pull(buffer, (sequence % 2 === 0 ? 7 : 8) * QUANTUM);
     }
-    expect(buffer.report.underruns).toBe(8);
+    expect(buffer.report.underruns).toBe(9);
     expect(buffer.report.targetMs).toBeLessThan(40);
     expect(buffer.report.bufferMs).toBeLessThan(60);
   });

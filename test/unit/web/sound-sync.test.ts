@@ -3,9 +3,9 @@ import { JitterBuffer } from '../../../viewer/web/sound/player-worklet.ts';
 
 const FRAMES_PER_MS = 48;
 const QUANTUM = 128;
-const SECONDS = 30;
+const SECONDS = 16;
 /** After so long it is in step: how unevenly pieces come is known by then. */
-const SETTLED_MS = 10_000;
+const SETTLED_MS = 6000;
 
 /** A line and an output, by a clock of the test's own. Units: milliseconds. */
 interface Way {

@@ -13,6 +13,8 @@ const SPARE_MS = 4;
 /** How long it is looked at how unevenly pieces come and go, and how many such looks count. */
 const LOOK_MS = 1000;
 const LOOKS = 15;
+/** As many come first: a page that begins is busy, and what it needs then it does not need later. */
+const LOOKS_TO_SETTLE = 2;
 /** How much more is wanted after it ran out. */
 const STEP_UP_MS = 10;
 /** After so long without that, this part of what is wanted beyond the need is wanted no more. */
@@ -25,8 +27,8 @@ const MENDED_EXCESS_MS = 10;
 const MENDING_MS = 200;
 /** The longest gap that is filled with silence; a longer one is left out. */
 const MOST_GAP_MS = 200;
-/** The most that sound is played faster or slower, which nobody hears. */
-const MOST_DRIFT = 0.005;
+/** The most that sound is played faster or slower: a sixth of a semitone. */
+const MOST_DRIFT = 0.01;
 /** Drift for each millisecond too much or too little. */
 const DRIFT_PER_MS = 0.0005;
 /** A difference that comes of pieces being pieces. */
@@ -72,6 +74,7 @@ export class JitterBuffer {
   #pieceMs = 0;
   #marginMs = FIRST_MARGIN_MS;
   readonly #needs = new Needs();
+  #settled = false;
   /** How long it still is that it broke off only just before. */
   #mendingMs = 0;
   #calmMs = 0;
@@ -257,6 +260,10 @@ export class JitterBuffer {
     this.#needs.look(pulledMs, beforeMs, this.#bufferMs);
     const neededMs = this.#needs.dipMs + SPARE_MS - this.#pieceMs / 2;
     const leastMs = Math.min(MOST_MARGIN_MS, Math.max(LEAST_MARGIN_MS, neededMs));
+    if (!this.#settled && this.#needs.looks >= LOOKS_TO_SETTLE) {
+      this.#settled = true;
+      this.#marginMs = Math.min(this.#marginMs, Math.max(FIRST_MARGIN_MS, leastMs));
+    }
     this.#marginMs = Math.max(this.#marginMs, leastMs);
     this.#calmMs += pulledMs;
     if (this.#calmMs < CALM_MS) return;
@@ -268,7 +275,8 @@ export class JitterBuffer {
 /** How far below the average what waits has gone lately: pieces are late, and pulled in bursts. */
 class Needs {
   readonly #dipsMs = new Float64Array(LOOKS);
-  #looks = 0;
+  /** Looks so far. */
+  looks = 0;
   #passedMs = 0;
   #areaMs = 0;
   #lowMs = Number.POSITIVE_INFINITY;
@@ -288,7 +296,10 @@ class Needs {
     this.#areaMs += ((beforeMs + afterMs) / 2) * pulledMs;
     this.#lowMs = Math.min(this.#lowMs, afterMs);
     if (this.#passedMs < LOOK_MS) return;
-    this.#dipsMs[this.#looks++ % LOOKS] = this.#areaMs / this.#passedMs - this.#lowMs;
+    this.looks += 1;
+    // Before it has settled only the newest look counts.
+    const place = Math.max(0, this.looks - LOOKS_TO_SETTLE) % LOOKS;
+    this.#dipsMs[place] = this.#areaMs / this.#passedMs - this.#lowMs;
     this.dipMs = Math.max(...this.#dipsMs);
     this.begin();
   }
