@@ -1,8 +1,12 @@
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Rect } from '../../protocol/rect.ts';
-// Makes `document.querySelector('kvmfr-view')` known as what it is.
-import type {} from '../../viewer/web/index.ts';
+import {
+  type AttachedPage,
+  type AttachOptions,
+  attachPage,
+  setAttribute as set,
+} from '../support/attached-page.ts';
 import { needs } from '../support/machine.ts';
 import {
   decodePng,
@@ -60,29 +64,13 @@ const ODD = { widthPx: 301, heightPx: 193 };
 
 type Codec = 'h264' | 'vp8';
 
-async function attach(
-  options: BrowserContextOptions & { readonly before?: (page: Page) => Promise<unknown> } = {},
-) {
-  const server = await PageServer.start();
-  const open = await openPage(browser, server.url, options);
-  const viewer = await server.viewer();
-  viewer.send(
+async function attach(options: AttachOptions = {}): Promise<AttachedPage> {
+  const at = await attachPage(browser, options, [
     helloBytes({ encodings: ['lossless', 'video', 'jpeg'], codecs: ['h264', 'vp8'] }),
     stateBytes('showing'),
-  );
-  await set(open.page, 'scale', '1:1');
-  const dispose = async () => {
-    await open[Symbol.asyncDispose]();
-    await server.stop();
-  };
-  return { server, ...open, viewer, [Symbol.asyncDispose]: dispose };
-}
-
-function set(page: Page, name: string, value: string): Promise<void> {
-  return page.evaluate(
-    ([attribute, text]) => document.querySelector('kvmfr-view')?.setAttribute(attribute, text),
-    [name, value] as const,
-  );
+  ]);
+  await set(at.page, 'scale', '1:1');
+  return at;
 }
 
 /** Announces a stream of a picture. */
