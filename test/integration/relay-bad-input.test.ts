@@ -1,36 +1,12 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { keyOfCode } from '../../protocol/keys.ts';
-import {
-  encodeInput,
-  encodeInputWish,
-  type InputEvent,
-  MAX_INPUT_EVENTS,
-  WIRE_TYPES,
-} from '../../protocol/wire/index.ts';
+import { encodeInputWish, MAX_INPUT_EVENTS, WIRE_TYPES } from '../../protocol/wire/index.ts';
 import { MAX_PRESSES_PER_SECOND } from '../../viewer/relay/input-desk.ts';
 import { eventually } from '../support/eventually.ts';
 import { WrittenInput } from '../support/written-input.ts';
+import { act, join, key } from '../unit/relay/hands.ts';
 import { closeStages, PING, Stage } from '../unit/relay/stage.ts';
-import type { TestViewer } from '../unit/relay/test-viewer.ts';
 
 afterEach(closeStages);
-
-function key(code: string, down: boolean): InputEvent {
-  const found = keyOfCode(code);
-  if (found === undefined) throw new Error(`there must be a key ${code}`);
-  return { kind: 'key', key: found, down };
-}
-
-async function join(stage: Stage): Promise<TestViewer> {
-  const viewer = stage.join();
-  await viewer.until(() => viewer.hello !== undefined);
-  await viewer.settle(PING);
-  return viewer;
-}
-
-function act(viewer: TestViewer, ...events: readonly InputEvent[]): void {
-  viewer.send(encodeInput({ atMs: undefined, events }));
-}
 
 /** An input message: its envelope, no time, and these records in hex. */
 function raw(...records: readonly string[]): Buffer {

@@ -14,6 +14,7 @@ import { eventually } from '../support/eventually.ts';
 import { parseExposition } from '../support/exposition.ts';
 import { WrittenClipboard } from '../support/written-clipboard.ts';
 import { WrittenInput } from '../support/written-input.ts';
+import { join } from '../unit/relay/hands.ts';
 import { closeStages, PING, Stage } from '../unit/relay/stage.ts';
 import type { TestViewer } from '../unit/relay/test-viewer.ts';
 
@@ -39,13 +40,6 @@ async function open(
   const { policy = 'both', ...rest } = options;
   const clipboard = { guest, policy, limits: LIMITS };
   return { guest, stage: await Stage.open({ input: new WrittenInput(), clipboard, ...rest }) };
-}
-
-async function join(stage: Stage): Promise<TestViewer> {
-  const viewer = stage.join();
-  await viewer.until(() => viewer.hello !== undefined);
-  await viewer.settle(PING);
-  return viewer;
 }
 
 /** Has the input from now on. */

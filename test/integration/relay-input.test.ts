@@ -1,6 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { afterEach, describe, expect, it } from 'vitest';
-import { keyOfCode } from '../../protocol/keys.ts';
 import {
   encodeInput,
   encodeInputWish,
@@ -11,29 +10,12 @@ import {
 import { eventually } from '../support/eventually.ts';
 import { parseExposition } from '../support/exposition.ts';
 import { WrittenInput } from '../support/written-input.ts';
+import { act, join, key } from '../unit/relay/hands.ts';
 import { closeStages, noisy, PING, Stage } from '../unit/relay/stage.ts';
-import type { TestViewer } from '../unit/relay/test-viewer.ts';
 
 afterEach(closeStages);
 
 const PLACE: InputEvent = { kind: 'position', x: 7, y: 9 };
-
-function key(code: string, down: boolean): InputEvent {
-  const found = keyOfCode(code);
-  if (found === undefined) throw new Error(`there must be a key ${code}`);
-  return { kind: 'key', key: found, down };
-}
-
-async function join(stage: Stage): Promise<TestViewer> {
-  const viewer = stage.join();
-  await viewer.until(() => viewer.hello !== undefined);
-  await viewer.settle(PING);
-  return viewer;
-}
-
-function act(viewer: TestViewer, ...events: readonly InputEvent[]): void {
-  viewer.send(encodeInput({ atMs: undefined, events }));
-}
 
 describe('input through the relay', () => {
   it('reaches the guest in order, from the one viewer that has it', async () => {

@@ -1,8 +1,9 @@
 // A WebCodecs implementation that does wrong what its URL says, after it has done it right for a
 // while: `?throw=2` throws at the second picture of each process.
 import process from 'node:process';
+import { FaultyEncoder, wrongOf } from './faulty-encoder.mjs';
 
-const wrong = new Map(new URL(import.meta.url).searchParams);
+const wrong = wrongOf(import.meta.url);
 const KEY = [0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x1e, 0, 0, 0, 1, 0x65, 0x88];
 const DELTA = [0, 0, 0, 1, 0x41, 0x9a];
 
@@ -10,7 +11,6 @@ if (wrong.has('exit')) {
   process.stderr.write('the codec is tired\n');
   process.exit(Number(wrong.get('exit')));
 }
-if (wrong.has('refuse')) throw new Error('there is no such processor');
 
 export class VideoFrame {
   constructor(pixels, init) {
@@ -21,30 +21,20 @@ export class VideoFrame {
   close() {}
 }
 
-export class VideoEncoder {
+export class VideoEncoder extends FaultyEncoder {
   #output;
-  #error;
-  #pictures = 0;
 
   constructor({ output, error }) {
+    super(wrong, error);
     this.#output = output;
-    this.#error = error;
   }
 
   static async isConfigSupported() {
     return { supported: !wrong.has('unsupported') };
   }
 
-  configure() {}
-
   encode(frame, { keyFrame }) {
-    const at = String(++this.#pictures);
-    if (wrong.get('throw') === at) throw new Error('out of ideas');
-    if (wrong.get('error') === at) {
-      this.#error(new Error('lost the thread'));
-      return;
-    }
-    if (wrong.get('silent') === at) return;
+    if (this.begin() === undefined) return;
     const data = keyFrame && !wrong.has('headless') ? KEY : DELTA;
     setImmediate(() =>
       this.#output({
@@ -55,6 +45,4 @@ export class VideoEncoder {
       }),
     );
   }
-
-  close() {}
 }
