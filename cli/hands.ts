@@ -225,9 +225,12 @@ function openSpice(options: HandsOptions & { readonly kind: 'spice' }): Hands {
 }
 
 async function tellSession(session: SpiceSession): Promise<void> {
+  let told = '';
   for await (const { name, message, hint } of session.states()) {
     if (name === 'closed') return;
-    tellLine(message, hint);
+    // A server that is not there is not told of each time that it is looked for.
+    if (message !== told) tellLine(message, hint);
+    told = message;
   }
 }
 

@@ -30,6 +30,12 @@ export interface SocketSink {
 }
 
 /** Names of Node's errors for a certificate that is not trusted. */
+/** What the system's names for a server that is not there mean. */
+const ABSENCES: ReadonlyMap<string, string> = new Map([
+  ['ECONNREFUSED', 'nobody listens there'],
+  ['ENOENT', 'there is no such socket'],
+  ['ENOTFOUND', 'there is no such name'],
+]);
 const TLS_REFUSALS = /CERT|SIGNATURE|ISSUER|ALTNAME|CRL/;
 /** Bytes of the one buffer that a plain socket reads into. */
 const READ_BYTES = 1 << 16;
@@ -147,7 +153,8 @@ export class SpiceSocket {
       errno: code,
       ...(error.syscall === undefined ? {} : { syscall: error.syscall }),
     };
-    const message = `a SPICE server must answer at ${this.#where}, but ${error.message}`;
+    const why = ABSENCES.get(code) ?? error.message;
+    const message = `a SPICE server must answer at ${this.#where}, but ${why}`;
     if (code === 'ENOENT' || code === 'ECONNREFUSED')
       return new KvmfrError('ERR_KVMFR_ABSENT', message, {
         ...details,

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -216,6 +218,28 @@ describe('kvmfr view --qmp', () => {
     ]);
     qemu.drop();
     await run.says(/mouse: connected[\s\S]*mouse: .*was closed[\s\S]*mouse: connected/);
+  });
+});
+
+describe('kvmfr view --spice of a server that sends all away', () => {
+  it('says so once, however often it looks', async () => {
+    let looks = 0;
+    const server = createServer((socket) => {
+      looks++;
+      socket.destroy();
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    try {
+      const { port } = server.address() as AddressInfo;
+      await using run = view(['--spice', `127.0.0.1:${port}`]);
+      await expect.poll(() => looks).toBeGreaterThan(3);
+      run.kill('SIGTERM');
+      const told = (await run.done).stderr.match(/keyboard and mouse: .*/g) ?? [];
+      expect(told).not.toEqual([]);
+      expect(told.filter((line, i) => line === told[i - 1])).toEqual([]);
+    } finally {
+      server.close();
+    }
   });
 });
 

@@ -135,10 +135,12 @@ describe('connectSpice', () => {
     await expect(connectSpice(address)).rejects.toMatchObject({
       code: 'ERR_KVMFR_ABSENT',
       errno: 'ECONNREFUSED',
+      message: `a SPICE server must answer at ${address}, but nobody listens there`,
     });
     await expect(connectSpice('unix:/nonexistent/spice.sock')).rejects.toMatchObject({
       code: 'ERR_KVMFR_ABSENT',
       errno: 'ENOENT',
+      message: expect.stringMatching(/spice.sock, but there is no such socket$/),
     });
   });
 
