@@ -1,6 +1,5 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Rect } from '../../protocol/rect.ts';
 import {
   type AttachedPage,
   type AttachOptions,
@@ -12,7 +11,6 @@ import {
   decodePng,
   launchChromium,
   magnify,
-  noisePicture,
   openPage,
   pixelsOff,
   putInto,
@@ -21,7 +19,22 @@ import {
   screenshotOf,
   snapshotOf,
 } from '../support/page-browser.ts';
-import { type AttachedViewer, PageServer } from '../support/page-server.ts';
+import { PageServer } from '../support/page-server.ts';
+import {
+  ALL,
+  begin,
+  check,
+  displays,
+  goodEverywhere,
+  HEIGHT,
+  NOISE,
+  PATIENCE,
+  play,
+  stream,
+  TILES,
+  tileOf,
+  WIDTH,
+} from '../support/page-video.ts';
 import {
   coverBytes,
   helloBytes,
@@ -31,21 +44,10 @@ import {
   tilesBytes,
   timesBytes,
   videoBytes,
-  videoStreamBytes,
 } from '../support/page-wire.ts';
-import { type Chunk, encodeVideo, psnr, softPicture } from '../support/video-chunks.ts';
+import { type Chunk, encodeVideo, softPicture } from '../support/video-chunks.ts';
 
-const WIDTH = 320;
-const HEIGHT = 192;
-const TILES = 15;
-const NOISE = noisePicture(WIDTH, HEIGHT);
 const NEED_KEY = 0x87;
-/** For what comes by itself: it may take a while on a busy machine. */
-const PATIENCE = { timeout: 60_000 };
-/** The codec keeps these pictures at 34 and better; a picture of the wrong moment has below 15. */
-const GOOD_DB = 30;
-
-const ALL = Array.from({ length: TILES }, (_, index) => index);
 
 function sinkOf(page: Page): Promise<string> {
   return page.evaluate(() => {
@@ -62,8 +64,6 @@ let vp8: Chunk[];
 /** One picture more to the right and below than even sides have room for. */
 const ODD = { widthPx: 301, heightPx: 193 };
 
-type Codec = 'h264' | 'vp8';
-
 async function attach(options: AttachOptions = {}): Promise<AttachedPage> {
   const at = await attachPage(browser, options, [
     helloBytes({ encodings: ['lossless', 'video', 'jpeg'], codecs: ['h264', 'vp8'] }),
@@ -71,84 +71,6 @@ async function attach(options: AttachOptions = {}): Promise<AttachedPage> {
   ]);
   await set(at.page, 'scale', '1:1');
   return at;
-}
-
-/** Announces a stream of a picture. */
-function stream(
-  picture: { readonly widthPx: number; readonly heightPx: number },
-  change: {
-    readonly stream?: number;
-    readonly epoch?: number;
-    readonly codec?: Codec;
-    readonly region?: Rect;
-  } = {},
-): Buffer {
-  const { widthPx, heightPx } = picture;
-  return videoStreamBytes({
-    stream: 1,
-    epoch: 1,
-    codec: 'h264',
-    codedWidthPx: widthPx + (widthPx & 1),
-    codedHeightPx: heightPx + (heightPx & 1),
-    ...change,
-  });
-}
-
-/** The noise, exact, and a stream to come. */
-async function begin(viewer: AttachedViewer, codec: Codec = 'h264') {
-  viewer.send(
-    pictureBytes({ epoch: 1, ...NOISE }),
-    tilesBytes({ epoch: 1, serial: 1 }, NOISE, { coding: 'deflate' }),
-    stream(NOISE, { codec }),
-  );
-  await viewer.acknowledged(1);
-}
-
-/** Sends a coded picture, and waits until it is presented. */
-async function play(
-  viewer: AttachedViewer,
-  serial: number,
-  coded: Chunk | undefined,
-  cover?: readonly number[],
-  streamNumber = 1,
-): Promise<void> {
-  if (coded === undefined) throw new Error('there is no such picture');
-  const update = { epoch: 1, serial };
-  if (cover !== undefined) viewer.send(coverBytes(update, { tileCount: TILES, tiles: cover }));
-  viewer.send(videoBytes(update, { stream: streamNumber, ...coded }));
-  await viewer.acknowledged(serial);
-}
-
-function tileOf(index: number) {
-  return { x: (index % 5) * 64, y: Math.floor(index / 5) * 64, width: 64, height: 64 };
-}
-
-/** Whether covered tiles show a picture of the video well, and the others are exact. */
-function check(shown: RgbPicture, picture: RgbPicture | undefined, cover: readonly number[]): void {
-  expect(pixelsOff(onlyTiles(shown, cover, false), onlyTiles(NOISE, cover, false))).toBe(0);
-  if (picture === undefined) throw new Error('there is no such picture');
-  const decibels = cover.map((tile) => psnr(shown, picture, tileOf(tile)));
-  expect(Math.min(...decibels)).toBeGreaterThan(GOOD_DB);
-}
-
-/** A picture with some of its tiles black: those named, or all others. */
-function onlyTiles(picture: RgbPicture, tiles: readonly number[], named: boolean): RgbPicture {
-  const black = { widthPx: 64, heightPx: 64, rgb: new Uint8Array(64 * 64 * 3) };
-  return ALL.filter((tile) => tiles.includes(tile) !== named).reduce(
-    (left, tile) => putInto(left, black, tileOf(tile)),
-    picture,
-  );
-}
-
-/** What the display shows, once it is that: it may be a refresh behind the acknowledgement. */
-async function displays(page: Page, right: (shown: RgbPicture) => boolean): Promise<void> {
-  await expect.poll(async () => right(await screenshotOf(page)), PATIENCE).toBe(true);
-}
-
-function goodEverywhere(shown: RgbPicture, picture: RgbPicture | undefined): boolean {
-  if (picture === undefined || shown.widthPx !== picture.widthPx) return false;
-  const { widthPx: width, heightPx: height } = picture;
-  return psnr(shown, picture, { x: 0, y: 0, width, height }) > GOOD_DB;
 }
 
 /** Who draws the video: a `<video>` below the canvas, or the canvas where a browser has no tracks. */
