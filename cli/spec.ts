@@ -164,14 +164,6 @@ export function choiceFlag<Choice extends string>(
   throw usageError(`--${flag} takes ${choices.now.join(', ')}, not ${text}`);
 }
 
-/** The flag `--assume`, for commands that read a region. */
-export const ASSUME_FLAG: FlagSpecs = {
-  assume: {
-    value: 'dev12',
-    help: "read an unknown newer wire as if it were dev12, at one's own risk",
-  },
-};
-
 /** A flag's `WIDTHxHEIGHT`, of a synthetic guest. @throws ERR_KVMFR_USAGE */
 export function sizeFlag(
   command: ParsedCommand,

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Inspection, inspectRegion, requestDisplay } from '../../client/index.ts';
 import { hex } from '../../protocol/error.ts';
-import { regionOf } from '../region.ts';
-import { ASSUME_FLAG, type CommandSpec, choiceFlag, type ParsedCommand } from '../spec.ts';
+import { ASSUME_FLAG, assumedWire, regionOf } from '../region.ts';
+import type { CommandSpec, ParsedCommand } from '../spec.ts';
 import { EXIT, errorJson, errorText, print, say } from '../terminal.ts';
 
 /** What `kvmfr info` takes. */
@@ -33,7 +33,7 @@ const QUEUE_NAMES: ReadonlyMap<number, string> = new Map([
 export async function run(command: ParsedCommand, signal: AbortSignal): Promise<number> {
   const path = regionOf(command);
   const json = command.has('json');
-  const assume = choiceFlag(command, 'assume', { now: ['dev12'] });
+  const assume = assumedWire(command);
   if (command.has('recover')) {
     const { state, error } = await requestDisplay(path, 'recovery', { signal });
     say(`fallback display: ${state}${error === 'none' ? '' : ` (${error})`}`);

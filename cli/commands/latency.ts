@@ -8,10 +8,9 @@ import { Measurement } from '../latency/measurement.ts';
 import { makeReport } from '../latency/report.ts';
 import { Stimulus } from '../latency/stimulus.ts';
 import { checkWritable, writeWhole } from '../output.ts';
-import { regionOf } from '../region.ts';
+import { ASSUME_FLAG, assumedWire, regionOf } from '../region.ts';
 import { addressOf, openDoor, openRelay, SERVE_FLAGS, serveOptions } from '../serve.ts';
 import {
-  ASSUME_FLAG,
   type CommandSpec,
   choiceFlag,
   grouped,
@@ -62,7 +61,7 @@ export async function run(command: ParsedCommand, signal: AbortSignal): Promise<
   keepToCpus(command);
   const wishes = wishesOf(command);
   const serving = serveOptions(command);
-  const assume = choiceFlag(command, 'assume', { now: ['dev12'] });
+  const assume = assumedWire(command);
   const display = new Display(wishes.json === '-' ? process.stderr : process.stdout);
   const { path } = wishes;
   await using relay = openRelay({ path, assume }, serving, (line) => display.say(`  ${line}`));

@@ -3,15 +3,8 @@ import { Picture } from '../../client/tiles/picture.ts';
 import { KvmfrError } from '../../protocol/error.ts';
 import { copyRect, encodePng, type RgbImage } from '../../viewer/encode/image.ts';
 import { checkWritable, writeStdout, writeWhole } from '../output.ts';
-import { regionOf } from '../region.ts';
-import {
-  ASSUME_FLAG,
-  type CommandSpec,
-  choiceFlag,
-  numberFlag,
-  type ParsedCommand,
-  usageError,
-} from '../spec.ts';
+import { ASSUME_FLAG, assumedWire, regionOf } from '../region.ts';
+import { type CommandSpec, numberFlag, type ParsedCommand, usageError } from '../spec.ts';
 import { EXIT, say } from '../terminal.ts';
 
 /** What `kvmfr snapshot` takes. */
@@ -40,7 +33,7 @@ export async function run(command: ParsedCommand, signal: AbortSignal): Promise<
     throw usageError('kvmfr snapshot -o - writes a PNG: send it to a file or a program');
   const timeoutMs = numberFlag(command, 'timeout-ms', { min: 1, max: 3_600_000 }) ?? 5000;
   const path = regionOf(command);
-  const assume = choiceFlag(command, 'assume', { now: ['dev12'] });
+  const assume = assumedWire(command);
   if (output !== '-') checkWritable(output, 'ERR_KVMFR_IMAGE');
   await using client = new Client(path, { assume });
   const taken = await takePicture(client, {

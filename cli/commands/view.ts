@@ -1,8 +1,8 @@
 import { keepToCpus } from '../cpu.ts';
 import { HANDS_FLAGS } from '../hands.ts';
-import { regionOf } from '../region.ts';
+import { ASSUME_FLAG, assumedWire, regionOf } from '../region.ts';
 import { DOOR_FLAGS, SERVE_FLAGS, serve, serveOptions } from '../serve.ts';
-import { ASSUME_FLAG, type CommandSpec, choiceFlag, grouped, type ParsedCommand } from '../spec.ts';
+import { type CommandSpec, grouped, type ParsedCommand } from '../spec.ts';
 import { EXIT } from '../terminal.ts';
 
 /** What `kvmfr view` takes. */
@@ -27,7 +27,7 @@ export async function run(command: ParsedCommand, signal: AbortSignal): Promise<
   const [region] = command.positionals;
   const isBySpice = region === undefined && options.hands?.kind === 'spice';
   const path = isBySpice ? undefined : regionOf(command);
-  const assume = choiceFlag(command, 'assume', { now: ['dev12'] });
+  const assume = assumedWire(command);
   const title =
     path === undefined ? 'the screen of the guest by SPICE' : `the screen of the guest at ${path}`;
   await serve({ ...(path === undefined ? {} : { path }), assume }, options, { signal, title });
