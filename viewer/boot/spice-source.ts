@@ -58,7 +58,7 @@ export class SpiceSource implements GuestSource {
     this.#session = session;
     this.#graceMs = options.graceMs ?? GRACE_MS;
     this.#nowMs = options.nowMs ?? (() => performance.now());
-    this.#hadScreen = session.display.screen !== undefined;
+    this.#hadScreen = isShown(session);
     this.#board = new StateBoard(spiceState(session, this.#hadScreen));
     const { signal } = this.#closing;
     void eachOf(session.states({ signal }), () => this.#look());
@@ -139,7 +139,7 @@ export class SpiceSource implements GuestSource {
     if (this.#closing.signal.aborted) return;
     const { display, state } = this.#session;
     const isThere = display.screen !== undefined;
-    this.#hadScreen ||= isThere;
+    this.#hadScreen ||= isShown(this.#session);
     if (isThere || state.name !== 'connected') this.#show();
     else this.#missing ??= setTimeout(() => this.#show(), this.#graceMs);
   }
@@ -177,6 +177,11 @@ export class SpiceSource implements GuestSource {
     this.#shape = { of, shape };
     return shape;
   }
+}
+
+/** What a server draws while it still lets its channels in is not a screen that one had and lost. */
+function isShown({ state, display }: SpiceSession): boolean {
+  return state.name === 'connected' && display.screen !== undefined;
 }
 
 async function eachOf<T>(stream: AsyncIterable<T>, run: () => void): Promise<void> {

@@ -67,6 +67,34 @@ describe('a screen by SPICE', () => {
     expect(said(viewer)).toMatch(/^(spice waiting, )*spice showing$/);
   });
 
+  it('that comes before the other channels are let in is not called stale', async () => {
+    let letIn = (): void => undefined;
+    const isLetIn = new Promise<void>((resolve) => {
+      letIn = resolve;
+    });
+    const INPUTS = 3;
+    await using guest = await SpiceScreen.open({
+      beforeResult: (channel) => (channel === INPUTS ? isLetIn : Promise.resolve()),
+    });
+    const source = new SpiceSource(guest.session);
+    const names: string[] = [];
+    const heard = (async () => {
+      for await (const { name } of source.states()) {
+        names.push(name);
+        if (name === 'showing') break;
+      }
+    })();
+    guest.show(noisy(1));
+    for await (const screen of guest.session.display.screens()) if (screen !== undefined) break;
+    expect(guest.session.state.name).not.toBe('connected');
+    await new Promise(setImmediate);
+    expect(source.state.name).toBe('waiting');
+    letIn();
+    await heard;
+    expect(names).not.toContain('stale');
+    await source.close();
+  });
+
   it('is waited for when the server has none, and comes back', async () => {
     await using guest = await SpiceScreen.open();
     const { viewer } = await watched(guest, { graceMs: 0 });
