@@ -3,6 +3,7 @@ import { FEATURES } from '../../protocol/kvmfr/session.ts';
 import { CPU_FLAG, keepToCpus } from '../cpu.ts';
 import { GUEST_FLAGS, guestOptions } from '../guest.ts';
 import { regionOf } from '../region.ts';
+import { SessionNews } from '../session-news.ts';
 import { type CommandSpec, numberFlag, type ParsedCommand, usageError } from '../spec.ts';
 import { EXIT, errorText, say } from '../terminal.ts';
 
@@ -48,7 +49,11 @@ export async function run(command: ParsedCommand, signal: AbortSignal): Promise<
   host.on('error', (error) => say(`  ${errorText(error)}`));
   host.on('subscriber', ({ queue }) => say(`  a client reads the ${queue} queue`));
   host.on('recovery-request', (request) => say(`  a client asks for the ${request} display`));
-  host.on('session', (id) => say(`  session 0x${id.toString(16)}`));
+  const news = new SessionNews();
+  host.on('session', (id) => {
+    const line = news.begun(id, performance.now());
+    if (line !== undefined) say(`  ${line}`);
+  });
   say(
     `publishing ${nameOf(source, options.content)} in ${path} as Looking Glass ${options.wire} (Ctrl+C ends it)`,
   );

@@ -201,6 +201,15 @@ describe('host, info and snapshot work together', () => {
       expect((await host.done).status).toBe(130);
     });
 
+  it('two hosts in one region say that they are two', async () => {
+    const region = join(folder, 'two-hosts');
+    await using one = new RunningCommand(['host', region, '--size', '320x200']);
+    await one.says(/publishing/);
+    await using other = new RunningCommand(['host', region, '--size', '320x200']);
+    const isTold = /something else publishes in this region/;
+    await Promise.race([one.says(isTold), other.says(isTold)]);
+  });
+
   it('snapshot --cursor blends the pointer over the frame, and changes no other pixel', async () => {
     const region = join(folder, 'cursor');
     await using host = await createHost(region, { regionMib: 8 });
