@@ -7,7 +7,7 @@ import { ENCODE_CASES } from './encode/cases.ts';
 import { TILE_CASES } from './encode/tiles.ts';
 import { VIDEO_CASES } from './encode/video.ts';
 import { INPUT_CASES, INPUT_GUEST_CASES } from './input/cases.ts';
-import { DOORBELL_CASES, JITTER_CASES, LATENCY_CASES } from './latency/cases.ts';
+import { DOORBELL_CASES, LATENCY_CASES, LATENCY_LONG_CASES } from './latency/cases.ts';
 import { HDR_CASES } from './micro/hdr.ts';
 import { I420_CASES } from './micro/i420.ts';
 import { MICRO_CASES } from './micro/kernels.ts';
@@ -40,7 +40,7 @@ const SHORT: readonly BenchCase[] = [
 
 /** The rest: every kernel and coding, other sizes, more viewers and guests, for longer. */
 const LONG: readonly BenchCase[] = [
-  ...JITTER_CASES,
+  ...LATENCY_LONG_CASES,
   ...DOORBELL_CASES,
   ...ENCODE_CASES,
   ...TILE_CASES,

@@ -14,7 +14,7 @@ import { typeBeside } from './typing.ts';
 
 const TOKEN = 'bench-clipboard';
 const TRANSFER_LIMIT_MS = 60_000;
-const ROUNDS = { quick: 3, whole: 8 };
+const ROUNDS = { quick: 1, whole: 8 };
 
 /** Keys and contents by SPICE: a server without a machine, with an agent. */
 async function runSpice(options: RunOptions): Promise<readonly Row[]> {

@@ -41,7 +41,7 @@ async function once(
 }
 
 async function runDetection(options: RunOptions): Promise<readonly Row[]> {
-  const turns = options.quick ? 2 : 8;
+  const turns = options.quick ? 1 : 8;
   using scratch = new Scratch();
   const rows: Row[] = [];
   for (const garbage of GARBAGE) {

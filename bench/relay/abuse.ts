@@ -51,7 +51,7 @@ async function attack(strangers: Child, ms: number): Promise<number> {
 
 /** One viewer looks, and strangers do what they can: does its picture go on? */
 async function runAbuse(options: RunOptions): Promise<readonly Row[]> {
-  const ms = options.quick ? 5000 : 10_000;
+  const ms = options.quick ? 4000 : 10_000;
   const rounds = options.quick ? 3 : 6;
   await using stage = await Stage.open('demo');
   await stage.viewers.ask('attach', { count: 1 });
