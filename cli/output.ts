@@ -56,6 +56,8 @@ export async function writeStdout(content: Uint8Array, code: KvmfrErrorCode): Pr
 export function checkWritable(path: string, code: KvmfrErrorCode): void {
   try {
     const found = statSync(path, { throwIfNoEntry: false });
+    if (found?.isDirectory() === true)
+      throw Object.assign(new Error('EISDIR: it is a folder'), { code: 'EISDIR' });
     const isReplaced = found === undefined || found.isFile();
     const target = found === undefined ? path : realpathSync(path);
     accessSync(isReplaced ? dirname(target) : target, constants.W_OK);

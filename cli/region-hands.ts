@@ -174,7 +174,11 @@ export class RegionHands implements GuestInput, AsyncDisposable {
     const before = this.#closing;
     this.#closing = (async () => {
       await before;
-      await close();
+      try {
+        await close();
+      } catch {
+        // It is as closed as it can be, and those after it are to be closed, too.
+      }
     })();
   }
 

@@ -90,6 +90,10 @@ export class SpicePlayback implements ChannelPart {
   /** For the session: a channel is linked. */
   attach(): void {
     this.#mode = 'raw';
+    // A guest that was started again, or another one, has a loudness of its own.
+    this.#volumes = [];
+    this.#muted = false;
+    this.#loudness.emit(this.loudness);
   }
 
   /** For the session: a message came. */

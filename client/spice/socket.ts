@@ -29,13 +29,13 @@ export interface SocketSink {
   closed(reason: KvmfrError | undefined): void;
 }
 
-/** Names of Node's errors for a certificate that is not trusted. */
 /** What the system's names for a server that is not there mean. */
 const ABSENCES: ReadonlyMap<string, string> = new Map([
   ['ECONNREFUSED', 'nobody listens there'],
   ['ENOENT', 'there is no such socket'],
   ['ENOTFOUND', 'there is no such name'],
 ]);
+/** Names of Node's errors for a certificate that is not trusted. */
 const TLS_REFUSALS = /CERT|SIGNATURE|ISSUER|ALTNAME|CRL/;
 /** Bytes of the one buffer that a plain socket reads into. */
 const READ_BYTES = 1 << 16;

@@ -101,7 +101,7 @@ function checkNumber(
  * the chunk: samples i16 with left and right in turn, or a packet of Opus.
  */
 export interface SoundMessage {
-  /** Number of the stream: another one after each pause of the guest. */
+  /** Number of the stream: another one after each pause of the guest, and for each way of coding. */
   readonly stream: number;
   /** Number of the piece in its stream; what is between two that come was left out. */
   readonly sequence: number;

@@ -253,6 +253,11 @@ describe('host, info and snapshot work together', () => {
     expect(run.stderr).toBe(
       `kvmfr: ${file} could not be written: ENOENT, there is no such file or folder\n`,
     );
+    const into = await kvmfr(['snapshot', join(folder, 'none'), '-o', folder]);
+    expect([into.status, into.stderr]).toEqual([
+      1,
+      `kvmfr: ${folder} could not be written: EISDIR, it is a folder\n`,
+    ]);
   });
 });
 

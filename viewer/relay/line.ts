@@ -16,8 +16,10 @@ const CONGESTED_MS = 60;
 const NEAR_MS = 8;
 /** A line that is full and carries less has better uses for it; one that carries more is full of pictures. */
 const NEAR_KBITS = 5000;
-/** How far the quickest round trip may be in the past: lines change. */
-const BASE_KEPT_MS = 20_000;
+/** Lines change: the quickest round trip is that of this time and of the one before. */
+const BASE_WINDOW_MS = 10_000;
+/** Fewer round trips than this say nothing of how quick a line is: one may have been held up. */
+const BASE_SAMPLES = 8;
 /** Weight of a new sample. */
 const WEIGHT = 0.25;
 /** Rates are told from this many bytes on: less says more about the delay than about the line. */
@@ -29,13 +31,20 @@ const MAX_TOLD_MS = 60_000;
  * taken off the delay, and only ever makes its own line look better or worse.
  */
 export class Line {
-  #baseMs = Number.POSITIVE_INFINITY;
-  #baseAtMs = 0;
+  #leastMs = Number.POSITIVE_INFINITY;
+  #leastBeforeMs = Number.POSITIVE_INFINITY;
+  #samples = 0;
+  #windowAtMs = Number.NEGATIVE_INFINITY;
   #delayMs = 0;
   #kbits = 0;
   #ackedAtMs = 0;
   #runBytes = 0;
   #runSinceMs = 0;
+
+  /** The quickest round trip. */
+  get #baseMs(): number {
+    return Math.min(this.#leastMs, this.#leastBeforeMs);
+  }
 
   /** What is known now. */
   get state(): LineState {
@@ -65,10 +74,7 @@ export class Line {
     const { nowMs } = ack;
     const ownMs = Math.min(Math.max(ack.ownMs, 0), MAX_TOLD_MS);
     const tripMs = Math.max(0, nowMs - ack.sentMs - ownMs);
-    if (tripMs <= this.#baseMs || nowMs - this.#baseAtMs > BASE_KEPT_MS) {
-      this.#baseMs = tripMs;
-      this.#baseAtMs = nowMs;
-    }
+    this.#tripped(tripMs, nowMs);
     this.#delayMs += (tripMs - this.#baseMs - this.#delayMs) * WEIGHT;
     if (this.#runSinceMs > 0) this.#rate(ack.bytes, nowMs);
     // A rate is measured from one acknowledgement to another while the line was never idle.
@@ -82,6 +88,17 @@ export class Line {
     if (nowMs - this.#ackedAtMs < CONGESTED_MS || this.#baseMs === Number.POSITIVE_INFINITY) return;
     const waitedMs = nowMs - sentMs - this.#baseMs;
     if (waitedMs > this.#delayMs) this.#delayMs = waitedMs;
+  }
+
+  #tripped(tripMs: number, nowMs: number): void {
+    if (nowMs - this.#windowAtMs > BASE_WINDOW_MS && this.#samples >= BASE_SAMPLES) {
+      this.#leastBeforeMs = this.#leastMs;
+      this.#leastMs = Number.POSITIVE_INFINITY;
+      this.#samples = 0;
+    }
+    if (this.#samples === 0) this.#windowAtMs = nowMs;
+    this.#samples += 1;
+    this.#leastMs = Math.min(this.#leastMs, tripMs);
   }
 
   #beginRun(nowMs: number): void {

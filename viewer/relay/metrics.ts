@@ -82,7 +82,7 @@ export function metricsText(source: MetricsSource): string {
     put(
       'sound_pieces_total',
       'counter',
-      'Pieces of sound: played by the guest, sent, not sent for want of room, not coded; of microphones: said, and not.',
+      'Sound: pieces of 10 ms played by the guest, messages sent, not sent for want of room, pairs of pieces not coded; of microphones: said, and not.',
       Object.entries(source.sound.counts).map(([what, count]) => [`{outcome="${what}"}`, count]),
     );
   }

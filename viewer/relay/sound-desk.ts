@@ -21,6 +21,8 @@ export type { SoundSeat, SoundSeatOptions } from './sound-seat.ts';
 
 /** What a microphone may say in advance. Units: frames. */
 const MICROPHONE_BURST = SOUND_RATE_HZ / 2;
+/** An encoder is a process: whoever changes its mind all the time does not start one each time. */
+const ENCODER_PAUSE_MS = 1000;
 
 /** How a desk is made. */
 export interface SoundDeskOptions {
@@ -34,13 +36,13 @@ export interface SoundDeskOptions {
 
 /** What has become of sound since the desk was made. */
 export interface SoundCounts {
-  /** Pieces that the guest played while somebody listened. */
+  /** Pieces of 10 ms that the guest played while somebody listened. */
   played: number;
   /** Messages of sound that went to viewers. */
   sent: number;
   /** Messages that did not, because a viewer reads too slowly. */
   skipped: number;
-  /** Pieces that the encoder could not take. */
+  /** Pairs of pieces, of 20 ms, that the encoder could not take. */
   uncoded: number;
   /** Pieces of microphones that went to the guest. */
   said: number;
@@ -68,6 +70,7 @@ export class SoundDesk {
     if (this.#encoder?.encode(block) !== true) this.counts.uncoded += 1;
   });
   #encoder: SoundEncoder | undefined;
+  #encoderOpenedMs = Number.NEGATIVE_INFINITY;
   #stopListening: (() => void) | undefined;
   #speaker: DeskSeat | undefined;
   #credit = { frames: 0, atMs: 0 };
@@ -146,8 +149,14 @@ export class SoundDesk {
       this.#blocks.end();
     }
     const takesOpus = [...this.#seats].some(({ wantsOpus }) => wantsOpus);
-    if (takesOpus && sound !== undefined) this.#encoder ??= this.#openEncoder();
-    else void this.#closeEncoder();
+    if (!takesOpus || sound === undefined) void this.#closeEncoder();
+    else if (
+      this.#encoder === undefined &&
+      this.#nowMs() - this.#encoderOpenedMs >= ENCODER_PAUSE_MS
+    ) {
+      this.#encoderOpenedMs = this.#nowMs();
+      this.#encoder = this.#openEncoder();
+    }
   }
 
   #openEncoder(): SoundEncoder {
@@ -185,6 +194,9 @@ export class SoundDesk {
 
   #choose(): void {
     for (const seat of this.#seats) seat.measure();
+    // One that was wanted too soon after another is begun now.
+    if (this.#encoder === undefined && [...this.#seats].some(({ wantsOpus }) => wantsOpus))
+      this.#attend();
     const isCoding = this.#encoder?.state.kind === 'ready';
     for (const seat of this.#seats)
       if (seat.codec !== undefined) seat.way = isCoding && seat.wantsOpus ? 'opus' : 'pcm';

@@ -11,6 +11,8 @@ const PIECE_MS: { readonly [codec in SoundCodec]: number } = { pcm: 10, opus: 20
 /** So long after a line was no good it is not trusted: the first time, and twice that each time. */
 const FIRST_FAR_MS = 15_000;
 const MOST_FAR_MS = 600_000;
+/** A line that was good for so long is trusted as at first. */
+const FORGIVEN_MS = 120_000;
 
 /** How a viewer comes to the desk. */
 export interface SoundSeatOptions {
@@ -75,6 +77,7 @@ export class DeskSeat implements SoundSeat {
   };
   #unwritten = 0;
   #isNear = false;
+  #nearSinceMs = 0;
   #farUntilMs = Number.NEGATIVE_INFINITY;
   #farForMs = FIRST_FAR_MS;
   #told = '';
@@ -115,7 +118,9 @@ export class DeskSeat implements SoundSeat {
     const was = this.#isNear;
     this.#isNear = isNear() && nowMs >= this.#farUntilMs;
     if (was === this.#isNear) return;
-    if (was) {
+    if (!was) this.#nearSinceMs = nowMs;
+    else {
+      if (nowMs - this.#nearSinceMs >= FORGIVEN_MS) this.#farForMs = FIRST_FAR_MS;
       this.#farUntilMs = nowMs + this.#farForMs;
       this.#farForMs = Math.min(MOST_FAR_MS, 2 * this.#farForMs);
     }

@@ -180,7 +180,7 @@ export class ViewerSeats {
     return this.#clipboard?.next();
   }
 
-  /** Nobody looks any more: what is held is let go, and nothing is heard. */
+  /** Nobody looks any more: what is held is let go, and its microphone is off. */
   rest(): void {
     this.#input?.rest();
     this.#sound?.rest();

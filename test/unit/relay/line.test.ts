@@ -51,6 +51,18 @@ describe('a line', () => {
     expect(far.state.near).toBe(false);
   });
 
+  it('is as near after a quiet minute and an answer that was held up', () => {
+    const line = new Line();
+    const answered = (nowMs: number, tripMs: number): void =>
+      line.acknowledged({ bytes: 1000, sentMs: nowMs - tripMs, nowMs, ownMs: 0, busy: false });
+    for (let i = 0; i < 20; i++) answered(i * 1000, 2);
+    answered(90_000, 40);
+    expect(line.state.near).toBe(true);
+    // One that is slow from now on is far, once it has shown that.
+    for (let i = 1; i < 60; i++) answered(90_000 + i * 1000, 40);
+    expect(line.state).toMatchObject({ near: false, congested: false });
+  });
+
   it('that is full is near only where it carries much', () => {
     for (const kbits of [3000, 20_000]) {
       const line = new Line();

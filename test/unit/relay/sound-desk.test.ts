@@ -114,6 +114,48 @@ describe('SoundDesk', () => {
     expect([sound.listeners, encoders[0]?.closed, desk.listeners]).toEqual([0, true, 0]);
   });
 
+  it('does not begin another encoder each time that somebody thinks better of it', () => {
+    const { sound, encoders, clock, desk } = stage();
+    const { seat, sent } = join(desk);
+    for (let i = 0; i < 500; i++) {
+      seat.wish(OPUS);
+      seat.wish(PLAIN);
+    }
+    expect(encoders).toHaveLength(1);
+    seat.wish(OPUS);
+    sound.playTone(1000, PIECE);
+    expect([encoders.length, sent.length]).toEqual([1, 2]);
+    clock.nowMs += 1000;
+    sound.playTone(1000, PIECE);
+    expect(encoders).toHaveLength(2);
+  });
+
+  it('trusts a line that was good for minutes as it did at first', () => {
+    const { sound, encoders, clock, desk } = stage();
+    const { seat, line } = join(desk);
+    seat.wish(OPUS);
+    const isNearAfter = (ms: number): boolean => {
+      clock.nowMs += ms;
+      sound.playTone(1000, PIECE);
+      return seat.state.codec === 'pcm';
+    };
+    const lost = (): void => {
+      line.isNear = false;
+      isNearAfter(0);
+      line.isNear = true;
+    };
+    line.isNear = true;
+    isNearAfter(0);
+    lost();
+    expect([isNearAfter(14_999), isNearAfter(1)]).toEqual([false, true]);
+    lost();
+    expect([isNearAfter(29_999), isNearAfter(1)]).toEqual([false, true]);
+    isNearAfter(120_000);
+    lost();
+    expect([isNearAfter(14_999), isNearAfter(1)]).toEqual([false, true]);
+    expect(encoders.at(-1)?.closed).toBe(true);
+  });
+
   it('sends samples as they are while there is no encoder that works', () => {
     const { sound, encoders, desk } = stage();
     const { seat, sent } = join(desk);

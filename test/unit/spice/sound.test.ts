@@ -68,6 +68,18 @@ describe('sound of the guest', () => {
     expect((await loudnesses.next()).done).toBe(true);
   });
 
+  it('is as loud as it is after a new connection, however a guest before had set it', async () => {
+    const sound = playback();
+    send(sound, 105, fields([1, 1], [2, 0x3333]));
+    send(sound, 106, fields([1, 1]));
+    const loudnesses = sound.loudnesses();
+    expect((await loudnesses.next()).value).toBe(0);
+    sound.detach();
+    sound.attach();
+    expect((await loudnesses.next()).value).toBe(1);
+    sound.close();
+  });
+
   it('that plays already begins with its format', async () => {
     const sound = playback();
     send(sound, 103, START);
