@@ -18,7 +18,7 @@ const UNWATCHED_LIMIT_PERCENT = 0.5;
 /** Frames until both sides are compiled, as they are after the first minute of a real guest. */
 const WARM_UP_FPS = 250;
 const WARM_UP_MS = 6000;
-const QUICK_WARM_UP_MS = 3500;
+const QUICK_WARM_UP_MS = 2500;
 
 /** One way of measuring. */
 interface Setup {

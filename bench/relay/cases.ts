@@ -3,7 +3,7 @@ import type { PatternContent } from '../../host/index.ts';
 import type { BenchCase, RunOptions } from '../support/bench-case.ts';
 import { Disturbance } from '../support/disturbance.ts';
 import { numberOf } from '../support/messages.ts';
-import { processCounts, processCpuSeconds, processMemory } from '../support/process.ts';
+import { processCounts, processMemory, threadsCpuSeconds } from '../support/process.ts';
 import { type Row, row } from '../support/report.ts';
 import { median } from '../support/stats.ts';
 import { GUEST, Stage } from './stage.ts';
@@ -38,7 +38,7 @@ interface Watched {
 
 async function watch(stage: Stage, viewers: number, ms: number): Promise<Watched> {
   const disturbance = new Disturbance(stage.pids);
-  const startCpu = processCpuSeconds(stage.relayPid);
+  const startCpu = threadsCpuSeconds(stage.relayPid);
   const before = await stage.viewers.ask('count');
   const startMs = performance.now();
   const own: number[] = [];
@@ -58,7 +58,7 @@ async function watch(stage: Stage, viewers: number, ms: number): Promise<Watched
     ownMib: median(own),
     ownMaxMib: Math.max(...own),
     residentMib: median(resident),
-    cpuPercent: ((processCpuSeconds(stage.relayPid) - startCpu) * 100) / seconds,
+    cpuPercent: ((threadsCpuSeconds(stage.relayPid) - startCpu) * 100) / seconds,
     mbPerSecond: rate('bytes') / 1e6,
     updatesPerSecond: viewers === 0 ? 0 : rate('updates') / viewers,
     firstUpdatesPerSecond: rate('firstUpdates'),
@@ -131,10 +131,10 @@ async function runViewers(content: PatternContent, options: RunOptions): Promise
 
 /** Two viewers, of which one stops to read. */
 async function runStall(content: PatternContent, options: RunOptions): Promise<readonly Row[]> {
-  const ms = options.quick ? 8000 : 60_000;
+  const ms = options.quick ? 6000 : 60_000;
   await using stage = await Stage.open(content);
   await stage.viewers.ask('attach', { count: 2 });
-  await sleep(options.quick ? 3000 : 10_000);
+  await sleep(options.quick ? 2000 : 10_000);
   const before = await watch(stage, 2, ms);
   await stage.viewers.ask('stallLast');
   const during = await watch(stage, 2, ms);

@@ -56,6 +56,21 @@ export function groupCpuSeconds(pid: number): number {
   return seconds;
 }
 
+/**
+ * Processor time of the threads that a process has now, to the nanosecond: a clock of ticks of 10 ms
+ * is too coarse for one that hardly does anything. Units: seconds of one core.
+ */
+export function threadsCpuSeconds(pid: number): number {
+  let ns = 0;
+  for (const task of readdirSync(`/proc/${pid}/task`))
+    try {
+      ns += Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'latin1').split(' ', 1)[0]);
+    } catch {
+      // It has ended meanwhile.
+    }
+  return ns / 1e9;
+}
+
 /** Processor time of all threads of a process since it started. Units: seconds of one core. */
 export function processCpuSeconds(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
