@@ -29,7 +29,7 @@ export function freshQueue(id: number, slots: number, ringAt: number): string {
   ].join('');
 }
 
-/** Bytes of the session's record. */
+/** Bytes of the session's record: 48 of head; VMInfo: 8 + 51 + 'Unit\0'; OSInfo: 8 + 1 + 'Test\0'. */
 export const UDATA_BYTES: number = 48 + 8 + 56 + 8 + 6;
 /** Rows of two pixels of padding, and something in every field. */
 export const frame: FrameInput = {

@@ -3,10 +3,8 @@ import type { WireName } from '../../../host/index.ts';
 import { Region } from '../../../protocol/index.ts';
 import { countingPicture, hostOnMemory } from './fixture.ts';
 import { FRAME_QUEUE_AT, LgmpClient, POINTER_QUEUE_AT } from './lgmp-client.ts';
-import { hexAt, u32, zeros } from './wire-bytes.ts';
+import { frame, hexAt, UDATA_BYTES, u32, zeros } from './wire-bytes.ts';
 
-// 48 bytes of head; VMInfo: 8 + 51 + 'Unit\0'; OSInfo: 8 + 1 + 'Test\0'.
-const UDATA_BYTES = 48 + 8 + 56 + 8 + 6;
 const RINGS_AT = 5760 + UDATA_BYTES + 2; // the next multiple of 4
 const POINTER_RING_AT = RINGS_AT + 3 * 16;
 const POINTERS_AT = POINTER_RING_AT + 21 * 16;
@@ -63,19 +61,7 @@ describe.each(WIRES)('a session of %s', (wire, lgmp, kvmfr) => {
   it('posts a frame as these bytes', async () => {
     const { region, host } = await hostOnMemory({ wire });
     const client = LgmpClient.subscribe(region, FRAME_QUEUE_AT);
-    const pixels = countingPicture(6 * 32);
-    const published = host.publish({
-      pixels,
-      format: 'RGBA',
-      widthPx: 7,
-      heightPx: 6,
-      pitchBytes: 32,
-      screenWidthPx: 14,
-      screenHeightPx: 12,
-      rotation: 3,
-      flags: 2,
-    });
-    expect(published).toBe(true);
+    expect(host.publish(frame)).toBe(true);
     const slotBytes = (4 * 2 ** 20 - FRAMES_AT) / 2;
     expect(client.read()).toEqual({ udata: 0, size: slotBytes, offset: FRAMES_AT });
     expect(hexAt(region, RINGS_AT, 16)).toBe(u32(0, slotBytes, FRAMES_AT, 1));
@@ -88,7 +74,7 @@ describe.each(WIRES)('a session of %s', (wire, lgmp, kvmfr) => {
         : `${u32(0, 0, 2, 14, 12, 7, 6, 7, 6, 3, 8, 32, 4092, 0)}${zeros(1024)}${u32(2)}`;
     expect(hexAt(region, FRAMES_AT, header.length / 2)).toBe(header);
     expect(hexAt(region, FRAMES_AT + 4092, 4)).toBe(u32(6 * 32));
-    expect(hexAt(region, FRAMES_AT + 4096, 6 * 32)).toBe(Buffer.from(pixels).toString('hex'));
+    expect(hexAt(region, FRAMES_AT + 4096, 6 * 32)).toBe(Buffer.from(frame.pixels).toString('hex'));
   });
 
   it('counts serials and lists damage in the second slot', async () => {

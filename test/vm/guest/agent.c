@@ -3,6 +3,7 @@
  * for what the client offers. What it gets is told as "@agent text SIZE SUM", SUM of all bytes.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,12 +14,15 @@ enum { CLIENT_PORT = 1, PIECE = 2048, HEADER = 20, ANNOUNCE = 6, GRAB = 7, REQUE
 enum { BY_DEMAND = 5, SELECTION = 6, TEXT = 1 };
 
 static int port;
+/* The kernel tells by it that somebody connects to the other side of the port. */
+static sigset_t news;
 
 static void read_all(void *to, size_t size) {
   for (size_t got = 0; got < size;) {
     ssize_t more = read(port, (char *)to + got, size - got);
+    int told;
     if (more > 0) got += (size_t)more;
-    else usleep(10000); /* Nobody is connected to the other side. */
+    else sigwait(&news, &told); /* Nobody is connected to the other side. */
   }
 }
 
@@ -74,8 +78,13 @@ int main(int count, char **words) {
   unsigned char *message = NULL;
   uint32_t have = 0;
   if (count != 3) return 2;
+  /* Kept back, so that one that comes between a read and the wait ends the wait. */
+  sigemptyset(&news);
+  sigaddset(&news, SIGIO);
+  if (sigprocmask(SIG_BLOCK, &news, NULL) < 0) return 1;
   port = open(words[1], O_RDWR);
-  if (port < 0) return 1;
+  if (port < 0 || fcntl(port, F_SETOWN, getpid()) < 0) return 1;
+  if (fcntl(port, F_SETFL, fcntl(port, F_GETFL) | O_ASYNC) < 0) return 1;
   for (;;) {
     uint32_t piece[2], header[5];
     read_all(piece, sizeof(piece));
